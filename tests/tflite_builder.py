@@ -145,7 +145,7 @@ class ModelBuilder:
     ) -> int:
         """Adds an operator and returns its index.
 
-        ``options`` has the schema's field names in camelCase ("strideW", "fusedActivationFunction");
+        ``options`` has the schema's field names in camelCase ("strideW", "numSplits");
         enum values may be given by name ("SAME", "RELU6"). Fields not given keep the schema's
         defaults. None among ``inputs`` is an absent optional input. A name that the schema does not
         have makes a custom operator.
