@@ -1,0 +1,66 @@
+/* What an adapter sees: a call of its kernel, the views of its operands, and checks for its
+ * records.
+ *
+ * An adapter turns the records of a step into a typed call of a kernel. `check` runs once, in
+ * es_init(): it must refuse every record on which `run` could read or write outside the operands,
+ * the blobs or the scratch. The runtime has checked before that each operand lies in its space,
+ * that its rows hold w * c elements, that extents are at least one, and that the parameter record
+ * is present. */
+#ifndef ES_ADAPTER_H
+#define ES_ADAPTER_H
+
+#include "edgeserve.h"
+#include "es_table.h"
+
+typedef struct es_call {
+    const es_model_t *model;
+    const es_step_record_t *step;
+    uint32_t y0, y1; /* output rows of this turn; 0 and h during check */
+} es_call_t;
+
+struct es_kernel {
+    uint16_t id;
+    uint16_t params_bytes;
+    es_status_t (*check)(const es_call_t *call);
+    void (*run)(const es_call_t *call);
+};
+
+uint32_t es_dtype_bytes(uint32_t dtype); /* 0 for an unknown type */
+
+static inline uint32_t es_call_input_count(const es_call_t *call) {
+    return call->step->input_count;
+}
+
+static inline const es_operand_record_t *es_call_operand(const es_call_t *call, uint32_t index) {
+    return (const es_operand_record_t *)(call->model->table + call->step->operands) + index;
+}
+
+static inline const void *es_call_params(const es_call_t *call) {
+    return call->model->table + call->step->params;
+}
+
+static inline const void *es_call_blob(const es_call_t *call, uint32_t offset) {
+    return call->model->table + offset;
+}
+
+static inline void *es_call_scratch(const es_call_t *call) {
+    return call->model->arena + call->step->scratch;
+}
+
+/* Input `index`, or the output when `index` is the input count. */
+es_rows_t es_call_rows(const es_call_t *call, uint32_t index);
+
+static inline es_rows_t es_call_output(const es_call_t *call) {
+    return es_call_rows(call, call->step->input_count);
+}
+
+/* True when `bytes` bytes at `offset` lie in the table, aligned to `alignment` (a power of two). */
+int es_call_has_blob(const es_call_t *call, uint32_t offset, uint64_t bytes, uint32_t alignment);
+
+/* True when the step has exactly `input_count` inputs, all of type `in`, and an output of `out`. */
+int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in, es_dtype_t out);
+
+/* True when the whole operand is in memory (depth == h) with dense rows. */
+int es_call_is_dense(const es_call_t *call, uint32_t index);
+
+#endif

@@ -1,0 +1,276 @@
+/* The only place that trusts nothing: every field of a model table, before anything runs. */
+#include "es_adapter.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(es_header_t) == 160, "docs/FORMAT.md: header");
+_Static_assert(sizeof(es_operand_record_t) == 20, "docs/FORMAT.md: operand");
+_Static_assert(sizeof(es_step_record_t) == 24, "docs/FORMAT.md: step");
+_Static_assert(sizeof(es_port_record_t) == 32, "docs/FORMAT.md: port");
+
+uint32_t es_dtype_bytes(uint32_t dtype) {
+    static const uint8_t sizes[] = {1, 1, 2, 4, 8, 4, 1};
+    return dtype < sizeof sizes ? sizes[dtype] : 0;
+}
+
+static int lies_in(uint64_t offset, uint64_t bytes, uint32_t total, uint32_t alignment) {
+    return (offset & (alignment - 1)) == 0 && offset <= total && bytes <= total - offset;
+}
+
+static int in_table(const es_header_t *header, uint32_t offset, uint64_t bytes,
+                    uint32_t alignment) {
+    return lies_in(offset, bytes, header->total_bytes, alignment);
+}
+
+static int in_arena(const es_header_t *header, uint32_t offset, uint64_t bytes,
+                    uint32_t alignment) {
+    return lies_in(offset, bytes, header->arena_bytes, alignment);
+}
+
+static int is_text(const es_header_t *header, uint32_t offset) {
+    const char *table = (const char *)header;
+    return offset < header->total_bytes &&
+           memchr(table + offset, 0, header->total_bytes - offset) != NULL;
+}
+
+int es_call_has_blob(const es_call_t *call, uint32_t offset, uint64_t bytes, uint32_t alignment) {
+    return in_table((const es_header_t *)call->model->table, offset, bytes, alignment);
+}
+
+int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in, es_dtype_t out) {
+    if (call->step->input_count != input_count ||
+        es_call_operand(call, input_count)->dtype != out) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < input_count; i++) {
+        if (es_call_operand(call, i)->dtype != in) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int es_call_is_dense(const es_call_t *call, uint32_t index) {
+    const es_operand_record_t *o = es_call_operand(call, index);
+    return o->depth == o->h && o->row_bytes == (uint64_t)o->w * o->c * es_dtype_bytes(o->dtype);
+}
+
+static es_status_t check_operand(const es_header_t *header, const es_operand_record_t *o,
+                                 int is_output) {
+    const uint32_t element_bytes = es_dtype_bytes(o->dtype);
+
+    if (element_bytes == 0 || o->h == 0 || o->w == 0 || o->c == 0 || o->depth == 0 ||
+        o->depth > o->h || (is_output && o->space != ES_SPACE_ARENA)) {
+        return ES_BAD_RECORD;
+    }
+    /* w < 2^16 and element_bytes <= 8: the product with c < 2^32 fits 64 bits. */
+    if ((uint64_t)o->w * o->c * element_bytes > o->row_bytes ||
+        (o->row_bytes & (element_bytes - 1)) != 0) {
+        return ES_BAD_RECORD;
+    }
+    const uint64_t bytes = (uint64_t)o->depth * o->row_bytes;
+    if (o->space == ES_SPACE_ARENA) {
+        return in_arena(header, o->offset, bytes, element_bytes) ? ES_OK : ES_OUT_OF_BOUNDS;
+    }
+    if (o->space == ES_SPACE_TABLE) {
+        return in_table(header, o->offset, bytes, element_bytes) ? ES_OK : ES_OUT_OF_BOUNDS;
+    }
+    return ES_BAD_RECORD;
+}
+
+static const es_kernel_t *kernel_of(const es_model_t *model, uint32_t id) {
+    for (uint32_t i = 0; i < model->kernel_count; i++) {
+        if (model->kernels[i]->id == id) {
+            return model->kernels[i];
+        }
+    }
+    return NULL;
+}
+
+static es_status_t check_step(const es_model_t *model, const es_step_record_t *step) {
+    const es_header_t *header = (const es_header_t *)model->table;
+    const uint32_t operands = step->input_count + 1u;
+    const es_kernel_t *kernel = kernel_of(model, step->kernel);
+    es_call_t call = {.model = model, .step = step};
+
+    if (kernel == NULL) {
+        return ES_UNKNOWN_KERNEL;
+    }
+    if (!in_table(header, step->operands, operands * (uint64_t)sizeof(es_operand_record_t), 4) ||
+        !in_table(header, step->params, kernel->params_bytes, 4) ||
+        !in_arena(header, step->scratch, step->scratch_bytes, ES_ALIGNMENT)) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    if (step->counter != ES_NO_COUNTER && step->counter >= header->counter_count) {
+        return ES_BAD_RECORD;
+    }
+    for (uint32_t i = 0; i < operands; i++) {
+        const es_status_t status =
+            check_operand(header, es_call_operand(&call, i), i == step->input_count);
+        if (status != ES_OK) {
+            return status;
+        }
+    }
+    call.y1 = es_call_operand(&call, step->input_count)->h;
+    return kernel->check(&call);
+}
+
+static es_status_t check_ports(const es_header_t *header, uint32_t offset, uint32_t count) {
+    const uint8_t *table = (const uint8_t *)header;
+
+    if (!in_table(header, offset, count * (uint64_t)sizeof(es_port_record_t), 4)) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    const es_port_record_t *ports = (const es_port_record_t *)(table + offset);
+    for (uint32_t i = 0; i < count; i++) {
+        const es_port_record_t *port = &ports[i];
+        const uint32_t element_bytes = es_dtype_bytes(port->dtype);
+
+        if (element_bytes == 0 || (uint64_t)port->elements * element_bytes != port->bytes) {
+            return ES_BAD_RECORD;
+        }
+        if (!in_arena(header, port->offset, port->bytes, element_bytes) ||
+            !in_table(header, port->dims, port->rank * (uint64_t)sizeof(uint32_t), 4) ||
+            !is_text(header, port->name)) {
+            return ES_OUT_OF_BOUNDS;
+        }
+    }
+    return ES_OK;
+}
+
+static es_status_t check_states(const es_header_t *header) {
+    const uint8_t *table = (const uint8_t *)header;
+
+    if (!in_table(header, header->states, header->state_count * (uint64_t)sizeof(es_state_record_t),
+                  4)) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    const es_state_record_t *states = (const es_state_record_t *)(table + header->states);
+    for (uint32_t i = 0; i < header->state_count; i++) {
+        if (!in_arena(header, states[i].offset, states[i].bytes, 1)) {
+            return ES_OUT_OF_BOUNDS;
+        }
+    }
+    return ES_OK;
+}
+
+static es_status_t check_schedule(const es_header_t *header) {
+    const uint8_t *table = (const uint8_t *)header;
+
+    if (!in_table(header, header->schedule, header->turn_count * (uint64_t)sizeof(es_turn_record_t),
+                  4) ||
+        !in_arena(header, header->counters, header->counter_count * (uint64_t)sizeof(uint16_t),
+                  2)) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    const es_turn_record_t *turns = (const es_turn_record_t *)(table + header->schedule);
+    for (uint32_t i = 0; i < header->turn_count; i++) {
+        if (turns[i].step >= header->step_count) {
+            return ES_BAD_RECORD;
+        }
+    }
+    return ES_OK;
+}
+
+static es_status_t check_header(const es_header_t *header, size_t table_bytes) {
+    if (header->magic != ES_MAGIC) {
+        return ES_BAD_MAGIC;
+    }
+    if (header->format_version != ES_FORMAT_VERSION ||
+        header->kernel_set_version != ES_KERNEL_SET_VERSION) {
+        return ES_BAD_VERSION;
+    }
+    if (header->total_bytes < sizeof *header || header->total_bytes > table_bytes) {
+        return ES_TRUNCATED;
+    }
+    return ES_OK;
+}
+
+uint32_t es_table_arena_bytes(const void *table, size_t table_bytes) {
+    const es_header_t *header = (const es_header_t *)table;
+
+    if (table == NULL || ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0 ||
+        table_bytes < sizeof *header || check_header(header, table_bytes) != ES_OK) {
+        return 0;
+    }
+    return header->arena_bytes;
+}
+
+static es_status_t check_table(const es_model_t *model) {
+    const es_header_t *header = (const es_header_t *)model->table;
+    es_status_t status = ES_OK;
+
+    if (!is_text(header, header->name) ||
+        !in_table(header, header->steps, header->step_count * (uint64_t)sizeof(es_step_record_t),
+                  4)) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    if ((status = check_ports(header, header->inputs, header->input_count)) != ES_OK ||
+        (status = check_ports(header, header->outputs, header->output_count)) != ES_OK ||
+        (status = check_states(header)) != ES_OK || (status = check_schedule(header)) != ES_OK) {
+        return status;
+    }
+    const es_step_record_t *steps = (const es_step_record_t *)(model->table + header->steps);
+    for (uint32_t i = 0; i < header->step_count; i++) {
+        if ((status = check_step(model, &steps[i])) != ES_OK) {
+            return status;
+        }
+    }
+    return ES_OK;
+}
+
+es_status_t es_init(es_model_t *model, const void *table, size_t table_bytes,
+                    const es_kernel_t *const *kernels, size_t kernel_count, void *arena,
+                    size_t arena_bytes) {
+    const es_header_t *header = (const es_header_t *)table;
+
+    if (model == NULL || table == NULL || arena == NULL ||
+        ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0 ||
+        ((uintptr_t)arena & (ES_ALIGNMENT - 1)) != 0) {
+        return ES_BAD_ARGUMENT;
+    }
+    if (table_bytes < sizeof *header) {
+        return ES_TRUNCATED;
+    }
+    es_status_t status = check_header(header, table_bytes);
+    if (status != ES_OK) {
+        return status;
+    }
+    if (header->arena_bytes > arena_bytes) {
+        return ES_ARENA_TOO_SMALL;
+    }
+    model->table = table;
+    model->arena = arena;
+    model->kernels = kernels;
+    model->kernel_count = (uint32_t)kernel_count;
+    model->observer = NULL;
+    status = check_table(model);
+    if (status == ES_OK) {
+        es_reset(model);
+    }
+    return status;
+}
+
+const char *es_status_text(es_status_t status) {
+    switch (status) {
+    case ES_OK:
+        return "ok";
+    case ES_BAD_ARGUMENT:
+        return "bad argument";
+    case ES_BAD_MAGIC:
+        return "not a model table";
+    case ES_BAD_VERSION:
+        return "format or kernel set of another version";
+    case ES_TRUNCATED:
+        return "truncated";
+    case ES_ARENA_TOO_SMALL:
+        return "arena too small";
+    case ES_OUT_OF_BOUNDS:
+        return "record out of bounds";
+    case ES_UNKNOWN_KERNEL:
+        return "kernel not linked in";
+    case ES_BAD_RECORD:
+        return "bad record";
+    }
+    return "unknown status";
+}

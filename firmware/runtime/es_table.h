@@ -1,0 +1,90 @@
+/* The records of a model table, byte for byte as docs/FORMAT.md states them.
+ *
+ * All are little-endian and naturally aligned; offsets count from the start of the table. The
+ * host's side is src/edgeserve/table.py; a test compares the two. */
+#ifndef ES_TABLE_H
+#define ES_TABLE_H
+
+#include <stdint.h>
+
+#define ES_MAGIC              0x314D5345u /* "ESM1" */
+#define ES_FORMAT_VERSION     1u
+#define ES_KERNEL_SET_VERSION 1u
+
+#define ES_NO_COUNTER 0xFFFFu
+
+typedef struct es_header {
+    uint32_t magic;
+    uint16_t format_version;
+    uint16_t kernel_set_version;
+    uint32_t total_bytes;
+    uint32_t arena_bytes;
+    uint32_t rollback_counter;
+    uint16_t isa; /* layout family of the weights: 0 is portable */
+    uint16_t step_count;
+    uint16_t input_count;
+    uint16_t output_count;
+    uint16_t state_count;
+    uint16_t counter_count; /* uint16 row counters of streamed steps, in the arena */
+    uint32_t inputs;        /* es_port_record_t[input_count] */
+    uint32_t outputs;       /* es_port_record_t[output_count] */
+    uint32_t states;        /* es_state_record_t[state_count] */
+    uint32_t steps;         /* es_step_record_t[step_count] */
+    uint32_t schedule;      /* es_turn_record_t[turn_count] */
+    uint32_t turn_count;
+    uint32_t counters;     /* arena offset of the row counters */
+    uint32_t name;         /* zero-terminated */
+    uint8_t sha256[32];    /* of the table with this field and the next zeroed */
+    uint8_t signature[64]; /* zero when unsigned */
+} es_header_t;
+
+enum { ES_SPACE_ARENA = 0, ES_SPACE_TABLE = 1 };
+
+typedef struct es_operand_record {
+    uint32_t offset; /* in the arena or the table, by `space` */
+    uint32_t row_bytes;
+    uint32_t c;
+    uint16_t w;
+    uint16_t h;
+    uint16_t depth; /* rows of memory: h for a whole tensor */
+    uint8_t dtype;
+    uint8_t space;
+} es_operand_record_t;
+
+typedef struct es_step_record {
+    uint16_t kernel;
+    uint16_t input_count;
+    uint32_t operands; /* es_operand_record_t[input_count + 1], the output last */
+    uint32_t params;
+    uint32_t scratch; /* arena offset */
+    uint32_t scratch_bytes;
+    uint16_t counter; /* index of its row counter; ES_NO_COUNTER: all rows in one turn */
+    uint16_t reserved;
+} es_step_record_t;
+
+/* One turn of a step: its next `rows` output rows, top to bottom. */
+typedef struct es_turn_record {
+    uint16_t step;
+    uint16_t rows;
+} es_turn_record_t;
+
+typedef struct es_port_record {
+    uint32_t offset; /* in the arena */
+    uint32_t bytes;
+    uint32_t elements;
+    uint32_t scale; /* float32 bits */
+    int32_t zero_point;
+    uint32_t dims; /* uint32[rank] */
+    uint32_t name; /* zero-terminated */
+    uint8_t dtype;
+    uint8_t rank;
+    uint16_t reserved;
+} es_port_record_t;
+
+typedef struct es_state_record {
+    uint32_t offset; /* in the arena */
+    uint32_t bytes;
+    uint32_t fill; /* the byte that it is reset to */
+} es_state_record_t;
+
+#endif

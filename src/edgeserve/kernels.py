@@ -1,0 +1,535 @@
+"""The one table of kernels that the runtime has: their ids, parameter records, sources and scratch.
+
+A parameter record is a C struct of little-endian fields, described here by a dataclass whose
+annotations give each field's width. The struct of the same name in ``firmware/include/es_kernels.h``
+must have the same layout; a test compiles it and compares every offset. Fields are ordered so that no
+padding is needed anywhere but at the end, where the record is rounded up to four bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Annotated, ClassVar, get_args, get_origin, get_type_hints
+
+KERNEL_SET_VERSION = 1
+
+I8 = Annotated[int, "b"]
+U8 = Annotated[int, "B"]
+I16 = Annotated[int, "h"]
+U16 = Annotated[int, "H"]
+I32 = Annotated[int, "i"]
+U32 = Annotated[int, "I"]
+F32 = Annotated[float, "f"]
+Dims3 = Annotated[tuple[int, ...], "3I"]
+Dims6 = Annotated[tuple[int, ...], "6I"]
+Strides3 = Annotated[tuple[int, ...], "3i"]
+Strides6 = Annotated[tuple[int, ...], "6i"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Constant bytes in the model table; the record holds their offset from the table's start."""
+
+    data: bytes
+    note: str
+    alignment_bytes: int = 4
+
+
+NO_BLOB = Blob(b"", "absent")
+"""Encoded as offset 0, which no blob can have: the table starts with its header."""
+
+
+class KernelId(IntEnum):
+    """Ids are forever: a model in the field names its kernels by them."""
+
+    CONV_2D = 1
+    DEPTHWISE_CONV_2D = 2
+    FULLY_CONNECTED = 3
+    TRANSPOSE_CONV = 4
+    AVERAGE_POOL_2D = 5
+    MAX_POOL_2D = 6
+    REDUCE = 7
+    SOFTMAX = 8
+    LOOK_UP = 9
+    ADD = 10
+    MUL = 11
+    EXTREMUM = 12
+    PRELU = 13
+    COPY = 14
+    CONCATENATION = 15
+    PAD = 16
+    GATHER = 17
+    RESIZE_NEAREST = 18
+    RESIZE_BILINEAR = 19
+    ARG_MAX = 20
+    QUANTIZE = 21
+    DEQUANTIZE = 22
+    SVDF = 23
+    LSTM = 24
+
+
+def channel_table(
+    biases: Sequence[int], multipliers: Sequence[int], shifts: Sequence[int], note: str
+) -> Blob:
+    """One ``es_channel_t`` {int32 bias, int32 multiplier, int32 shift} for each output channel.
+
+    ``multiplier`` is Q31 and ``shift`` the power of two to the left (negative: right), as TFLite's
+    QuantizeMultiplier makes them.
+    """
+    rows = zip(biases, multipliers, shifts, strict=True)
+    return Blob(b"".join(struct.pack("<iii", *row) for row in rows), note)
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Base of all parameter records."""
+
+    KERNEL: ClassVar[KernelId]
+    SOURCE: ClassVar[str]
+    """Stem of the kernel's source file under ``firmware/kernels/<isa>/`` and ``firmware/adapters/``."""
+    SYMBOL: ClassVar[str]
+    """The ``es_kernel_t`` that the adapter defines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2dParams(Params):
+    """CONV_2D. ``weights`` int8 [out_c][kernel_h][kernel_w][weight_c].
+
+    The input zero point is folded into the biases; ``pad_value`` (the input zero point) stands for
+    every input element outside the image. Grouped when ``weight_c`` is below the input's channels.
+    """
+
+    KERNEL = KernelId.CONV_2D
+    SOURCE = "conv2d"
+    SYMBOL = "es_kernel_conv2d"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad_value: I32
+    output_zero_point: I32
+    act_min: I32
+    act_max: I32
+    weight_c: U32
+    weights: Blob
+    channels: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseParams(Params):
+    """DEPTHWISE_CONV_2D. ``weights`` int8 [kernel_h][kernel_w][out_c]; out_c = in_c * multiplier."""
+
+    KERNEL = KernelId.DEPTHWISE_CONV_2D
+    SOURCE = "depthwise"
+    SYMBOL = "es_kernel_depthwise"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad_value: I32
+    output_zero_point: I32
+    act_min: I32
+    act_max: I32
+    multiplier: U32
+    weights: Blob
+    channels: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class FullyConnectedParams(Params):
+    """FULLY_CONNECTED. Each input row is one vector; ``weights`` int8 [out_c][in_c].
+
+    The input zero point is folded into the biases. Requantization rounds the 64-bit product once,
+    as LiteRT's reference does for this operator alone.
+    """
+
+    KERNEL = KernelId.FULLY_CONNECTED
+    SOURCE = "fully_connected"
+    SYMBOL = "es_kernel_fully_connected"
+
+    output_zero_point: I32
+    act_min: I32
+    act_max: I32
+    weights: Blob
+    channels: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class TransposeConvParams(Params):
+    """TRANSPOSE_CONV. ``weights`` int8 [out_c][kernel_h][kernel_w][in_c]."""
+
+    KERNEL = KernelId.TRANSPOSE_CONV
+    SOURCE = "transpose_conv"
+    SYMBOL = "es_kernel_transpose_conv"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    pad_top: U16
+    pad_left: U16
+    input_zero_point: I32
+    output_zero_point: I32
+    act_min: I32
+    act_max: I32
+    weights: Blob
+    channels: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePoolParams(Params):
+    """AVERAGE_POOL_2D over the part of the window that lies inside the image."""
+
+    KERNEL = KernelId.AVERAGE_POOL_2D
+    SOURCE = "average_pool"
+    SYMBOL = "es_kernel_average_pool"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    pad_top: U16
+    pad_left: U16
+    act_min: I32
+    act_max: I32
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPoolParams(Params):
+    """MAX_POOL_2D over the part of the window that lies inside the image."""
+
+    KERNEL = KernelId.MAX_POOL_2D
+    SOURCE = "max_pool"
+    SYMBOL = "es_kernel_max_pool"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    pad_top: U16
+    pad_left: U16
+    act_min: I32
+    act_max: I32
+
+
+class ReduceMode(IntEnum):
+    MEAN = 0
+    SUM = 1
+    MAX = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceParams(Params):
+    """MEAN, SUM, REDUCE_MAX. Adjacent kept and adjacent reduced dimensions are merged on the host.
+
+    Output element (i, j, k) over ``kept_dims`` reduces the input elements at
+    ``sum(index * stride)`` over ``kept_strides`` and ``reduced_strides`` (in elements).
+    """
+
+    KERNEL = KernelId.REDUCE
+    SOURCE = "reduce"
+    SYMBOL = "es_kernel_reduce"
+
+    mode: U32
+    kept_dims: Dims3
+    kept_strides: Dims3
+    reduced_dims: Dims3
+    reduced_strides: Dims3
+    input_zero_point: I32
+    output_zero_point: I32
+    multiplier: I32
+    shift: I32
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxParams(Params):
+    """SOFTMAX over the last dimension; each row of the views is one distribution."""
+
+    KERNEL = KernelId.SOFTMAX
+    SOURCE = "softmax"
+    SYMBOL = "es_kernel_softmax"
+
+    input_multiplier: I32
+    input_left_shift: I32
+    diff_min: I32
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpParams(Params):
+    """Any function of one 8-bit element: ``table`` has 256 bytes, indexed by the element's bits."""
+
+    KERNEL = KernelId.LOOK_UP
+    SOURCE = "look_up"
+    SYMBOL = "es_kernel_look_up"
+
+    table: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class AddParams(Params):
+    """ADD and SUB (``multiplier_2`` negative); an input of extent 1 in h, w or c is broadcast."""
+
+    KERNEL = KernelId.ADD
+    SOURCE = "add"
+    SYMBOL = "es_kernel_add"
+
+    left_shift: I32
+    offset_1: I32
+    multiplier_1: I32
+    shift_1: I32
+    offset_2: I32
+    multiplier_2: I32
+    shift_2: I32
+    output_zero_point: I32
+    output_multiplier: I32
+    output_shift: I32
+    act_min: I32
+    act_max: I32
+
+
+@dataclass(frozen=True, slots=True)
+class MulParams(Params):
+    """MUL; an input of extent 1 in h, w or c is broadcast."""
+
+    KERNEL = KernelId.MUL
+    SOURCE = "mul"
+    SYMBOL = "es_kernel_mul"
+
+    offset_1: I32
+    offset_2: I32
+    output_zero_point: I32
+    output_multiplier: I32
+    output_shift: I32
+    act_min: I32
+    act_max: I32
+
+
+class ExtremumMode(IntEnum):
+    MINIMUM = 0
+    MAXIMUM = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExtremumParams(Params):
+    """MINIMUM and MAXIMUM; an input of extent 1 in h, w or c is broadcast."""
+
+    KERNEL = KernelId.EXTREMUM
+    SOURCE = "extremum"
+    SYMBOL = "es_kernel_extremum"
+
+    mode: U32
+
+
+@dataclass(frozen=True, slots=True)
+class PreluParams(Params):
+    """PRELU; input 1 holds the slopes and is broadcast where its extent is 1."""
+
+    KERNEL = KernelId.PRELU
+    SOURCE = "prelu"
+    SYMBOL = "es_kernel_prelu"
+
+    input_offset: I32
+    alpha_offset: I32
+    output_zero_point: I32
+    positive_multiplier: I32
+    positive_shift: I32
+    negative_multiplier: I32
+    negative_shift: I32
+
+
+@dataclass(frozen=True, slots=True)
+class CopyParams(Params):
+    """Any data movement with constant strides: TRANSPOSE, SLICE, STRIDED_SLICE, SPLIT, UNPACK,
+    SPACE_TO_DEPTH, DEPTH_TO_SPACE, and the making whole of a broadcast.
+
+    Output element [i0..i5] (``dims``, dense) is input element ``start + sum(i * stride)``; strides
+    are in elements of ``element_bytes`` and may be zero or negative.
+    """
+
+    KERNEL = KernelId.COPY
+    SOURCE = "copy"
+    SYMBOL = "es_kernel_copy"
+
+    element_bytes: U32
+    start: U32
+    dims: Dims6
+    strides: Strides6
+
+
+@dataclass(frozen=True, slots=True)
+class ConcatenationParams(Params):
+    """CONCATENATION and PACK: output row r is row r of every input, one after the other."""
+
+    KERNEL = KernelId.CONCATENATION
+    SOURCE = "concatenation"
+    SYMBOL = "es_kernel_concatenation"
+
+
+@dataclass(frozen=True, slots=True)
+class PadParams(Params):
+    """PAD and PADV2. ``dims`` are the output's; the input's box of ``inner`` starts at ``before``.
+
+    ``value`` holds the little-endian bits of one element.
+    """
+
+    KERNEL = KernelId.PAD
+    SOURCE = "pad"
+    SYMBOL = "es_kernel_pad"
+
+    element_bytes: U32
+    value: U32
+    dims: Dims6
+    before: Dims6
+    inner: Dims6
+
+
+@dataclass(frozen=True, slots=True)
+class GatherParams(Params):
+    """GATHER along the middle of (outer, axis, inner); input 1 holds int32 indices.
+
+    An index outside the axis is clamped to it: the device has nobody to tell.
+    """
+
+    KERNEL = KernelId.GATHER
+    SOURCE = "gather"
+    SYMBOL = "es_kernel_gather"
+
+    outer: U32
+    axis: U32
+    inner_bytes: U32
+    indices: U32
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeNearestParams(Params):
+    """RESIZE_NEAREST_NEIGHBOR. ``rows`` and ``columns`` are uint16 input indices of each output."""
+
+    KERNEL = KernelId.RESIZE_NEAREST
+    SOURCE = "resize_nearest"
+    SYMBOL = "es_kernel_resize_nearest"
+
+    rows: Blob
+    columns: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeBilinearParams(Params):
+    """RESIZE_BILINEAR. ``rows`` and ``columns`` hold {uint16 low, uint16 high, int32 fraction} of each
+    output; the fraction of ``high`` is in 1/1024.
+    """
+
+    KERNEL = KernelId.RESIZE_BILINEAR
+    SOURCE = "resize_bilinear"
+    SYMBOL = "es_kernel_resize_bilinear"
+
+    rows: Blob
+    columns: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class ArgMaxParams(Params):
+    """ARG_MAX along the middle of (outer, axis, inner); the first of equals wins."""
+
+    KERNEL = KernelId.ARG_MAX
+    SOURCE = "arg_max"
+    SYMBOL = "es_kernel_arg_max"
+
+    outer: U32
+    axis: U32
+    inner: U32
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeParams(Params):
+    """QUANTIZE from float32 to int8 at the model's edge."""
+
+    KERNEL = KernelId.QUANTIZE
+    SOURCE = "quantize"
+    SYMBOL = "es_kernel_quantize"
+
+    scale: F32
+    zero_point: I32
+
+
+@dataclass(frozen=True, slots=True)
+class DequantizeParams(Params):
+    """DEQUANTIZE from int8 to float32 at the model's edge."""
+
+    KERNEL = KernelId.DEQUANTIZE
+    SOURCE = "dequantize"
+    SYMBOL = "es_kernel_dequantize"
+
+    scale: F32
+    zero_point: I32
+
+
+KERNELS: tuple[type[Params], ...] = (
+    Conv2dParams,
+    DepthwiseParams,
+    FullyConnectedParams,
+    TransposeConvParams,
+    AveragePoolParams,
+    MaxPoolParams,
+    ReduceParams,
+    SoftmaxParams,
+    LookUpParams,
+    AddParams,
+    MulParams,
+    ExtremumParams,
+    PreluParams,
+    CopyParams,
+    ConcatenationParams,
+    PadParams,
+    GatherParams,
+    ResizeNearestParams,
+    ResizeBilinearParams,
+    ArgMaxParams,
+    QuantizeParams,
+    DequantizeParams,
+)
+
+
+def field_formats(params: type[Params]) -> tuple[tuple[str, str], ...]:
+    """(field, ``struct`` format) in the order of the record; a blob is a uint32 offset."""
+    hints = get_type_hints(params, include_extras=True)
+    formats = []
+    for field in fields(params):
+        hint = hints[field.name]
+        formats.append((field.name, get_args(hint)[1] if get_origin(hint) is Annotated else "I"))
+    return tuple(formats)
+
+
+def record_bytes(params: type[Params]) -> int:
+    """Size of the record in the model table, a multiple of four."""
+    return -(-struct.calcsize("<" + "".join(f for _, f in field_formats(params))) // 4) * 4
+
+
+def encode(params: Params, offset_of: Callable[[Blob], int]) -> bytes:
+    """The record's bytes; ``offset_of`` tells where in the table a blob lies."""
+    record = b""
+    for name, form in field_formats(type(params)):
+        value = getattr(params, name)
+        if isinstance(value, Blob):
+            value = offset_of(value) if value.data else 0
+        values = value if isinstance(value, tuple) else (value,)
+        record += struct.pack("<" + form, *values)
+    return record.ljust(record_bytes(type(params)), b"\0")
+
+
+def blobs(params: Params) -> tuple[Blob, ...]:
+    """The blobs of a record that are present, in field order."""
+    values = (getattr(params, field.name) for field in fields(params))
+    return tuple(value for value in values if isinstance(value, Blob) and value.data)

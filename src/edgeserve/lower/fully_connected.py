@@ -1,0 +1,82 @@
+"""FULLY_CONNECTED: each row of the input is one vector."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeserve.graph import DType, FullyConnectedOptions, Op, OpKind
+from edgeserve.kernels import Blob, FullyConnectedParams, channel_table
+from edgeserve.lower.builder import Builder
+from edgeserve.lower.lowering import Lowerings
+from edgeserve.lower.requant import activation_range, float32, requant
+
+
+def _fully_connected(b: Builder, op: Op) -> None:
+    assert isinstance(op.options, FullyConnectedOptions)
+    source, weights, bias = b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), b.input(op, 2)
+    output = b.output(op)
+    b.need_dtype(op, source, DType.INT8)
+    b.need_dtype(op, weights, DType.INT8)
+    b.need_dtype(op, output, DType.INT8)
+    b.need(op, not op.options.shuffled_weights, "its weights are in the shuffled format")
+    b.need(op, len(weights.shape) == 2, f"its weights have shape {list(weights.shape)}")
+    out_c, depth = weights.shape
+    rows = source.elements // depth
+    b.need(
+        op,
+        rows * depth == source.elements and output.elements == rows * out_c,
+        f"input {list(source.shape)} and weights {list(weights.shape)} do not give "
+        f"{list(output.shape)}",
+    )
+    in_quant, out_quant = b.quant(op, source), b.quant(op, output)
+    matrix = b.constant(op, weights, "weight matrix").astype(np.int64)
+    assert weights.quant is not None
+    b.need(op, set(weights.quant.zero_points) == {0}, "its weights have a zero point")
+    factors = _factors(in_quant.scale, weights.quant.scales, out_quant.scale, out_c)
+    biases = np.zeros(out_c, np.int64)
+    if bias is not None:
+        biases = b.constant(op, bias, "bias").astype(np.int64).reshape(out_c)
+    biases = biases - in_quant.zero_point * matrix.sum(axis=1)
+    requants = [requant(factor) for factor in factors]
+    low, high = activation_range(op.options.activation, out_quant)
+    params = FullyConnectedParams(
+        output_zero_point=out_quant.zero_point,
+        act_min=low,
+        act_max=high,
+        weights=Blob(weights.data or b"", f"weights {weights.name}"),
+        channels=channel_table(
+            [wrap_int32(int(bias)) for bias in biases],
+            [r.multiplier for r in requants],
+            [r.shift for r in requants],
+            f"channels {output.name}",
+        ),
+    )
+    b.step(
+        op,
+        params,
+        [b.operand(source, rows, 1, depth)],
+        output,
+        (rows, 1, out_c),
+        macs=rows * depth * out_c,
+    )
+
+
+def wrap_int32(value: int) -> int:
+    """The int32 that the device's wrapping arithmetic makes of an integer."""
+    return (value + 2**31) % 2**32 - 2**31
+
+
+def _factors(
+    in_scale: float, weight_scales: tuple[float, ...], out_scale: float, out_c: int
+) -> list[float]:
+    """Per output channel; one scale is shared.
+
+    A single scale is multiplied in float32 (GetQuantizedConvolutionMultipler), scales per channel in
+    double (PopulateConvolutionQuantizationParams).
+    """
+    if len(weight_scales) == 1:
+        return [float32(in_scale * weight_scales[0]) / out_scale] * out_c
+    return [in_scale * scale / out_scale for scale in weight_scales]
+
+
+LOWERINGS: Lowerings = {OpKind.FULLY_CONNECTED: _fully_connected}

@@ -1,0 +1,70 @@
+"""The memory plan of a program: which arena bytes each value and each step's scratch gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
+from edgeserve.program import Program, lifetimes
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """A solved problem with its way back to the program.
+
+    ``buffer_of_value`` and ``buffer_of_scratch`` map to indices of ``problem.buffers``.
+    """
+
+    problem: Problem
+    plan: ArenaPlan
+    buffer_of_value: tuple[int | None, ...]
+    buffer_of_scratch: tuple[int | None, ...]
+
+    @property
+    def arena_bytes(self) -> int:
+        return self.plan.arena_bytes
+
+    def value_offset(self, value: int) -> int:
+        """Arena offset of a writable value."""
+        buffer = self.buffer_of_value[value]
+        if buffer is None:
+            raise ValueError(f"value {value} is a constant")
+        return self.plan.offsets_bytes[buffer]
+
+    def scratch_offset(self, step: int) -> int:
+        """Arena offset of a step's scratch; 0 where it needs none."""
+        buffer = self.buffer_of_scratch[step]
+        return 0 if buffer is None else self.plan.offsets_bytes[buffer]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryProblem:
+    """A program's buffers before they are placed."""
+
+    problem: Problem
+    buffer_of_value: tuple[int | None, ...]
+    buffer_of_scratch: tuple[int | None, ...]
+
+    def solved(self, plan: ArenaPlan) -> MemoryPlan:
+        return MemoryPlan(self.problem, plan, self.buffer_of_value, self.buffer_of_scratch)
+
+
+def memory_problem(program: Program) -> MemoryProblem:
+    """One buffer for each writable value and each scratch, with the steps during which it lives."""
+    buffers: list[Buffer] = []
+    of_value: list[int | None] = []
+    for value, lifetime in zip(program.values, lifetimes(program), strict=True):
+        if lifetime is None:
+            of_value.append(None)
+            continue
+        of_value.append(len(buffers))
+        buffers.append(Buffer(value.name, *lifetime, align_up(value.size_bytes)))
+    of_scratch: list[int | None] = []
+    for step in program.steps:
+        if step.scratch_bytes == 0:
+            of_scratch.append(None)
+            continue
+        of_scratch.append(len(buffers))
+        size_bytes = align_up(step.scratch_bytes)
+        buffers.append(Buffer(f"scratch of {step.label}", step.index, step.index + 1, size_bytes))
+    return MemoryProblem(Problem(tuple(buffers)), tuple(of_value), tuple(of_scratch))

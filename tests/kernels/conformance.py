@@ -1,0 +1,95 @@
+"""Compares the C kernels with LiteRT's BUILTIN_REF, byte for byte, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from edgeserve.lower import lower
+from edgeserve.program import Program
+from edgeserve.tflite.reader import read_model
+from tests.kernels.host_runner import HostRunner
+
+Array = npt.NDArray[np.generic]
+
+
+def random_inputs(program: Program, rng: np.random.Generator) -> list[Array]:
+    """Random bytes for every input; floats are small multiples of 1/128."""
+    arrays: list[Array] = []
+    for port in program.inputs:
+        if port.dtype == "float32":
+            values = rng.integers(-512, 512, port.shape).astype(np.float32) / np.float32(128)
+            arrays.append(values)
+        else:
+            info = np.iinfo(port.dtype)
+            arrays.append(
+                rng.integers(info.min, info.max, port.shape, dtype=port.dtype, endpoint=True)
+            )
+    return arrays
+
+
+def oracle_steps(
+    model: bytes, program: Program, inputs: Sequence[Sequence[Array]], *, stateful: bool = False
+) -> list[list[bytes | None]]:
+    """For each run and step, the bytes of the tensor that the step must reproduce."""
+    interpreter = Interpreter(
+        model_content=model,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=True,
+        num_threads=1,
+    )
+    interpreter.allocate_tensors()
+    runs = []
+    for arrays in inputs:
+        if not stateful:
+            interpreter.reset_all_variables()
+        for port, array in zip(program.inputs, arrays, strict=True):
+            interpreter.set_tensor(port.tensor, array)
+        interpreter.invoke()
+        runs.append(
+            [
+                interpreter.get_tensor(step.oracle.tensor).tobytes() if step.oracle else None
+                for step in program.steps
+            ]
+        )
+    return runs
+
+
+def assert_conforms(
+    runner: HostRunner,
+    model: bytes,
+    *,
+    inputs: Sequence[Sequence[Array]] | None = None,
+    runs: int = 3,
+    seed: int = 1,
+    stateful: bool = False,
+) -> Program:
+    """Lowers and runs a model; every step must write exactly the oracle's bytes.
+
+    ``stateful``: the inputs are one sequence without a reset. Returns the program for more checks.
+    """
+    program = lower(read_model(model, name="case"))
+    if inputs is None:
+        rng = np.random.default_rng(seed)
+        inputs = [random_inputs(program, rng) for _ in range(runs)]
+    expected = oracle_steps(model, program, inputs, stateful=stateful)
+    if stateful:
+        actual = runner.run(program, inputs)
+    else:
+        actual = tuple(runner.run(program, [one])[0] for one in inputs)
+    for run, (want, got) in enumerate(zip(expected, actual, strict=True)):
+        for step, want_bytes, got_bytes in zip(program.steps, want, got, strict=True):
+            if want_bytes is not None and want_bytes != got_bytes:
+                a = np.frombuffer(want_bytes, np.int8).astype(int)
+                b = np.frombuffer(got_bytes, np.int8).astype(int)
+                assert len(a) == len(b), f"{step.label}: {len(b)} bytes, oracle {len(a)}"
+                where = np.flatnonzero(a != b)
+                raise AssertionError(
+                    f"run {run}, step {step.index} {step.label} ({step.kernel.name}): "
+                    f"{len(where)} of {len(a)} bytes differ, first at {where[:8]}: "
+                    f"want {a[where[:8]]}, got {b[where[:8]]}"
+                )
+    return program
