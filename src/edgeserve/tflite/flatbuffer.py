@@ -1,9 +1,9 @@
 """Reads the tables of a FlatBuffer of which nothing is trusted.
 
-The layout is that of the FlatBuffers internals document (https://flatbuffers.dev/internals): a table
-starts with a signed offset back to its vtable; a vtable holds its own length, the length of the
-table and, for each field, the field's offset in the table or 0; strings, vectors and sub-tables are
-reached by unsigned offsets forward; everything is little-endian.
+The layout is that of the FlatBuffers internals document (https://flatbuffers.dev/internals): a
+table starts with a signed offset back to its vtable; a vtable holds its own length, the length of
+the table and, for each field, the field's offset in the table or 0; strings, vectors and sub-tables
+are reached by unsigned offsets forward; everything is little-endian.
 
 Each offset and length is checked against the file before it is followed, and a field against its
 table. Alignment is not assumed. Parts of a damaged file may overlap, so that little can be read as
@@ -85,7 +85,7 @@ class Source:
         """Counts bytes about to be read. Raises ModelError past the limit."""
         self._left_bytes -= size_bytes
         if self._left_bytes < 0:
-            raise damaged(where, "the parts of the file overlap: it says far more than it holds")
+            raise damaged(where, "the file says far more than it holds: its parts overlap")
 
     def root(self, where: str) -> Table:
         """The table that the first four bytes point to. Raises ModelError."""
@@ -211,7 +211,7 @@ class Table:
             self.fail(f"{name} lies outside its table")
 
     def _target(self, slot: int, name: str) -> int | None:
-        """The position that a field's offset leads to; it lies at least four bytes before the end."""
+        """Where a field's offset leads: at least four bytes before the end, None when absent."""
         field = self._field_offset(slot)
         if field == 0:
             return None

@@ -49,8 +49,8 @@ def conv(table: Table) -> ConvOptions:
     of = schema.Conv2D
     return ConvOptions(
         padding=_enum(table, of.PADDING, Padding),
-        stride_h=_positive(table, of.STRIDEnumTH),
-        stride_w=_positive(table, of.STRIDEnumTW),
+        stride_h=_positive(table, of.STRIDE_H),
+        stride_w=_positive(table, of.STRIDE_W),
         dilation_h=_positive(table, of.DILATION_H),
         dilation_w=_positive(table, of.DILATION_W),
         activation=_enum(table, of.ACTIVATION, Activation),
@@ -58,12 +58,12 @@ def conv(table: Table) -> ConvOptions:
 
 
 def depthwise(table: Table) -> DepthwiseOptions:
-    """Of DEPTHWISEnumTCONV_2D; a ``depth_multiplier`` of 0 means: see the shapes."""
+    """Of DEPTHWISE_CONV_2D; a ``depth_multiplier`` of 0 means: see the shapes."""
     of = schema.DepthwiseConv2D
     return DepthwiseOptions(
         padding=_enum(table, of.PADDING, Padding),
-        stride_h=_positive(table, of.STRIDEnumTH),
-        stride_w=_positive(table, of.STRIDEnumTW),
+        stride_h=_positive(table, of.STRIDE_H),
+        stride_w=_positive(table, of.STRIDE_W),
         dilation_h=_positive(table, of.DILATION_H),
         dilation_w=_positive(table, of.DILATION_W),
         depth_multiplier=_at_least(table, of.DEPTH_MULTIPLIER, 0),
@@ -72,23 +72,23 @@ def depthwise(table: Table) -> DepthwiseOptions:
 
 
 def transpose_conv(table: Table) -> TransposeConvOptions:
-    """Of TRANSPOSEnumTCONV."""
+    """Of TRANSPOSE_CONV."""
     of = schema.TransposeConv
     return TransposeConvOptions(
         padding=_enum(table, of.PADDING, Padding),
-        stride_h=_positive(table, of.STRIDEnumTH),
-        stride_w=_positive(table, of.STRIDEnumTW),
+        stride_h=_positive(table, of.STRIDE_H),
+        stride_w=_positive(table, of.STRIDE_W),
         activation=_enum(table, of.ACTIVATION, Activation),
     )
 
 
 def pool(table: Table) -> PoolOptions:
-    """Of AVERAGEnumTPOOL_2D and MAX_POOL_2D."""
+    """Of AVERAGE_POOL_2D and MAX_POOL_2D."""
     of = schema.Pool2D
     return PoolOptions(
         padding=_enum(table, of.PADDING, Padding),
-        stride_h=_positive(table, of.STRIDEnumTH),
-        stride_w=_positive(table, of.STRIDEnumTW),
+        stride_h=_positive(table, of.STRIDE_H),
+        stride_w=_positive(table, of.STRIDE_W),
         filter_h=_positive(table, of.FILTER_H),
         filter_w=_positive(table, of.FILTER_W),
         activation=_enum(table, of.ACTIVATION, Activation),
@@ -118,7 +118,7 @@ def add_sub(table: Table) -> ActivationOptions:
     """Of ADD and SUB."""
     return ActivationOptions(
         activation=_enum(table, schema.Add.ACTIVATION, Activation),
-        pot_scale_int16=table.scalar(schema.Add.POT_SCALEnumTINT16),
+        pot_scale_int16=table.scalar(schema.Add.POT_SCALE_INT16),
     )
 
 
@@ -154,7 +154,7 @@ def gather(table: Table) -> AxisOptions:
 
 
 def reduce(table: Table) -> ReduceOptions:
-    """Of MEAN, SUM and REDUCEnumTMAX."""
+    """Of MEAN, SUM and REDUCE_MAX."""
     return ReduceOptions(keep_dims=table.scalar(schema.Reducer.KEEP_DIMS))
 
 
@@ -174,18 +174,18 @@ def split(table: Table) -> SplitOptions:
 
 
 def block(table: Table) -> BlockOptions:
-    """Of SPACEnumTTO_DEPTH and DEPTH_TO_SPACE."""
+    """Of SPACE_TO_DEPTH and DEPTH_TO_SPACE."""
     return BlockOptions(block_size=_positive(table, schema.Block.BLOCK_SIZE))
 
 
 def resize_bilinear(table: Table) -> ResizeOptions:
-    """Of RESIZEnumTBILINEAR."""
+    """Of RESIZE_BILINEAR."""
     of = schema.ResizeBilinear
     return ResizeOptions(table.scalar(of.ALIGN_CORNERS), table.scalar(of.HALF_PIXEL_CENTERS))
 
 
 def resize_nearest(table: Table) -> ResizeOptions:
-    """Of RESIZEnumTNEAREST_NEIGHBOR."""
+    """Of RESIZE_NEAREST_NEIGHBOR."""
     of = schema.ResizeNearestNeighbor
     return ResizeOptions(table.scalar(of.ALIGN_CORNERS), table.scalar(of.HALF_PIXEL_CENTERS))
 
@@ -205,7 +205,7 @@ def strided_slice(table: Table) -> StridedSliceOptions:
 
 def squeeze(table: Table) -> SqueezeOptions:
     """Of SQUEEZE; no axes means all of length one."""
-    return SqueezeOptions(axes=table.numbers(schema.Squeeze.SQUEEZEnumTDIMS))
+    return SqueezeOptions(axes=table.numbers(schema.Squeeze.SQUEEZE_DIMS))
 
 
 def svdf(table: Table) -> SvdfOptions:
@@ -214,19 +214,19 @@ def svdf(table: Table) -> SvdfOptions:
     return SvdfOptions(
         rank=_positive(table, of.RANK),
         activation=_enum(table, of.ACTIVATION, Activation),
-        asymmetric_quantize_inputs=table.scalar(of.ASYMMETRIC_QUANTIZEnumTINPUTS),
+        asymmetric_quantize_inputs=table.scalar(of.ASYMMETRIC_QUANTIZE_INPUTS),
     )
 
 
 def lstm(table: Table) -> LstmOptions:
-    """Of UNIDIRECTIONAL_SEQUENCEnumTLSTM; a clip of 0 means none."""
+    """Of UNIDIRECTIONAL_SEQUENCE_LSTM; a clip of 0 means none."""
     of = schema.SequenceLstm
     return LstmOptions(
         activation=_enum(table, of.ACTIVATION, Activation),
         cell_clip=_finite(table, of.CELL_CLIP),
         proj_clip=_finite(table, of.PROJ_CLIP),
-        time_major=table.scalar(of.TIMEnumTMAJOR),
-        asymmetric_quantize_inputs=table.scalar(of.ASYMMETRIC_QUANTIZEnumTINPUTS),
+        time_major=table.scalar(of.TIME_MAJOR),
+        asymmetric_quantize_inputs=table.scalar(of.ASYMMETRIC_QUANTIZE_INPUTS),
         diagonal_recurrent_tensors=table.scalar(of.DIAGONAL_RECURRENT_TENSORS),
     )
 

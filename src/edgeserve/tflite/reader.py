@@ -170,7 +170,7 @@ def _unsupported(operator: Table, code: OpCode, tensors: tuple[Table, ...]) -> U
         schema.BUILTIN_OPERATORS[code.number],
         clipped(name),
         "the runtime has no such operator",
-        hint="replace it in the source model; docs/KERNELS.md lists what is supported",
+        hint="replace it in the source model by operators that are supported",
     )
 
 
@@ -250,8 +250,8 @@ def _check_options_count(
 
 
 def _notes(read: tuple[ReadTensor, ...]) -> tuple[str, ...]:
-    count = sum(r.axis_ignored for r in read)
+    count = sum(r.axis_taken_as_0 for r in read)
     if count == 0:
         return ()
     carry = "1 tensor carries" if count == 1 else f"{count:,} tensors carry"
-    return (f"{carry} a quantized_dimension outside their rank with a single scale; it is ignored",)
+    return (f"{carry} a quantized_dimension outside their rank; it is taken as 0",)

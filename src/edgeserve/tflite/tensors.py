@@ -17,9 +17,7 @@ MAX_TENSOR_BYTES: Final = (1 << 31) - 1
 
 FIXED_SHAPE_HINT: Final = "fix the batch and the input shape (batch 1) before converting the model"
 
-_DTYPES: Final = {
-    schema.TENSOR_TYPES.index(dtype.name): dtype for dtype in DType if dtype is not DType.BOOL
-} | {schema.TENSOR_TYPES.index("BOOL"): DType.BOOL}
+_DTYPES: Final = {schema.TENSOR_TYPES.index(dtype.name): dtype for dtype in DType}
 
 _ZERO_POINT_RANGES: Final = {
     DType.INT8: range(-(1 << 7), 1 << 7),
@@ -80,10 +78,10 @@ class Constants:
 
 @dataclass(frozen=True, slots=True)
 class ReadTensor:
-    """A tensor, and whether it named a quantized dimension that it does not have."""
+    """A tensor, and whether its quantized dimension was outside its rank and taken as 0."""
 
     tensor: Tensor
-    axis_ignored: bool
+    axis_taken_as_0: bool
 
 
 def tensor_name(table: Table) -> str:
@@ -101,12 +99,12 @@ def read_tensor(table: Table, index: int, constants: Constants) -> ReadTensor:
     _refuse_storage(table)
     dtype = _dtype(table)
     shape = _shape(table, dtype)
-    quant, axis_ignored = _quant(table, shape, dtype)
+    quant, axis_taken_as_0 = _quant(table, shape, dtype)
     is_variable = table.scalar(schema.Tensor.IS_VARIABLE)
     data = constants.data_of(table.scalar(schema.Tensor.BUFFER), table.where)
     tensor = Tensor(index, name, shape, dtype, quant, data, is_variable)
     _check_data(table, tensor)
-    return ReadTensor(tensor, axis_ignored)
+    return ReadTensor(tensor, axis_taken_as_0)
 
 
 def refuse_open_shape(table: Table, tensor: Tensor) -> None:
@@ -169,7 +167,11 @@ def _shape(table: Table, dtype: DType) -> tuple[int, ...]:
 
 
 def _quant(table: Table, shape: tuple[int, ...], dtype: DType) -> tuple[Quant | None, bool]:
-    """The quantization, and whether its axis was ignored."""
+    """The quantization, and whether its axis was outside the rank and taken as 0.
+
+    It is taken so where 0 is all that it can mean: one scale, or one dimension (old converters gave
+    biases the axis of their weights).
+    """
     given = table.table(schema.Tensor.QUANTIZATION)
     if given is None:
         return None, False
@@ -185,12 +187,12 @@ def _quant(table: Table, shape: tuple[int, ...], dtype: DType) -> tuple[Quant | 
     zero_points = given.numbers(schema.Quantization.ZERO_POINT)
     _check_values(given, scales, zero_points, dtype)
     axis = given.scalar(schema.Quantization.QUANTIZED_DIMENSION)
-    if 0 <= axis < max(len(shape), 1):
-        _check_channels(given, len(scales), shape, axis)
-        return Quant(scales, zero_points, axis), False
-    if len(scales) > 1:
+    outside = not 0 <= axis < max(len(shape), 1)
+    if outside and len(scales) > 1 and len(shape) > 1:
         given.fail(f"quantized_dimension {axis} is not one of its {len(shape)} dimensions")
-    return Quant(scales, zero_points), True
+    axis = 0 if outside else axis
+    _check_channels(given, len(scales), shape, axis)
+    return Quant(scales, zero_points, axis), outside
 
 
 def _check_values(
