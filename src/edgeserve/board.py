@@ -1,0 +1,270 @@
+"""Boards: what a kind of board is, read strictly from its TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgeserve.errors import ConfigError
+from edgeserve.resources import boards_root
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+class Kind(StrEnum):
+    """What stands behind a board's name."""
+
+    PHYSICAL = "physical"
+    EMULATED = "emulated"
+    HOST = "host"
+
+
+class Holds(StrEnum):
+    """What a memory region may hold."""
+
+    CODE = "code"
+    MODEL = "model"
+    ARENA = "arena"
+    DATA = "data"
+    STACK = "stack"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A range of addresses. ``reserved_bytes`` are taken by something else, named by ``reserved_for``."""
+
+    name: str
+    address: int
+    size_bytes: int
+    holds: tuple[Holds, ...]
+    reserved_bytes: int
+    reserved_for: str
+    source: str
+
+    @property
+    def free_bytes(self) -> int:
+        return self.size_bytes - self.reserved_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The core, the kernel folders that suit it (best first), and its clock where it has one."""
+
+    core: str
+    isa: tuple[str, ...]
+    clock_hz: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """The C compiler's command prefix (``arm-none-eabi-``) and the flags that choose the core."""
+
+    prefix: str
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """How QEMU emulates the board and what its timer counts.
+
+    ``instructions_per_tick`` is exact at ``icount_shift``; counts convert by it, never to time.
+    """
+
+    program: str
+    machine: str
+    icount_shift: int
+    ticks_hz: int
+    instructions_per_tick: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A kind of board. ``port`` and ``toolchain`` are None where firmware cannot be built yet."""
+
+    id: str
+    name: str
+    kind: Kind
+    cpu: Cpu
+    regions: tuple[Region, ...]
+    port: str | None
+    toolchain: Toolchain | None
+    emulator: Emulator | None
+
+    def holding(self, what: Holds) -> tuple[Region, ...]:
+        """The regions that may hold something, in the file's order: the preferred one first."""
+        return tuple(region for region in self.regions if what in region.holds)
+
+
+def board_ids() -> tuple[str, ...]:
+    """The boards that travel with edgeserve, sorted."""
+    return tuple(sorted(path.stem for path in boards_root().glob("*.toml")))
+
+
+def load_board(name: str) -> Board:
+    """A board by its id, or by the path of a board file (anything that ends in ``.toml``).
+
+    Raises ConfigError for an unknown board or a file that is not right.
+    """
+    if name.endswith(".toml"):
+        return read_board(Path(name))
+    path = boards_root() / f"{name}.toml"
+    if name not in board_ids():
+        raise ConfigError(
+            f"unknown board {name!r}",
+            hint=f"known: {', '.join(board_ids())}; or give the path of a board file",
+        )
+    return read_board(path)
+
+
+def read_board(path: Path) -> Board:
+    """Reads a board file; unknown keys are errors. Raises ConfigError naming file and key."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}", hint="`edgeserve boards` lists them"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", hint="mend the TOML") from None
+    table = _Table(str(path), "", document)
+    board = Board(
+        id=path.stem,
+        name=table.text("name"),
+        kind=table.choice("kind", Kind),
+        cpu=_cpu(table.table("cpu")),
+        regions=tuple(_region(region) for region in table.tables("region")),
+        port=table.optional_text("port"),
+        toolchain=_toolchain(table.optional_table("toolchain")),
+        emulator=_emulator(table.optional_table("emulator")),
+    )
+    table.finish()
+    for what in Holds:
+        if not board.holding(what):
+            raise ConfigError(f"{path}: no region holds {what.value!r}", hint="add it to a `holds`")
+    return board
+
+
+def _cpu(table: _Table) -> Cpu:
+    cpu = Cpu(table.text("core"), table.texts("isa"), table.optional_number("clock_hz"))
+    table.finish()
+    return cpu
+
+
+def _region(table: _Table) -> Region:
+    region = Region(
+        name=table.text("name"),
+        address=table.number("address"),
+        size_bytes=table.number("size_bytes"),
+        holds=tuple(table.parse_choice("holds", Holds, text) for text in table.texts("holds")),
+        reserved_bytes=table.optional_number("reserved_bytes") or 0,
+        reserved_for=table.optional_text("reserved_for") or "",
+        source=table.text("source"),
+    )
+    table.finish()
+    if region.reserved_bytes > region.size_bytes:
+        raise table.error("reserved_bytes", "is more than size_bytes")
+    return region
+
+
+def _toolchain(table: _Table | None) -> Toolchain | None:
+    if table is None:
+        return None
+    toolchain = Toolchain(table.optional_text("prefix") or "", table.texts("flags"))
+    table.finish()
+    return toolchain
+
+
+def _emulator(table: _Table | None) -> Emulator | None:
+    if table is None:
+        return None
+    try:
+        ratio = Fraction(table.text("instructions_per_tick"))
+    except (ValueError, ZeroDivisionError):
+        raise table.error("instructions_per_tick", 'is not a fraction such as "5/16"') from None
+    emulator = Emulator(
+        program=table.text("program"),
+        machine=table.text("machine"),
+        icount_shift=table.number("icount_shift"),
+        ticks_hz=table.number("ticks_hz"),
+        instructions_per_tick=ratio,
+    )
+    table.finish()
+    return emulator
+
+
+class _Table:
+    """A TOML table that must be used up: what nobody asked for is an unknown key."""
+
+    def __init__(self, path: str, prefix: str, values: Mapping[str, Any]) -> None:
+        self._path = path
+        self._prefix = prefix
+        self._values = dict(values)
+
+    def error(self, key: str, why: str) -> ConfigError:
+        return ConfigError(
+            f"{self._path}: {self._prefix}{key} {why}", hint="docs/PORTING.md describes board files"
+        )
+
+    def text(self, key: str) -> str:
+        value = self._take(key)
+        if not isinstance(value, str):
+            raise self.error(key, "must be a string")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        return self.text(key) if key in self._values else None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._take(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(key, "must be a list of strings")
+        return tuple(value)
+
+    def number(self, key: str) -> int:
+        value = self._take(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.error(key, "must be a whole number, not negative")
+        return value
+
+    def optional_number(self, key: str) -> int | None:
+        return self.number(key) if key in self._values else None
+
+    def choice(self, key: str, kind: type[_Choice]) -> _Choice:
+        return self.parse_choice(key, kind, self.text(key))
+
+    def parse_choice(self, key: str, kind: type[_Choice], text: str) -> _Choice:
+        if text not in [member.value for member in kind]:
+            known = ", ".join(member.value for member in kind)
+            raise self.error(key, f"is {text!r}, not one of {known}")
+        return kind(text)
+
+    def table(self, key: str) -> _Table:
+        value = self._take(key)
+        if not isinstance(value, dict):
+            raise self.error(key, "must be a table")
+        return _Table(self._path, f"{self._prefix}{key}.", value)
+
+    def optional_table(self, key: str) -> _Table | None:
+        return self.table(key) if key in self._values else None
+
+    def tables(self, key: str) -> tuple[_Table, ...]:
+        value = self._take(key)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(key, "must be an array of tables")
+        return tuple(
+            _Table(self._path, f"{self._prefix}{key}[{i}].", item) for i, item in enumerate(value)
+        )
+
+    def finish(self) -> None:
+        for key in self._values:
+            raise self.error(key, "is not a key of board files")
+
+    def _take(self, key: str) -> Any:
+        if key not in self._values:
+            raise self.error(key, "is missing")
+        return self._values.pop(key)
