@@ -1,8 +1,8 @@
 """The facts of the public TFLite schema, version 3: field slots, enum numbers, file identifier.
 
 Source: ``tensorflow/compiler/mlir/lite/schema/schema.fbs`` of TensorFlow, as released with LiteRT
-2.3.0. Only the fields that the reader looks at are here. A class stands for a table of the schema
-and has its fields under the schema's names, in upper case.
+2.3.0. Only the fields that the reader looks at are here. A class stands for a table of the schema,
+which its docstring names, and has fields under the schema's names, in upper case.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ NO_BUFFER: Final = 0
 LEAST_DATA_OFFSET_BYTES: Final = 2
 """``Buffer.offset`` counts from the start of the file and means something from here on."""
 
-BUILTIN_OPERATORS: Final = tuple(
-    """
+_BUILTIN_OPERATORS: Final = """
     ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
     EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D
     LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1
@@ -66,16 +65,17 @@ BUILTIN_OPERATORS: Final = tuple(
     STABLEHLO_PAD STABLEHLO_IOTA STABLEHLO_DOT_GENERAL STABLEHLO_REDUCE_WINDOW STABLEHLO_SORT
     STABLEHLO_WHILE STABLEHLO_GATHER STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR
     REDUCE_WINDOW STABLEHLO_COMPOSITE STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE
-    """.split()
-)
+"""
+
+BUILTIN_OPERATORS: Final = tuple(_BUILTIN_OPERATORS.split())
 """Names of ``BuiltinOperator``; the index is the number in the file."""
 
-TENSOR_TYPES: Final = tuple(
-    """
+_TENSOR_TYPES: Final = """
     FLOAT32 FLOAT16 INT32 UINT8 INT64 STRING BOOL INT16 COMPLEX64 INT8 FLOAT64 COMPLEX128
     UINT64 RESOURCE VARIANT UINT32 UINT16 INT4 BFLOAT16 INT2 UINT4 FLOAT8_E4M3FN FLOAT8_E5M2
-    """.split()
-)
+"""
+
+TENSOR_TYPES: Final = tuple(_TENSOR_TYPES.split())
 """Names of ``TensorType``; the index is the number in the file."""
 
 CUSTOM: Final = BUILTIN_OPERATORS.index("CUSTOM")
@@ -133,6 +133,8 @@ class WeightsFormat:
 
 
 class Model:
+    """``Model``."""
+
     VERSION = uint32(0, "version")
     OPERATOR_CODES = Ref(1, "operator_codes")
     SUBGRAPHS = Ref(2, "subgraphs")
@@ -140,12 +142,16 @@ class Model:
 
 
 class OperatorCode:
+    """``OperatorCode``."""
+
     DEPRECATED_BUILTIN_CODE = int8(0, "deprecated_builtin_code")
     CUSTOM_CODE = Ref(1, "custom_code")
     BUILTIN_CODE = int32(3, "builtin_code")
 
 
 class SubGraph:
+    """``SubGraph``."""
+
     TENSORS = Ref(0, "tensors")
     INPUTS = int32s(1, "inputs")
     OUTPUTS = int32s(2, "outputs")
@@ -153,6 +159,8 @@ class SubGraph:
 
 
 class Tensor:
+    """``Tensor``."""
+
     SHAPE = int32s(0, "shape")
     TYPE = int8(1, "type")
     BUFFER = uint32(2, "buffer")
@@ -165,6 +173,8 @@ class Tensor:
 
 
 class Quantization:
+    """``QuantizationParameters``."""
+
     SCALE = float32s(2, "scale")
     ZERO_POINT = int64s(3, "zero_point")
     DETAILS_TYPE = uint8(4, "details_type")
@@ -172,12 +182,16 @@ class Quantization:
 
 
 class Buffer:
+    """``Buffer``."""
+
     DATA = Ref(0, "data")
     OFFSET = uint64(1, "offset")
     SIZE = uint64(2, "size")
 
 
 class Operator:
+    """``Operator``."""
+
     OPCODE_INDEX = uint32(0, "opcode_index")
     INPUTS = int32s(1, "inputs")
     OUTPUTS = int32s(2, "outputs")
@@ -188,6 +202,8 @@ class Operator:
 
 
 class Conv2D:
+    """``Conv2DOptions``."""
+
     PADDING = int8(0, "padding")
     STRIDE_W = int32(1, "stride_w")
     STRIDE_H = int32(2, "stride_h")
@@ -197,6 +213,8 @@ class Conv2D:
 
 
 class DepthwiseConv2D:
+    """``DepthwiseConv2DOptions``."""
+
     PADDING = int8(0, "padding")
     STRIDE_W = int32(1, "stride_w")
     STRIDE_H = int32(2, "stride_h")
@@ -207,6 +225,8 @@ class DepthwiseConv2D:
 
 
 class TransposeConv:
+    """``TransposeConvOptions``."""
+
     PADDING = int8(0, "padding")
     STRIDE_W = int32(1, "stride_w")
     STRIDE_H = int32(2, "stride_h")
@@ -214,6 +234,8 @@ class TransposeConv:
 
 
 class Pool2D:
+    """``Pool2DOptions``."""
+
     PADDING = int8(0, "padding")
     STRIDE_W = int32(1, "stride_w")
     STRIDE_H = int32(2, "stride_h")
@@ -223,6 +245,8 @@ class Pool2D:
 
 
 class FullyConnected:
+    """``FullyConnectedOptions``."""
+
     ACTIVATION = int8(0, "fused_activation_function")
     WEIGHTS_FORMAT = int8(1, "weights_format")
     KEEP_NUM_DIMS = boolean(2, "keep_num_dims")
@@ -237,38 +261,54 @@ class Add:
 
 
 class Mul:
+    """``MulOptions``."""
+
     ACTIVATION = int8(0, "fused_activation_function")
 
 
 class Concatenation:
+    """``ConcatenationOptions``."""
+
     AXIS = int32(0, "axis")
     ACTIVATION = int8(1, "fused_activation_function")
 
 
 class Pack:
+    """``PackOptions``."""
+
     VALUES_COUNT = int32(0, "values_count")
     AXIS = int32(1, "axis")
 
 
 class Unpack:
+    """``UnpackOptions``."""
+
     NUM = int32(0, "num")
     AXIS = int32(1, "axis")
 
 
 class Gather:
+    """``GatherOptions``."""
+
     AXIS = int32(0, "axis")
     BATCH_DIMS = int32(1, "batch_dims")
 
 
 class Reducer:
+    """``ReducerOptions``."""
+
     KEEP_DIMS = boolean(0, "keep_dims")
 
 
 class Softmax:
+    """``SoftmaxOptions``."""
+
     BETA = float32(0, "beta")
 
 
 class LeakyRelu:
+    """``LeakyReluOptions``."""
+
     ALPHA = float32(0, "alpha")
 
 
@@ -285,18 +325,22 @@ class Block:
 
 
 class ResizeBilinear:
-    """Slots 0 and 1 are the deprecated ``new_height`` and ``new_width``."""
+    """``ResizeBilinearOptions``; slots 0 and 1 are the deprecated ``new_height`` and ``new_width``."""
 
     ALIGN_CORNERS = boolean(2, "align_corners")
     HALF_PIXEL_CENTERS = boolean(3, "half_pixel_centers")
 
 
 class ResizeNearestNeighbor:
+    """``ResizeNearestNeighborOptions``."""
+
     ALIGN_CORNERS = boolean(0, "align_corners")
     HALF_PIXEL_CENTERS = boolean(1, "half_pixel_centers")
 
 
 class StridedSlice:
+    """``StridedSliceOptions``."""
+
     BEGIN_MASK = int32(0, "begin_mask")
     END_MASK = int32(1, "end_mask")
     ELLIPSIS_MASK = int32(2, "ellipsis_mask")
@@ -306,10 +350,14 @@ class StridedSlice:
 
 
 class Squeeze:
+    """``SqueezeOptions``."""
+
     SQUEEZE_DIMS = int32s(0, "squeeze_dims")
 
 
 class Svdf:
+    """``SVDFOptions``."""
+
     RANK = int32(0, "rank")
     ACTIVATION = int8(1, "fused_activation_function")
     ASYMMETRIC_QUANTIZE_INPUTS = boolean(2, "asymmetric_quantize_inputs")
