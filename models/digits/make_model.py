@@ -29,7 +29,7 @@ Samples = tuple[np.ndarray, np.ndarray]
 
 
 def load_samples() -> tuple[Samples, Samples]:
-    """The training and the held-out split: x float32 ``[n, 8, 8, 1]`` in [0, 1], y int64 ``[n]``."""
+    """The training and the held-out split: x float32 ``[n, 8, 8, 1]`` in 0..1, y int64 ``[n]``."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -74,7 +74,7 @@ def train(keras: Any, samples: Samples) -> Any:
 
 
 def without_dates(archive: bytes) -> bytes:
-    """The same ``.keras`` archive with every date in it fixed, so that equal models are equal files."""
+    """The same ``.keras`` archive with its dates fixed, so that equal models are equal files."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(out, "w") as new:
         for name in sorted(old.namelist()):
@@ -110,6 +110,7 @@ def save_samples(path: Path, samples: Samples) -> None:
 
 
 def main() -> None:
+    """Train, write the artefacts, print the figures."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import keras

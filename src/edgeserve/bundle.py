@@ -83,13 +83,15 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class ToolVersion:
+    """A tool that took part in the conversion."""
+
     name: str
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
-    """An input or output of the model; ``scale`` and ``zero_point`` are None where not quantized."""
+    """An input or output; ``scale`` and ``zero_point`` are None where it is not quantized."""
 
     name: str
     shape: tuple[int, ...]
@@ -174,6 +176,8 @@ class CalibratedInput:
 
 
 class CalibrationKind(StrEnum):
+    """The kinds of calibration data that are read."""
+
     NPZ = "npz"
     NPY = "npy"
     IMAGES = "images"
@@ -276,7 +280,7 @@ class Bundle:
 
 
 def board_dir(bundle_path: Path, board_id: str) -> Path:
-    """The folder of board ``board_id`` in the bundle at ``bundle_path``; ConfigError on a bad id."""
+    """The folder of ``board_id`` in the bundle at ``bundle_path``; ConfigError on a bad id."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", board_id):
         raise ConfigError(
             f"{board_id!r} is not the id of a board",
@@ -286,8 +290,7 @@ def board_dir(bundle_path: Path, board_id: str) -> Path:
 
 
 def tensor_facts(tensor: Tensor) -> TensorFacts:
-    """The facts of an input or output; a quantization along an axis is left out, as it has no one
-    scale."""
+    """The facts of an input or output; a quantization along an axis has no one scale to tell."""
     quant = tensor.quant
     single = quant if quant is not None and len(quant.scales) == 1 else None
     return TensorFacts(
@@ -316,8 +319,8 @@ def make_contents(
 ) -> BundleContents:
     """Gather the contents of a bundle; ``samples`` are as the model's inputs take them.
 
-    At most 32 samples are kept, evenly spaced. ``absent_reason`` says why quantization, agreement or
-    calibration are None.
+    At most 32 samples are kept, evenly spaced. ``absent_reason`` says why quantization, agreement
+    or calibration are None.
     """
     facts = BundleFacts(
         schema=SCHEMA_VERSION,
@@ -357,9 +360,9 @@ def write_bundle(
 ) -> Bundle:
     """Write a new bundle at ``dest``, whole or not at all.
 
-    ``populate`` may add board folders to the staged folder that it is given, before the bundle takes
-    its place. With ``force`` an existing bundle is replaced; its measurements and each board's
-    ``app.c`` are carried over. Raises ConfigError when ``dest`` exists and ``force`` is not given,
+    ``populate`` may add board folders to the staged folder that it is given, before the bundle
+    takes its place. With ``force`` an existing bundle is replaced; its measurements and each
+    board's ``app.c`` are carried over. Raises ConfigError when ``dest`` exists and ``force`` is not given,
     when it exists and is no bundle, or when another process holds the bundle's lock; ToolError when
     the disk refuses.
     """
@@ -408,8 +411,9 @@ def load_bundle(path: Path) -> Bundle:
 def open_bundle(path: Path, *, cache_dir: Path | None = None) -> Bundle:
     """The bundle at ``path``, or the cached bundle of the ``.tflite`` file at ``path``.
 
-    The cache lies in ``cache_dir``, else in ``EDGESERVE_CACHE``, else in the user's cache folder, by
-    the model's SHA-256 and the file's name. Raises ConfigError or, for a damaged model, ModelError.
+    The cache lies in ``cache_dir``, else in ``EDGESERVE_CACHE``, else in the user's cache folder,
+    by the model's SHA-256 and the file's name. Raises ConfigError or, for a damaged
+    model, ModelError.
     """
     if path.is_dir() or (not path.exists() and path.suffix != ".tflite"):
         return load_bundle(path)
@@ -456,24 +460,24 @@ def bundle_lock(path: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
         lock.release()
 
 
-_RESERVED = frozenset(
-    """
-    alignas alignof asm auto bool break case catch char class const constexpr continue default delete
-    do double else enum explicit export extern false float for friend goto if inline int linux long
-    main mutable namespace new noexcept nullptr operator private protected public register restrict
-    return short signed sizeof static struct switch template this thread_local throw true try typedef
-    typename typeof union unix unsigned using virtual void volatile wchar_t while
+_RESERVED_WORDS = """
+    alignas alignof asm auto bool break case catch char class const constexpr continue default
+    delete do double else enum explicit export extern false float for friend goto if inline int
+    linux long main mutable namespace new noexcept nullptr operator private protected public
+    register restrict return short signed sizeof static struct switch template this thread_local
+    throw true try typedef typename typeof union unix unsigned using virtual void volatile wchar_t
+    while
     memcpy memset memmove memcmp
     NULL EOF NAN INFINITY errno assert stdin stdout stderr
-    """.split()
-)
+"""
+_RESERVED = frozenset(_RESERVED_WORDS.split())
 _IDENTIFIER_LENGTH = 40
 
 
 def c_identifier(name: str) -> str:
     """A C identifier made of ``name``, the same on every machine and for ever.
 
-    Each run of characters other than ASCII letters, digits and ``_``, and each run of ``_``, becomes
+    Each run of characters other than ASCII letters and digits becomes
     one ``_``; none is left at the ends; at most 40 characters stay. A name of which nothing is left
     becomes ``model``; ``model_`` goes before a digit and before names that C, C++, the runtime
     (``es_``) or the preprocessor own. Different names may give the same identifier.
@@ -502,7 +506,8 @@ def quantize_samples(values: NDArray[Any], facts: TensorFacts) -> NDArray[Any]:
     limits = np.iinfo(facts.dtype.value)
     ratio = np.asarray(values, np.float64) / facts.scale
     rounded = np.trunc(ratio + np.copysign(0.5, ratio)) + facts.zero_point
-    return np.clip(rounded, limits.min, limits.max).astype(facts.dtype.value)
+    quantized: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(facts.dtype.value)
+    return quantized
 
 
 def _kept_rows(samples: int) -> NDArray[np.int64]:
@@ -519,8 +524,9 @@ def _cached(dest: Path, contents: BundleContents) -> Bundle:
                 return bundle
         except ConfigError:
             # A damaged or missing cache entry is worth nothing: the .tflite file is the source.
-            with _os_errors(dest):
-                _remove(dest)
+            if not (dest / BUNDLE_FILE).is_file():
+                with _os_errors(dest):
+                    _remove(dest)
         return write_bundle(dest, contents, force=True)
 
 
@@ -654,7 +660,7 @@ _RENAME_EXCHANGE = 2
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Swap two folders in one step, where Linux and the file system can; False where they cannot."""
+    """Swap two folders in one step; False where the system or the file system cannot."""
     renameat2 = _renameat2()
     if renameat2 is None:
         return False

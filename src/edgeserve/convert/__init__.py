@@ -1,0 +1,1 @@
+"""Source models to INT8 ``.tflite``: the only place that imports a framework."""

@@ -1,0 +1,326 @@
+"""Representative samples: read from files, checked against the model's inputs.
+
+Quantization takes its ranges from them, so none are ever made up: to have none is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeserve.bundle import CalibratedInput, CalibrationKind, CalibrationRecord
+from edgeserve.errors import ConfigError
+
+UNIT_RANGE = (0.0, 1.0)
+LABELS_KEY = "y"
+SAMPLES_KEY = "x"
+_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".ppm"})
+_IMAGE_MODES = {1: "L", 3: "RGB"}
+_EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+_HINT = "give --calibration a .npz or .npy file, or a folder of images"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """An input of the float model: its shape with the batch, which is 1, in front."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayFile:
+    """The arrays of a ``.npz`` file, or the one of a ``.npy`` file under the name ``x``."""
+
+    path: Path
+    kind: CalibrationKind
+    arrays: tuple[tuple[str, NDArray[np.float32]], ...]
+    labels: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """The images of a folder in the order of their names; labels are indices into ``classes``."""
+
+    path: Path
+    images: tuple[Path, ...]
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64] | None
+
+
+CalibrationSource: TypeAlias = ArrayFile | ImageFolder
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSet:
+    """Samples that suit a model: one float32 array ``[n, *shape[1:]]`` an input, in its order."""
+
+    kind: CalibrationKind
+    specs: tuple[InputSpec, ...]
+    inputs: tuple[NDArray[np.float32], ...]
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    preprocessing: str
+
+    @property
+    def samples(self) -> int:
+        return len(self.inputs[0])
+
+    def sample(self, index: int) -> list[NDArray[np.float32]]:
+        """Sample ``index`` as the inputs of one inference, each with a batch of 1."""
+        return [array[index : index + 1] for array in self.inputs]
+
+    def record(self) -> CalibrationRecord:
+        """The facts that a bundle keeps."""
+        return CalibrationRecord(
+            kind=self.kind,
+            samples=self.samples,
+            labelled=self.labels is not None,
+            classes=self.classes,
+            preprocessing=self.preprocessing,
+            sha256=self._sha256(),
+            inputs=tuple(
+                CalibratedInput(spec.name, spec.shape, float(array.min()), float(array.max()))
+                for spec, array in zip(self.specs, self.inputs, strict=True)
+            ),
+        )
+
+    def _sha256(self) -> str:
+        digest = hashlib.sha256()
+        for array in self.inputs:
+            digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels, dtype="<i8").tobytes())
+        return digest.hexdigest()
+
+
+def read_calibration(path: Path | None) -> CalibrationSource:
+    """Read what ``path`` holds, as far as it can be checked without the model.
+
+    Raises ConfigError when there is none, when it is damaged, needs pickle, is not of a float type,
+    holds NaN or Inf, is empty, or when labels and samples differ in number.
+    """
+    if path is None:
+        raise ConfigError("INT8 quantization needs calibration data and none was given", hint=_HINT)
+    if not path.exists():
+        raise ConfigError(f"calibration data {path} does not exist", hint=_HINT)
+    if path.is_dir():
+        return _read_folder(path)
+    if path.suffix.lower() == ".npz":
+        return _read_npz(path)
+    if path.suffix.lower() == ".npy":
+        array = _checked_samples(_load_numpy(path), f"{path}")
+        return ArrayFile(path, CalibrationKind.NPY, ((SAMPLES_KEY, array),), None)
+    raise ConfigError(f"calibration data {path} is of no kind that is read", hint=_HINT)
+
+
+def match_inputs(
+    source: CalibrationSource,
+    specs: Sequence[InputSpec],
+    *,
+    image_range: tuple[float, float] = UNIT_RANGE,
+) -> CalibrationSet:
+    """The samples of ``source`` in the order and shapes of ``specs``.
+
+    Images are turned upright, made grey or RGB as the input has 1 or 3 channels, stretched to the
+    input's size with Pillow's bilinear filter, and mapped from 0..255 to ``image_range``. Raises
+    ConfigError when names, number of arrays or shapes do not suit the inputs.
+    """
+    if isinstance(source, ImageFolder):
+        return _match_images(source, specs, image_range)
+    arrays = _by_input(source, specs)
+    for spec, array in zip(specs, arrays, strict=True):
+        if array.shape[1:] != spec.shape[1:]:
+            raise ConfigError(
+                f"calibration samples in {source.path} have shape {_spell(array.shape[1:])} and "
+                f"input {spec.name!r} takes {_spell(spec.shape[1:])} (both without the batch)",
+                hint="save the samples as the model takes them, with the batch in front",
+            )
+    return CalibrationSet(
+        kind=source.kind,
+        specs=tuple(specs),
+        inputs=arrays,
+        labels=source.labels,
+        classes=(),
+        preprocessing="none: the arrays are the model's inputs",
+    )
+
+
+def _load_numpy(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ConfigError:
+    if "pickle" in str(error):
+        return ConfigError(
+            f"calibration data {path} holds pickled Python objects, which are not read",
+            hint="save plain float arrays with numpy.savez",
+        )
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ConfigError(f"calibration data {path} cannot be read: {reason}", hint=_HINT)
+
+
+def _read_npz(path: Path) -> ArrayFile:
+    archive = _load_numpy(path)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ConfigError(f"calibration data {path} is not a .npz archive", hint=_HINT)
+    try:
+        with archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, error) from error
+    labels = arrays.pop(LABELS_KEY, None)
+    if not arrays:
+        raise ConfigError(f"calibration data {path} holds no samples", hint="name the array 'x'")
+    checked = tuple(
+        (name, _checked_samples(array, f"{path}: array {name!r}")) for name, array in arrays.items()
+    )
+    counts = {len(array) for _, array in checked}
+    if len(counts) != 1:
+        spelled = ", ".join(f"{name}: {len(array)}" for name, array in checked)
+        raise ConfigError(f"calibration data {path} has unequal numbers of samples ({spelled})")
+    return ArrayFile(
+        path, CalibrationKind.NPZ, checked, _checked_labels(labels, counts.pop(), path)
+    )
+
+
+def _checked_samples(array: Any, where: str) -> NDArray[np.float32]:
+    """``array`` as float32, refused when it is not finite float data with a batch in front."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise ConfigError(
+            f"calibration data {where} is {kind}, not float",
+            hint="scale the samples as in training and save them as float32",
+        )
+    if array.ndim < 1 or len(array) == 0:
+        raise ConfigError(f"calibration data {where} holds no samples", hint="at least 1 is needed")
+    with np.errstate(over="ignore"):
+        samples: NDArray[np.float32] = np.ascontiguousarray(array, dtype=np.float32)
+    finite = np.isfinite(samples)
+    if not finite.all():
+        bad = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ConfigError(
+            f"calibration data {where} holds NaN or Inf, first at index {_spell(bad)}",
+            hint="one such value would spoil the range of the whole tensor: remove the sample",
+        )
+    return samples
+
+
+def _checked_labels(labels: Any, samples: int, path: Path) -> NDArray[np.int64] | None:
+    if labels is None:
+        return None
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise ConfigError(
+            f"labels 'y' in {path} are {labels.dtype} of shape {_spell(labels.shape)}",
+            hint="give one class number a sample: integers of shape (n,)",
+        )
+    if len(labels) != samples:
+        raise ConfigError(f"{path} has {samples} samples and {len(labels)} labels")
+    return np.asarray(labels, dtype=np.int64)
+
+
+def _by_input(source: ArrayFile, specs: Sequence[InputSpec]) -> tuple[NDArray[np.float32], ...]:
+    """The array of each input, by name or, for a model with one input, the only one."""
+    arrays = dict(source.arrays)
+    names = [spec.name for spec in specs]
+    if set(arrays) == set(names):
+        return tuple(arrays[name] for name in names)
+    if len(names) == 1 and len(arrays) == 1:
+        return tuple(arrays.values())
+    if len(names) == 1 and SAMPLES_KEY in arrays:
+        return (arrays[SAMPLES_KEY],)
+    raise ConfigError(
+        f"calibration data {source.path} has arrays {_quoted(arrays)} and the model has inputs "
+        f"{_quoted(names)}",
+        hint="name one array after each input (a model with one input also takes 'x')",
+    )
+
+
+def _read_folder(path: Path) -> ImageFolder:
+    folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    loose = _images_in(path)
+    if loose and any(_images_in(folder) for folder in folders):
+        raise ConfigError(
+            f"{path} has images both beside and inside its folders",
+            hint="put all images into one folder, or into one folder a class",
+        )
+    if loose:
+        return ImageFolder(path, loose, (), None)
+    classes = tuple(folder.name for folder in folders)
+    images = tuple(_images_in(folder) for folder in folders)
+    if not any(images):
+        raise ConfigError(
+            f"calibration folder {path} holds no images",
+            hint=f"images end in {', '.join(sorted(_IMAGE_SUFFIXES))}",
+        )
+    labels = np.repeat(np.arange(len(folders)), [len(group) for group in images])
+    return ImageFolder(path, sum(images, ()), classes, labels.astype(np.int64))
+
+
+def _images_in(folder: Path) -> tuple[Path, ...]:
+    files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return tuple(sorted(p for p in files if p.suffix.lower() in _IMAGE_SUFFIXES))
+
+
+def _match_images(
+    source: ImageFolder, specs: Sequence[InputSpec], image_range: tuple[float, float]
+) -> CalibrationSet:
+    if len(specs) != 1 or len(specs[0].shape) != 4 or specs[0].shape[3] not in _IMAGE_MODES:
+        shapes = ", ".join(_spell(spec.shape) for spec in specs)
+        raise ConfigError(
+            f"a folder of images suits one input of shape (1, height, width, 1 or 3), "
+            f"and the model takes {shapes}",
+            hint="give the samples as a .npz file",
+        )
+    (spec,) = specs
+    _, height, width, channels = spec.shape
+    low, high = image_range
+    pixels = np.stack([_pixels(image, height, width, channels) for image in source.images])
+    scaled = pixels.astype(np.float32) * np.float32((high - low) / 255.0) + np.float32(low)
+    mode = _IMAGE_MODES[channels]
+    return CalibrationSet(
+        kind=CalibrationKind.IMAGES,
+        specs=(spec,),
+        inputs=(scaled,),
+        labels=source.labels,
+        classes=source.classes,
+        preprocessing=f"images turned upright, as {mode}, stretched to {width}x{height} "
+        f"(bilinear), 0..255 mapped to {low:g}..{high:g}",
+    )
+
+
+def _pixels(path: Path, height: int, width: int, channels: int) -> NDArray[np.uint8]:
+    """The image as uint8 ``[height, width, channels]``."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            if image.mode not in _EIGHT_BIT_MODES:
+                raise ConfigError(
+                    f"image {path} has pixels of mode {image.mode}, not of 8 bits",
+                    hint="save it with 8 bits a channel",
+                )
+            upright = ImageOps.exif_transpose(image).convert(_IMAGE_MODES[channels])
+        resized = upright.resize((width, height), Image.Resampling.BILINEAR)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ConfigError(f"image {path} cannot be read: {error}") from error
+    return np.asarray(resized, dtype=np.uint8).reshape(height, width, channels)
+
+
+def _spell(shape: Iterable[int]) -> str:
+    return "(" + ", ".join(str(extent) for extent in shape) + ")"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(names))

@@ -1,0 +1,192 @@
+"""From a source model to an INT8 ``.tflite`` with the record of how it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from edgeserve.bundle import (
+    GIVEN_AS_TFLITE,
+    Agreement,
+    BundleContents,
+    CalibrationRecord,
+    InputAdapter,
+    Quantization,
+    Samples,
+    SourceFacts,
+    SourceKind,
+    ToolVersion,
+    make_contents,
+    quantize_samples,
+    tensor_facts,
+)
+from edgeserve.convert.calibration import (
+    UNIT_RANGE,
+    CalibrationSet,
+    InputSpec,
+    match_inputs,
+    read_calibration,
+)
+from edgeserve.convert.source import Source, read_source
+from edgeserve.convert.tensorflow_worker import (
+    INSTALL,
+    INT8_FILE,
+    TensorflowJob,
+    TensorflowResult,
+)
+from edgeserve.convert.worker import Progress, run_worker
+from edgeserve.errors import ConversionError, MissingTool
+from edgeserve.graph import DType, Graph
+from edgeserve.tflite.reader import read_model
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An INT8 model and its record; ``absent_reason`` says why an optional field is None."""
+
+    name: str
+    model_tflite: bytes
+    graph: Graph
+    source: SourceFacts
+    tools: tuple[ToolVersion, ...]
+    quantization: Quantization | None
+    calibration: CalibrationRecord | None
+    samples: Samples | None
+    agreement: Agreement | None
+    absent_reason: str | None
+    notes: tuple[str, ...]
+
+    def contents(self, *, input_adapter: InputAdapter = InputAdapter.NONE) -> BundleContents:
+        """What :func:`edgeserve.bundle.write_bundle` writes."""
+        return make_contents(
+            name=self.name,
+            graph=self.graph,
+            model_tflite=self.model_tflite,
+            source=self.source,
+            tools=self.tools,
+            quantization=self.quantization,
+            calibration=self.calibration,
+            samples=self.samples,
+            agreement=self.agreement,
+            absent_reason=self.absent_reason,
+            notes=self.notes,
+            input_adapter=input_adapter,
+        )
+
+
+def convert_source(
+    source: Path,
+    *,
+    calibration: Path | None,
+    trust_source: bool,
+    work_dir: Path,
+    progress: Progress,
+    name: str | None = None,
+    image_range: tuple[float, float] = UNIT_RANGE,
+) -> Converted:
+    """Convert the model at ``source``; a quantized ``.tflite`` is taken as it is.
+
+    ``work_dir`` is an existing empty folder for the worker's files. ``image_range`` is what 0..255
+    becomes when ``calibration`` is a folder of images. Equal inputs and tool versions give equal
+    bytes. Raises ConfigError (paths, calibration), ConversionError and UnsupportedOp (the model),
+    MissingTool (TensorFlow).
+    """
+    found = read_source(source)
+    name = found.name if name is None else name
+    if found.kind is SourceKind.TFLITE:
+        return _take_tflite(found, name, calibration, image_range)
+    read_calibration(calibration)
+    if find_spec("tensorflow") is None:
+        raise MissingTool("tensorflow", install=INSTALL)
+    assert calibration is not None
+    job = TensorflowJob(
+        work_dir=str(work_dir),
+        source=str(source),
+        kind=found.kind,
+        calibration=str(calibration),
+        image_low=image_range[0],
+        image_high=image_range[1],
+        trust_source=trust_source,
+    )
+    module = "edgeserve.convert.tensorflow_worker"
+    result = run_worker(module, job, TensorflowResult, work_dir=work_dir, progress=progress)
+    model = (work_dir / INT8_FILE).read_bytes()
+    samples = match_inputs(read_calibration(calibration), result.inputs, image_range=image_range)
+    return _assemble(found, name, model, result, samples)
+
+
+def _assemble(
+    source: Source, name: str, model: bytes, result: TensorflowResult, samples: CalibrationSet
+) -> Converted:
+    graph = read_model(model, name=name)
+    return Converted(
+        name=name,
+        model_tflite=model,
+        graph=graph,
+        source=source.facts,
+        tools=result.tools,
+        quantization=Quantization(
+            activations=DType.INT8,
+            weights=DType.INT8,
+            weights_per_channel=_is_per_channel(graph),
+            converter="TensorFlow Lite, full integer, post-training",
+        ),
+        calibration=result.calibration,
+        samples=_as_inputs(graph, samples),
+        agreement=result.agreement,
+        absent_reason=None,
+        notes=_notes(samples, result.agreement),
+    )
+
+
+def _take_tflite(
+    source: Source, name: str, calibration: Path | None, image_range: tuple[float, float]
+) -> Converted:
+    model = source.path.read_bytes()
+    graph = read_model(model, name=name)
+    if not any(graph.tensors[i].dtype is DType.INT8 for op in graph.ops for i in op.outputs):
+        raise ConversionError(
+            f"{source.path} is not quantized: none of its operators writes int8",
+            hint="quantize it to full INT8 first, or convert the Keras or SavedModel source",
+        )
+    samples = None
+    if calibration is not None:
+        specs = [InputSpec(graph.tensors[i].name, graph.tensors[i].shape) for i in graph.inputs]
+        samples = match_inputs(read_calibration(calibration), specs, image_range=image_range)
+    return Converted(
+        name=name,
+        model_tflite=model,
+        graph=graph,
+        source=source.facts,
+        tools=(),
+        quantization=None,
+        calibration=None if samples is None else samples.record(),
+        samples=None if samples is None else _as_inputs(graph, samples),
+        agreement=None,
+        absent_reason=GIVEN_AS_TFLITE,
+        notes=(),
+    )
+
+
+def _is_per_channel(graph: Graph) -> bool:
+    constants = (tensor for tensor in graph.tensors if tensor.data is not None)
+    return any(tensor.quant is not None and len(tensor.quant.scales) > 1 for tensor in constants)
+
+
+def _as_inputs(graph: Graph, samples: CalibrationSet) -> Samples:
+    """The samples as the model's inputs take them."""
+    facts = [tensor_facts(graph.tensors[index]) for index in graph.inputs]
+    pairs = zip(samples.inputs, facts, strict=True)
+    return tuple(quantize_samples(array, fact) for array, fact in pairs)
+
+
+def _notes(samples: CalibrationSet, agreement: Agreement) -> tuple[str, ...]:
+    notes = []
+    if samples.labels is not None and agreement.int8_correct is None:
+        notes.append("the labels are not used: the model is no classifier")
+    if agreement.samples < agreement.available:
+        notes.append(
+            f"agreement is of {agreement.samples} evenly spaced samples of {agreement.available}"
+        )
+    return tuple(notes)

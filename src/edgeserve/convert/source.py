@@ -1,0 +1,109 @@
+"""What kind of model a source path is, told by its name and its first bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeserve.bundle import SourceFacts, SourceKind
+from edgeserve.errors import ConfigError, ConversionError
+
+ACCEPTED = "a Keras .keras or .h5 file, a SavedModel folder, or a quantized .tflite file"
+
+_KIND_OF_SUFFIX = {
+    ".keras": SourceKind.KERAS,
+    ".h5": SourceKind.HDF5,
+    ".hdf5": SourceKind.HDF5,
+    ".tflite": SourceKind.TFLITE,
+}
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model that exists and looks like its kind."""
+
+    path: Path
+    facts: SourceFacts
+
+    @property
+    def kind(self) -> SourceKind:
+        return self.facts.kind
+
+    @property
+    def name(self) -> str:
+        """The name that a bundle takes from the path."""
+        resolved = self.path.resolve()
+        return resolved.name if self.kind is SourceKind.SAVED_MODEL else resolved.stem
+
+
+def read_source(path: Path) -> Source:
+    """Find out what ``path`` is.
+
+    Raises ConfigError when it is missing or no kind that is accepted, ConversionError when its
+    content is not what its name says.
+    """
+    kind = _kind(path)
+    try:
+        _require_magic(path, kind)
+        return Source(path, SourceFacts(kind, _sha256(path)))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _kind(path: Path) -> SourceKind:
+    hint = f"edgeserve converts {ACCEPTED}"
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist", hint=hint)
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return SourceKind.SAVED_MODEL
+        raise ConfigError(f"{path} is a folder without saved_model.pb", hint=hint)
+    kind = _KIND_OF_SUFFIX.get(path.suffix.lower())
+    if kind is None:
+        raise ConfigError(f"{path} is of no kind that can be converted", hint=hint)
+    return kind
+
+
+def _require_magic(path: Path, kind: SourceKind) -> None:
+    if kind is SourceKind.SAVED_MODEL:
+        return
+    with path.open("rb") as file:
+        head = file.read(8)
+    looks_right = {
+        SourceKind.KERAS: zipfile.is_zipfile(path),
+        SourceKind.HDF5: head == _HDF5_MAGIC,
+        SourceKind.TFLITE: head[4:] == b"TFL3",
+    }[kind]
+    if not looks_right:
+        raise ConversionError(
+            f"{path} is damaged, or not a {path.suffix} file",
+            hint="save the model again; a download may have been cut short",
+        )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    if path.is_file():
+        _update(digest, path)
+        return digest.hexdigest()
+    for file in sorted(_files(path), key=lambda file: file.relative_to(path).as_posix()):
+        name = file.relative_to(path).as_posix().encode("utf-8", "surrogateescape")
+        digest.update(len(name).to_bytes(8, "little") + name)
+        digest.update(file.stat().st_size.to_bytes(8, "little"))
+        _update(digest, file)
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.is_file())
+
+
+def _update(digest: hashlib._Hash, path: Path) -> None:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)

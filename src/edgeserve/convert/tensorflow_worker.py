@@ -1,0 +1,321 @@
+"""The TensorFlow half of a conversion: ``python -m edgeserve.convert.tensorflow_worker job.json``.
+
+It runs in a process of its own, because TensorFlow's converter can crash the interpreter, takes
+seconds to import and prints what it likes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edgeserve.bundle import Agreement, CalibrationRecord, SourceKind, ToolVersion
+from edgeserve.convert.agreement import Runner, compare
+from edgeserve.convert.calibration import (
+    CalibrationSet,
+    InputSpec,
+    match_inputs,
+    read_calibration,
+)
+from edgeserve.convert.worker import Progress, one_line, serve
+from edgeserve.errors import ConversionError, EdgeserveError, MissingTool
+
+FLOAT_FILE = "float.tflite"
+INT8_FILE = "int8.tflite"
+INSTALL = "pip install 'edgeserve[keras]'"
+
+_TRUST_HINT = "--trust-source runs the code in it: only for a file whose origin you know"
+_STATEFUL_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
+# Operators of a SavedModel that run Python or touch files while the model is loaded or folded.
+_UNSAFE_OPS = frozenset(
+    {
+        "DatasetToTFRecord",
+        "DebugIdentity",
+        "DebugIdentityV2",
+        "DebugIdentityV3",
+        "EagerPyFunc",
+        "MatchingFiles",
+        "PrintV2",
+        "PyFunc",
+        "PyFuncStateless",
+        "ReadFile",
+        "SaveDataset",
+        "SaveDatasetV2",
+        "WriteFile",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorflowJob:
+    """What to convert; both models are written into ``work_dir``."""
+
+    work_dir: str
+    source: str
+    kind: SourceKind
+    calibration: str
+    image_low: float
+    image_high: float
+    trust_source: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TensorflowResult:
+    """What the conversion found beside the two models."""
+
+    inputs: tuple[InputSpec, ...]
+    calibration: CalibrationRecord
+    agreement: Agreement
+    tools: tuple[ToolVersion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A traced function of batch 1; ``owner`` keeps the variables alive that it reads."""
+
+    function: Any
+    inputs: tuple[InputSpec, ...]
+    owner: Any
+
+
+def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
+    """Load, calibrate, convert and compare; writes ``float.tflite`` and ``int8.tflite``."""
+    progress(0.0, "importing TensorFlow")
+    tf, keras = _frameworks()
+    progress(0.1, "loading the model")
+    loaded = _load(tf, keras, job)
+    progress(0.2, "reading the calibration data")
+    calibration = match_inputs(
+        read_calibration(Path(job.calibration)),
+        loaded.inputs,
+        image_range=(job.image_low, job.image_high),
+    )
+    progress(0.3, "converting to float TFLite")
+    float_model = _convert_float(tf, loaded)
+    int8_model = _convert_int8(tf, loaded, calibration, _within(progress, 0.4, 0.7))
+    agreement = compare(float_model, int8_model, calibration, _within(progress, 0.7, 1.0))
+    work_dir = Path(job.work_dir)
+    (work_dir / FLOAT_FILE).write_bytes(float_model)
+    (work_dir / INT8_FILE).write_bytes(int8_model)
+    return TensorflowResult(
+        inputs=loaded.inputs,
+        calibration=calibration.record(),
+        agreement=agreement,
+        tools=(
+            ToolVersion("tensorflow", tf.__version__),
+            ToolVersion("keras", keras.__version__),
+            ToolVersion("ai-edge-litert", version("ai-edge-litert")),
+            ToolVersion("numpy", version("numpy")),
+        ),
+    )
+
+
+def _within(progress: Progress, start: float, end: float) -> Progress:
+    def inner(fraction: float | None, message: str) -> None:
+        progress(None if fraction is None else start + (end - start) * fraction, message)
+
+    return inner
+
+
+def _frameworks() -> tuple[Any, Any]:
+    try:
+        import keras
+        import tensorflow as tf
+    except ImportError as error:
+        raise MissingTool("tensorflow", install=INSTALL) from error
+    return tf, keras
+
+
+def _load(tf: Any, keras: Any, job: TensorflowJob) -> Loaded:
+    try:
+        if job.kind is SourceKind.SAVED_MODEL:
+            return _load_saved_model(tf, job)
+        return _load_keras(tf, keras, job)
+    except EdgeserveError:
+        raise
+    except Exception as error:
+        raise _load_error(job, error) from error
+
+
+def _load_error(job: TensorflowJob, error: Exception) -> ConversionError:
+    text = str(error)
+    if "safe_mode" in text or "unsafe" in text:
+        return ConversionError(
+            f"{job.source} holds Python code (a Lambda layer), which is not run unasked",
+            hint=_TRUST_HINT,
+        )
+    if "Could not locate" in text:
+        name = text.split("Could not locate", 1)[1].split(".")[0].strip()
+        return ConversionError(
+            f"{job.source} uses a layer that Keras alone does not have: {one_line(name)}",
+            hint="export it where the layer is defined: model.export(folder), and give that folder",
+        )
+    return ConversionError(
+        f"{job.source} cannot be loaded: {one_line(text) or type(error).__name__}",
+        hint="save the model again; a download may have been cut short",
+    )
+
+
+def _load_keras(tf: Any, keras: Any, job: TensorflowJob) -> Loaded:
+    model = keras.models.load_model(job.source, compile=False, safe_mode=not job.trust_source)
+    tensors = getattr(model, "inputs", None)
+    if not tensors:
+        raise ConversionError(
+            f"{job.source} does not say what its inputs are",
+            hint="call the model once and model.export(folder) it, and give that folder",
+        )
+    inputs = tuple(_input_spec(t.name, t.shape, t.dtype) for t in tensors)
+    structure = model.input
+
+    def call(*arrays: Any) -> Any:
+        return model(keras.tree.pack_sequence_as(structure, list(arrays)), training=False)
+
+    return Loaded(_trace(tf, call, inputs), inputs, model)
+
+
+def _load_saved_model(tf: Any, job: TensorflowJob) -> Loaded:
+    if not job.trust_source:
+        _refuse_unsafe_ops(Path(job.source))
+    owner = tf.saved_model.load(job.source)
+    signatures = dict(owner.signatures)
+    if "serving_default" not in signatures and len(signatures) != 1:
+        names = ", ".join(sorted(signatures)) or "none"
+        raise ConversionError(
+            f"{job.source} has no signature serving_default (it has {names})",
+            hint="save it with one signature, or with one called serving_default",
+        )
+    signature = signatures.get("serving_default") or next(iter(signatures.values()))
+    arguments = signature.structured_input_signature[1]
+    inputs = tuple(_input_spec(n, s.shape, s.dtype.name) for n, s in sorted(arguments.items()))
+
+    def call(*arrays: Any) -> Any:
+        named = {spec.name: array for spec, array in zip(inputs, arrays, strict=True)}
+        outputs = signature(**named)
+        return [outputs[name] for name in sorted(outputs)]
+
+    return Loaded(_trace(tf, call, inputs), inputs, owner)
+
+
+def _refuse_unsafe_ops(folder: Path) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for meta in saved.meta_graphs:
+        bodies = [meta.graph_def.node, *(f.node_def for f in meta.graph_def.library.function)]
+        found = sorted({node.op for nodes in bodies for node in nodes} & _UNSAFE_OPS)
+        if found:
+            raise ConversionError(
+                f"{folder} holds {', '.join(found)}, which can run code or touch files",
+                hint=_TRUST_HINT,
+            )
+
+
+def _input_spec(name: str, shape: Any, dtype: str) -> InputSpec:
+    """The input with its batch made 1; ConversionError when it is not float32 or not fixed."""
+    extents = [None if extent is None else int(extent) for extent in shape]
+    spelled = "(" + ", ".join(str(extent) for extent in extents) + ")"
+    if dtype != "float32":
+        raise ConversionError(
+            f"input {name!r} is {dtype}, and only float32 inputs are quantized",
+            hint="let the model take float32 and do the look-up or cast outside it",
+        )
+    if not extents or extents[0] not in (None, 1):
+        raise ConversionError(
+            f"input {name!r} has shape {spelled}: its first extent must be a batch of 1 or any",
+            hint="build the model with batch_size=None",
+        )
+    rest = [extent for extent in extents[1:] if extent is not None]
+    if len(rest) != len(extents) - 1:
+        raise ConversionError(
+            f"input {name!r} has shape {spelled}: all extents but the batch must be known",
+            hint="build the model with a fixed input shape",
+        )
+    return InputSpec(name, (1, *rest))
+
+
+def _trace(tf: Any, call: Any, inputs: tuple[InputSpec, ...]) -> Any:
+    # With an open batch the converter emits shape arithmetic that the device would have to run.
+    specs = [tf.TensorSpec(spec.shape, tf.float32, name=spec.name) for spec in inputs]
+    return tf.function(call, autograph=False).get_concrete_function(*specs)
+
+
+def _converter(tf: Any, loaded: Loaded) -> Any:
+    # Without the owner as second argument, which would leave the weights behind as variables.
+    return tf.lite.TFLiteConverter.from_concrete_functions([loaded.function])
+
+
+def _convert_float(tf: Any, loaded: Loaded) -> bytes:
+    return _run(_converter(tf, loaded), loaded)
+
+
+def _convert_int8(
+    tf: Any, loaded: Loaded, calibration: CalibrationSet, progress: Progress
+) -> bytes:
+    def representative() -> Iterator[list[Any]]:
+        for index in range(calibration.samples):
+            done = (index + 1) / calibration.samples
+            progress(done, f"calibrating with sample {index + 1} of {calibration.samples}")
+            yield list(calibration.sample(index))
+        progress(1.0, "quantizing to INT8")
+
+    converter = _converter(tf, loaded)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    return _run(converter, loaded)
+
+
+def _run(converter: Any, loaded: Loaded) -> bytes:
+    try:
+        model = bytes(converter.convert())
+    except Exception as error:
+        raise ConversionError(
+            f"TensorFlow cannot convert the model: {_reason(str(error))}",
+            hint="replace the operator named, or convert the model yourself and give the .tflite",
+        ) from error
+    _refuse_state(model)
+    _require_order(model, loaded)
+    return model
+
+
+def _reason(text: str) -> str:
+    """The line of a converter's error that names the operator, else the first line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [line for line in lines if "error:" in line]
+    return one_line((named or lines or ["no reason given"])[0])
+
+
+def _refuse_state(model: bytes) -> None:
+    """A variable in the result of a stateless model makes wrong outputs, not an error."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
+    parsed = schema.Model.GetRootAs(model)
+    codes = (parsed.OperatorCodes(i).BuiltinCode() for i in range(parsed.OperatorCodesLength()))
+    found = sorted({names.get(code, str(code)) for code in codes} & _STATEFUL_OPS)
+    if found:
+        raise ConversionError(
+            f"the model keeps state in variables ({', '.join(found)}), which is not supported",
+            hint="make the state an input and an output of the model",
+        )
+
+
+def _require_order(model: bytes, loaded: Loaded) -> None:
+    """The calibration samples are fed by position: a converter that reorders inputs is caught."""
+    runner = Runner(model, reference=False)
+    wanted = [tensor.name.split(":")[0] for tensor in loaded.function.inputs[: len(loaded.inputs)]]
+    if len(wanted) > 1 and [facts.name for facts in runner.inputs] != wanted:
+        raise ConversionError(
+            f"the converter changed the inputs {', '.join(wanted)} "
+            f"to {', '.join(facts.name for facts in runner.inputs)}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(serve(TensorflowJob, convert))
