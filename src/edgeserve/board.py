@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
 
 from edgeserve.errors import ConfigError
 from edgeserve.resources import boards_root
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
+from edgeserve.strict_toml import TomlTable, read_toml
 
 
 class Kind(StrEnum):
@@ -131,7 +127,7 @@ def read_board(path: Path) -> Board:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}", hint="mend the TOML") from None
-    table = _Table(str(path), "", document)
+    table = TomlTable(str(path), "", document)
     board = Board(
         id=path.stem,
         name=table.text("name"),
@@ -149,13 +145,13 @@ def read_board(path: Path) -> Board:
     return board
 
 
-def _cpu(table: _Table) -> Cpu:
+def _cpu(table: TomlTable) -> Cpu:
     cpu = Cpu(table.text("core"), table.texts("isa"), table.optional_number("clock_hz"))
     table.finish()
     return cpu
 
 
-def _region(table: _Table) -> Region:
+def _region(table: TomlTable) -> Region:
     region = Region(
         name=table.text("name"),
         address=table.number("address"),
@@ -171,7 +167,7 @@ def _region(table: _Table) -> Region:
     return region
 
 
-def _toolchain(table: _Table | None) -> Toolchain | None:
+def _toolchain(table: TomlTable | None) -> Toolchain | None:
     if table is None:
         return None
     toolchain = Toolchain(table.optional_text("prefix") or "", table.texts("flags"))
@@ -179,7 +175,7 @@ def _toolchain(table: _Table | None) -> Toolchain | None:
     return toolchain
 
 
-def _emulator(table: _Table | None) -> Emulator | None:
+def _emulator(table: TomlTable | None) -> Emulator | None:
     if table is None:
         return None
     try:
@@ -195,76 +191,3 @@ def _emulator(table: _Table | None) -> Emulator | None:
     )
     table.finish()
     return emulator
-
-
-class _Table:
-    """A TOML table that must be used up: what nobody asked for is an unknown key."""
-
-    def __init__(self, path: str, prefix: str, values: Mapping[str, Any]) -> None:
-        self._path = path
-        self._prefix = prefix
-        self._values = dict(values)
-
-    def error(self, key: str, why: str) -> ConfigError:
-        return ConfigError(
-            f"{self._path}: {self._prefix}{key} {why}", hint="docs/PORTING.md describes board files"
-        )
-
-    def text(self, key: str) -> str:
-        value = self._take(key)
-        if not isinstance(value, str):
-            raise self.error(key, "must be a string")
-        return value
-
-    def optional_text(self, key: str) -> str | None:
-        return self.text(key) if key in self._values else None
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._take(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error(key, "must be a list of strings")
-        return tuple(value)
-
-    def number(self, key: str) -> int:
-        value = self._take(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self.error(key, "must be a whole number, not negative")
-        return value
-
-    def optional_number(self, key: str) -> int | None:
-        return self.number(key) if key in self._values else None
-
-    def choice(self, key: str, kind: type[_Choice]) -> _Choice:
-        return self.parse_choice(key, kind, self.text(key))
-
-    def parse_choice(self, key: str, kind: type[_Choice], text: str) -> _Choice:
-        if text not in [member.value for member in kind]:
-            known = ", ".join(member.value for member in kind)
-            raise self.error(key, f"is {text!r}, not one of {known}")
-        return kind(text)
-
-    def table(self, key: str) -> _Table:
-        value = self._take(key)
-        if not isinstance(value, dict):
-            raise self.error(key, "must be a table")
-        return _Table(self._path, f"{self._prefix}{key}.", value)
-
-    def optional_table(self, key: str) -> _Table | None:
-        return self.table(key) if key in self._values else None
-
-    def tables(self, key: str) -> tuple[_Table, ...]:
-        value = self._take(key)
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self.error(key, "must be an array of tables")
-        return tuple(
-            _Table(self._path, f"{self._prefix}{key}[{i}].", item) for i, item in enumerate(value)
-        )
-
-    def finish(self) -> None:
-        for key in self._values:
-            raise self.error(key, "is not a key of board files")
-
-    def _take(self, key: str) -> Any:
-        if key not in self._values:
-            raise self.error(key, "is missing")
-        return self._values.pop(key)

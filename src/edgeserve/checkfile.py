@@ -1,0 +1,77 @@
+"""``edgeserve.toml``: the models, boards and budgets that a project checks in CI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeserve.fit import Budget, Reserve
+from edgeserve.strict_toml import TomlTable, read_toml
+
+DEFAULT_NAME = "edgeserve.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How much more than the baseline is still good, in bytes."""
+
+    arena_bytes: int = 0
+    flash_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model to check: a bundle or a ``.tflite``, relative to the file that names it."""
+
+    path: Path
+    boards: tuple[str, ...]
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Checkfile:
+    """Everything that `edgeserve check` without arguments does."""
+
+    models: tuple[ModelEntry, ...]
+    reserve: Reserve
+    baseline: Path | None
+    growth: Growth
+
+
+def read_checkfile(path: Path) -> Checkfile:
+    """Reads the file strictly. Raises ConfigError naming file and key."""
+    root = read_toml(path, hint="docs/CHECK.md describes edgeserve.toml")
+    check = root.optional_table("check")
+    boards: tuple[str, ...] = ()
+    reserve, growth, baseline = Reserve(), Growth(), None
+    if check is not None:
+        boards = check.optional_texts("boards")
+        reserve = Reserve(
+            check.optional_number("reserve_ram_bytes") or 0,
+            check.optional_number("reserve_flash_bytes") or 0,
+        )
+        growth = Growth(
+            check.optional_number("max_arena_growth_bytes") or 0,
+            check.optional_number("max_flash_growth_bytes") or 0,
+        )
+        name = check.optional_text("baseline")
+        baseline = path.parent / name if name else None
+        check.finish()
+    models = tuple(_model(entry, path.parent, boards) for entry in root.tables("model"))
+    root.finish()
+    return Checkfile(models, reserve, baseline, growth)
+
+
+def _model(table: TomlTable, folder: Path, default_boards: tuple[str, ...]) -> ModelEntry:
+    boards = table.optional_texts("boards") or default_boards
+    if not boards:
+        raise table.error("boards", "is missing, and [check] names none for all models")
+    entry = ModelEntry(
+        path=folder / table.text("path"),
+        boards=boards,
+        budget=Budget(
+            table.optional_number("max_arena_bytes"), table.optional_number("max_flash_bytes")
+        ),
+    )
+    table.finish()
+    return entry

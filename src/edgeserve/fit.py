@@ -1,0 +1,239 @@
+"""Whether a model fits a board: what it needs, where that lies, what is missing, what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from edgeserve.board import Board, Holds, Region
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Every byte that a model asks of a board. ``source`` says how code and stack were known."""
+
+    arena_bytes: int
+    live_bound_bytes: int
+    model_bytes: int
+    code_bytes: int
+    ram_other_bytes: int
+    stack_bytes: int
+    source: str
+
+    @property
+    def flash_bytes(self) -> int:
+        return self.code_bytes + self.model_bytes
+
+    def needs(self) -> tuple[tuple[Holds, int], ...]:
+        """What must be placed, in the order of its claims to the preferred regions."""
+        return (
+            (Holds.ARENA, self.arena_bytes),
+            (Holds.STACK, self.stack_bytes),
+            (Holds.DATA, self.ram_other_bytes),
+            (Holds.CODE, self.code_bytes),
+            (Holds.MODEL, self.model_bytes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Memory that the rest of the user's firmware keeps for itself."""
+
+    ram_bytes: int = 0
+    flash_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits of the user's own, below what the board has."""
+
+    arena_bytes: int | None = None
+    flash_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegionUse:
+    """What lies in a region: (what, bytes) in order of size. ``have_bytes`` is what may be used."""
+
+    region: str
+    parts: tuple[tuple[str, int], ...]
+    have_bytes: int
+
+    @property
+    def need_bytes(self) -> int:
+        return sum(size_bytes for _, size_bytes in self.parts)
+
+    @property
+    def left_bytes(self) -> int:
+        """Negative when the region is too small."""
+        return self.have_bytes - self.need_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PeakTensor:
+    """A tensor that is alive where the arena is fullest."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Something that is too big: ``where`` is a region or the name of a budget."""
+
+    where: str
+    need_bytes: int
+    have_bytes: int
+
+    @property
+    def missing_bytes(self) -> int:
+        return self.need_bytes - self.have_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}: needs {self.need_bytes:,} bytes, has {self.have_bytes:,}, "
+            f"{self.missing_bytes:,} missing"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The answer for one model and one board."""
+
+    model: str
+    board: str
+    footprint: Footprint
+    regions: tuple[RegionUse, ...]
+    shortages: tuple[Shortage, ...]
+    peak_step: str
+    peak_tensors: tuple[PeakTensor, ...]
+    advice: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        return not self.shortages
+
+
+def place(footprint: Footprint, board: Board, reserve: Reserve) -> tuple[RegionUse, ...]:
+    """Puts each part in one region; the least total shortage wins, then the boards' own order.
+
+    Every assignment is tried: there are at most a few hundred.
+    """
+    needs = (
+        *footprint.needs(),
+        (Holds.DATA, reserve.ram_bytes),
+        (Holds.CODE, reserve.flash_bytes),
+    )
+    labels = [what.value for what, _ in footprint.needs()] + ["RAM reserve", "flash reserve"]
+    choices = [board.holding(what) for what, _ in needs]
+    sizes = [size_bytes for _, size_bytes in needs]
+    best = min(product(*choices), key=lambda regions: _overflow(regions, sizes))
+    return tuple(
+        RegionUse(
+            region=region.name,
+            parts=tuple(
+                sorted(
+                    (
+                        (label, size)
+                        for label, size, where in zip(labels, sizes, best, strict=True)
+                        if where is region and size
+                    ),
+                    key=lambda part: -part[1],
+                )
+            ),
+            have_bytes=region.free_bytes,
+        )
+        for region in board.regions
+    )
+
+
+def _overflow(regions: Sequence[Region], sizes: Sequence[int]) -> int:
+    used: dict[str, int] = {}
+    for region, size_bytes in zip(regions, sizes, strict=True):
+        used[region.name] = used.get(region.name, 0) + size_bytes
+    free = {region.name: region.free_bytes for region in regions}
+    return sum(max(0, size_bytes - free[name]) for name, size_bytes in used.items())
+
+
+def check_fit(
+    *,
+    model: str,
+    footprint: Footprint,
+    board: Board,
+    peak_step: str,
+    peak_tensors: tuple[PeakTensor, ...],
+    reserve: Reserve = Reserve(),
+    budget: Budget = Budget(),
+    other_boards: Sequence[Board] = (),
+) -> Fit:
+    """Holds a footprint against a board and a budget.
+
+    ``other_boards`` are searched for ones that would fit, as advice.
+    """
+    regions = place(footprint, board, reserve)
+    shortages = [
+        Shortage(f"region {use.region}", use.need_bytes, use.have_bytes)
+        for use in regions
+        if use.left_bytes < 0
+    ]
+    for where, need_bytes, limit_bytes in (
+        ("arena budget", footprint.arena_bytes, budget.arena_bytes),
+        ("flash budget", footprint.flash_bytes, budget.flash_bytes),
+    ):
+        if limit_bytes is not None and need_bytes > limit_bytes:
+            shortages.append(Shortage(where, need_bytes, limit_bytes))
+    return Fit(
+        model=model,
+        board=board.id,
+        footprint=footprint,
+        regions=regions,
+        shortages=tuple(shortages),
+        peak_step=peak_step,
+        peak_tensors=peak_tensors,
+        advice=_advice(
+            footprint, regions, shortages, peak_step, peak_tensors, reserve, other_boards
+        ),
+    )
+
+
+def _advice(
+    footprint: Footprint,
+    regions: Sequence[RegionUse],
+    shortages: Sequence[Shortage],
+    peak_step: str,
+    peak_tensors: Sequence[PeakTensor],
+    reserve: Reserve,
+    other_boards: Sequence[Board],
+) -> tuple[str, ...]:
+    if not shortages:
+        return ()
+    advice = []
+    short = {part for use in regions if use.left_bytes < 0 for part, _ in use.parts}
+    if "arena" in short or any(s.where == "arena budget" for s in shortages):
+        names = " and ".join(f"{t.name!r} ({t.size_bytes:,})" for t in peak_tensors[:3])
+        advice.append(
+            f"the arena is fullest in {peak_step!r}, where {names} are alive together: a smaller "
+            "input, or fewer channels there, shrinks it in proportion"
+        )
+    if "model" in short or any(s.where == "flash budget" for s in shortages):
+        advice.append(
+            f"{footprint.model_bytes:,} bytes of flash are weights and tables: a narrower model, "
+            "or fewer layers, shrinks them"
+        )
+    if reserve.ram_bytes or reserve.flash_bytes:
+        advice.append(
+            f"a reserve of {reserve.ram_bytes:,} bytes of RAM and {reserve.flash_bytes:,} of "
+            "flash is counted in"
+        )
+    fitting = [
+        board.id
+        for board in other_boards
+        if all(use.left_bytes >= 0 for use in place(footprint, board, reserve))
+    ]
+    advice.append(
+        f"it would fit {', '.join(fitting)}"
+        if fitting
+        else "no board that edgeserve knows has room"
+    )
+    return tuple(advice)

@@ -1,0 +1,107 @@
+"""TOML files read strictly: a wrong type, a missing key or an unknown one is an error that names it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgeserve.errors import ConfigError
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def read_toml(path: Path, *, hint: str) -> TomlTable:
+    """The root table of a file; ``hint`` goes with every error. Raises ConfigError."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint=hint) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", hint=hint) from None
+    return TomlTable(str(path), document, hint=hint)
+
+
+class TomlTable:
+    """A TOML table that must be used up: what nobody asked for is an unknown key."""
+
+    def __init__(
+        self, path: str, values: Mapping[str, Any], *, hint: str, prefix: str = ""
+    ) -> None:
+        self._path = path
+        self._prefix = prefix
+        self._values = dict(values)
+        self._hint = hint
+
+    def error(self, key: str, why: str) -> ConfigError:
+        return ConfigError(f"{self._path}: {self._prefix}{key} {why}", hint=self._hint)
+
+    def text(self, key: str) -> str:
+        value = self._take(key)
+        if not isinstance(value, str):
+            raise self.error(key, "must be a string")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        return self.text(key) if key in self._values else None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._take(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(key, "must be a list of strings")
+        return tuple(value)
+
+    def number(self, key: str) -> int:
+        value = self._take(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.error(key, "must be a whole number, not negative")
+        return value
+
+    def optional_number(self, key: str) -> int | None:
+        return self.number(key) if key in self._values else None
+
+    def choice(self, key: str, kind: type[_Choice]) -> _Choice:
+        return self.parse_choice(key, kind, self.text(key))
+
+    def parse_choice(self, key: str, kind: type[_Choice], text: str) -> _Choice:
+        if text not in [member.value for member in kind]:
+            known = ", ".join(member.value for member in kind)
+            raise self.error(key, f"is {text!r}, not one of {known}")
+        return kind(text)
+
+    def table(self, key: str) -> TomlTable:
+        value = self._take(key)
+        if not isinstance(value, dict):
+            raise self.error(key, "must be a table")
+        return self._inner(f"{self._prefix}{key}.", value)
+
+    def optional_table(self, key: str) -> TomlTable | None:
+        return self.table(key) if key in self._values else None
+
+    def optional_texts(self, key: str) -> tuple[str, ...]:
+        return self.texts(key) if key in self._values else ()
+
+    def optional_tables(self, key: str) -> tuple[TomlTable, ...]:
+        return self.tables(key) if key in self._values else ()
+
+    def tables(self, key: str) -> tuple[TomlTable, ...]:
+        value = self._take(key)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(key, "must be an array of tables")
+        return tuple(
+            self._inner(f"{self._prefix}{key}[{i}].", item) for i, item in enumerate(value)
+        )
+
+    def finish(self) -> None:
+        for key in self._values:
+            raise self.error(key, "is not a known key")
+
+    def _inner(self, prefix: str, values: Mapping[str, Any]) -> TomlTable:
+        return TomlTable(self._path, values, hint=self._hint, prefix=prefix)
+
+    def _take(self, key: str) -> Any:
+        if key not in self._values:
+            raise self.error(key, "is missing")
+        return self._values.pop(key)
