@@ -32,7 +32,7 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A range of addresses. ``reserved_bytes`` are taken by something else, named by ``reserved_for``."""
+    """A range of addresses; ``reserved_bytes`` of it are taken by what ``reserved_for`` names."""
 
     name: str
     address: int
@@ -119,15 +119,7 @@ def load_board(name: str) -> Board:
 
 def read_board(path: Path) -> Board:
     """Reads a board file; unknown keys are errors. Raises ConfigError naming file and key."""
-    try:
-        document = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: {error.strerror}", hint="`edgeserve boards` lists them"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}", hint="mend the TOML") from None
-    table = TomlTable(str(path), "", document)
+    table = read_toml(path, hint="docs/PORTING.md describes board files")
     board = Board(
         id=path.stem,
         name=table.text("name"),

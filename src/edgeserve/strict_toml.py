@@ -1,4 +1,4 @@
-"""TOML files read strictly: a wrong type, a missing key or an unknown one is an error that names it."""
+"""TOML files read strictly: a wrong type, a missing or an unknown key is an error that names it."""
 
 from __future__ import annotations
 
