@@ -325,7 +325,7 @@ class Block:
 
 
 class ResizeBilinear:
-    """``ResizeBilinearOptions``; slots 0 and 1 are the deprecated ``new_height`` and ``new_width``."""
+    """``ResizeBilinearOptions``; slots 0 and 1 are the deprecated height and width."""
 
     ALIGN_CORNERS = boolean(2, "align_corners")
     HALF_PIXEL_CENTERS = boolean(3, "half_pixel_centers")
