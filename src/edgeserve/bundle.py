@@ -362,9 +362,9 @@ def write_bundle(
 
     ``populate`` may add board folders to the staged folder that it is given, before the bundle
     takes its place. With ``force`` an existing bundle is replaced; its measurements and each
-    board's ``app.c`` are carried over. Raises ConfigError when ``dest`` exists and ``force`` is not given,
-    when it exists and is no bundle, or when another process holds the bundle's lock; ToolError when
-    the disk refuses.
+    board's ``app.c`` are carried over. Raises ConfigError when ``dest`` exists and ``force`` is not
+    given, when it exists and is no bundle, or when another process holds the bundle's lock;
+    ToolError when the disk refuses.
     """
     dest = _resolved(dest)
     with bundle_lock(dest), _os_errors(dest):

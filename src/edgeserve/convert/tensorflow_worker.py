@@ -6,6 +6,7 @@ seconds to import and prints what it likes.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -240,7 +241,17 @@ def _input_spec(name: str, shape: Any, dtype: str) -> InputSpec:
 def _trace(tf: Any, call: Any, inputs: tuple[InputSpec, ...]) -> Any:
     # With an open batch the converter emits shape arithmetic that the device would have to run.
     specs = [tf.TensorSpec(spec.shape, tf.float32, name=spec.name) for spec in inputs]
-    return tf.function(call, autograph=False).get_concrete_function(*specs)
+    function = tf.function(call, autograph=False).get_concrete_function(*specs)
+    _refuse_assignments(function)
+    return function
+
+
+def _refuse_assignments(function: Any) -> None:
+    graph = function.graph.as_graph_def()
+    bodies = [graph.node, *(body.node_def for body in graph.library.function)]
+    operators = {node.op for nodes in bodies for node in nodes}
+    if any(op.startswith("Assign") for op in operators):
+        raise _keeps_state("it assigns to variables while it runs")
 
 
 def _converter(tf: Any, loaded: Loaded) -> Any:
@@ -285,10 +296,12 @@ def _run(converter: Any, loaded: Loaded) -> bytes:
 
 
 def _reason(text: str) -> str:
-    """The line of a converter's error that names the operator, else the first line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    named = [line for line in lines if "error:" in line]
-    return one_line((named or lines or ["no reason given"])[0])
+    """The part of a converter's error that names the operator, else its first line."""
+    named = re.search(r"'tf\.\w+' op [^\n]*", text)
+    if named:
+        return one_line(named.group())
+    lines = [line for line in text.splitlines() if line.strip()]
+    return one_line(lines[0]) if lines else "it gives no reason"
 
 
 def _refuse_state(model: bytes) -> None:
@@ -300,10 +313,14 @@ def _refuse_state(model: bytes) -> None:
     codes = (parsed.OperatorCodes(i).BuiltinCode() for i in range(parsed.OperatorCodesLength()))
     found = sorted({names.get(code, str(code)) for code in codes} & _STATEFUL_OPS)
     if found:
-        raise ConversionError(
-            f"the model keeps state in variables ({', '.join(found)}), which is not supported",
-            hint="make the state an input and an output of the model",
-        )
+        raise _keeps_state(f"the converted model has {', '.join(found)}")
+
+
+def _keeps_state(why: str) -> ConversionError:
+    return ConversionError(
+        f"the model keeps state between inferences, which is not supported: {why}",
+        hint="make the state an input and an output of the model",
+    )
 
 
 def _require_order(model: bytes, loaded: Loaded) -> None:

@@ -2,8 +2,8 @@
 
 The parent writes ``job.json`` into a work folder and starts a module on it; the child reports its
 progress as JSON lines on stdout and ends by writing ``result.json`` or ``failure.json`` beside the
-job. Whatever a framework prints goes to ``worker.log``. The child keeps the parent's current folder,
-so that paths in its messages are those that the user wrote.
+job. Whatever a framework prints goes to ``worker.log``. The child keeps the parent's current
+folder, so that paths in its messages are those that the user wrote.
 """
 
 from __future__ import annotations
