@@ -1,0 +1,1 @@
+"""The host's side of every device: links, emulators, and the one line protocol."""
