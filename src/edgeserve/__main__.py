@@ -1,0 +1,5 @@
+"""``python -m edgeserve``."""
+
+from edgeserve.cli import run
+
+run()
