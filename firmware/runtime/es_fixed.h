@@ -1,4 +1,7 @@
-/* Fixed-point arithmetic exactly as TensorFlow Lite's reference kernels do it. */
+/* Fixed-point arithmetic exactly as TensorFlow Lite's reference kernels do it.
+ *
+ * Every function is defined for every argument: a shift out of range wraps. So a damaged
+ * requantization can make a wrong number and nothing worse, and no adapter need look at it. */
 #ifndef ES_FIXED_H
 #define ES_FIXED_H
 
@@ -50,7 +53,7 @@ static inline int32_t es_rounding_shift_right(int32_t value, int32_t exponent) {
  * reference kernels have it for all operators but FULLY_CONNECTED. */
 static inline int32_t es_requantize(int32_t value, int32_t multiplier, int32_t shift) {
     const int32_t left = shift > 0 ? shift : 0;
-    const int32_t right = shift > 0 ? 0 : -shift;
+    const int32_t right = shift > 0 ? 0 : (int32_t)(0u - (uint32_t)shift);
     return es_rounding_shift_right(es_doubling_high_mul(es_shift_left(value, left), multiplier),
                                    right);
 }
@@ -58,9 +61,10 @@ static inline int32_t es_requantize(int32_t value, int32_t multiplier, int32_t s
 /* The same product rounded once: what LiteRT's reference FULLY_CONNECTED does.
  * 1 <= 31 - shift <= 62. */
 static inline int32_t es_requantize_once(int32_t value, int32_t multiplier, int32_t shift) {
-    const int32_t total = 31 - shift;
-    const int64_t product = (int64_t)value * multiplier;
-    const int64_t result = (product + ((int64_t)1 << ((total - 1) & 63))) >> (total & 63);
+    const uint32_t total = 31u - (uint32_t)shift;
+    const uint64_t product = (uint64_t)((int64_t)value * multiplier);
+    const int64_t result =
+        (int64_t)(product + ((uint64_t)1 << ((total - 1u) & 63u))) >> (total & 63u);
     return result < INT32_MIN ? INT32_MIN : result > INT32_MAX ? INT32_MAX : (int32_t)result;
 }
 
