@@ -36,7 +36,7 @@ def seeds(count: int) -> tuple[int, ...]:
 def xorshift_input(ports: Sequence[Port], seed: int) -> bytes:
     """The bytes of all inputs, one after the other: one draw an element, its low byte as int8.
 
-    float32 elements are that int8 / 128, wider integers the int8 widened, bool its lowest bit.
+    float32 elements are that int8 / 128, wider integers the int8 widened.
     """
     draws = xorshift32(seed)
     return b"".join(_fill(port, draws) for port in ports)
@@ -48,8 +48,6 @@ def _fill(port: Port, draws: Iterator[int]) -> bytes:
     signed = low.view(np.int8)
     if port.dtype is DType.FLOAT32:
         return (signed.astype("<f4") / np.float32(128)).astype("<f4").tobytes()
-    if port.dtype is DType.BOOL:
-        return (low & 1).tobytes()
-    if port.dtype in (DType.INT8, DType.UINT8):
+    if port.dtype.size_bytes == 1:
         return low.tobytes()
     return signed.astype(np.dtype(port.dtype.value).newbyteorder("<")).tobytes()

@@ -1,0 +1,251 @@
+"""The measurement: raw samples from one device, with everything needed to judge and repeat them.
+
+``docs/FORMAT.md``, section 3, states the record. Derived numbers are functions here, never stored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from edgeserve.bundle import ToolVersion, bundle_lock
+from edgeserve.errors import ConfigError, ToolError
+from edgeserve.strict_json import load_json, to_json
+
+SCHEMA_VERSION = 1
+CONFIDENCE = 0.95
+LOCK_WAIT_S = 10.0
+
+
+class Unit(StrEnum):
+    """What a count counts. Emulators give instructions, and nothing turns those into time."""
+
+    INSTRUCTIONS = "instructions"
+    CYCLES = "cycles"
+    NANOSECONDS = "ns"
+    MICROSECONDS = "us"
+
+
+@dataclass(frozen=True, slots=True)
+class StepCount:
+    """What one step of the observed run took, the observer's own work left out."""
+
+    step: int
+    label: str
+    kernel: str
+    macs: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What was measured: the model by its hashes, and the image that holds it.
+
+    ``code_bytes`` and ``flash_bytes`` are None where the image was not built here.
+    """
+
+    bundle: str
+    model_sha256: str
+    table_sha256: str
+    model_bytes: int
+    code_bytes: int | None
+    flash_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it ran. ``flags`` and ``compiler`` are those of the firmware, empty where unknown."""
+
+    board: str
+    device: str
+    emulated: bool
+    time_source: str
+    compiler: str
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory on the device. High-water marks are measured, ``arena_bytes`` is what was planned.
+
+    ``stack_high_water_bytes`` is None where the device cannot see its stack.
+    """
+
+    arena_bytes: int
+    arena_high_water_bytes: int
+    stack_high_water_bytes: int | None
+    bench_ram_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One run of ``bench``. ``samples`` are raw, one a lap, in order, in ``unit``.
+
+    ``recorded_at`` is UTC in ISO 8601; ``output_crc32`` is of all outputs in order, eight hex
+    digits, and equal to the oracle's: a measurement of wrong output is never recorded.
+    """
+
+    schema: int
+    recorded_at: str
+    subject: Subject
+    place: Place
+    unit: Unit
+    input: str
+    warmup: int
+    samples: tuple[int, ...]
+    init_count: int
+    steps: tuple[StepCount, ...]
+    memory: Memory
+    output_crc32: str
+    tools: tuple[ToolVersion, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Percentile:
+    """A percentile of samples. ``low`` and ``high`` bound it with 95 % confidence.
+
+    The bounds are None when there are too few samples for such an interval.
+    """
+
+    value: int
+    low: int | None
+    high: int | None
+
+
+def percentile(samples: tuple[int, ...], percent: int) -> Percentile:
+    """The least sample that at least ``percent`` of the samples do not exceed.
+
+    That is numpy's method ``inverted_cdf``: always a value that was measured. The interval is
+    distribution-free, from order statistics: samples ``l`` and ``u`` (counted from 1) with
+    P(l <= B < u) >= 0.95 for B binomial (n, percent), at most 2.5 % in either tail.
+    Raises ValueError without samples or when ``percent`` is not between 0 and 100.
+    """
+    if not samples or not 0 < percent < 100:
+        raise ValueError(f"no percentile {percent} of {len(samples)} samples")
+    ordered = sorted(samples)
+    value = ordered[-(-len(ordered) * percent // 100) - 1]
+    ranks = _interval_ranks(len(ordered), percent / 100)
+    if ranks is None:
+        return Percentile(value, None, None)
+    return Percentile(value, ordered[ranks[0] - 1], ordered[ranks[1] - 1])
+
+
+def per_inference(measurement: Measurement) -> int:
+    """The median lap."""
+    return percentile(measurement.samples, 50).value
+
+
+def p50(measurement: Measurement) -> Percentile:
+    """The 50th percentile of the laps."""
+    return percentile(measurement.samples, 50)
+
+
+def p90(measurement: Measurement) -> Percentile:
+    """The 90th percentile of the laps."""
+    return percentile(measurement.samples, 90)
+
+
+def p99(measurement: Measurement) -> Percentile:
+    """The 99th percentile of the laps."""
+    return percentile(measurement.samples, 99)
+
+
+def append_measurement(path: Path, measurement: Measurement) -> None:
+    """Adds one line to a ``measurements.jsonl``, whole or not at all; makes the file if need be.
+
+    Raises ConfigError when the file's last line is cut, or another process holds the lock of its
+    bundle (the folder that it lies in) for more than 10 s; ToolError when the disk refuses.
+    """
+    line = json.dumps(to_json(measurement), allow_nan=False, separators=(",", ":")) + "\n"
+    try:
+        with bundle_lock(path.parent, wait_s=LOCK_WAIT_S):
+            _append(path, line.encode("ascii"))
+    except OSError as error:
+        raise ToolError(
+            f"cannot write {path}: {error.strerror}", hint="the earlier measurements are unchanged"
+        ) from None
+
+
+def read_measurements(path: Path) -> tuple[Measurement, ...]:
+    """All measurements of a file, oldest first; none when there is no file.
+
+    Raises ConfigError, with the line's number, for anything but whole records of this schema.
+    """
+    try:
+        text = path.read_bytes().decode("ascii")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not ASCII text", hint=_REMOVE) from None
+    if text and not text.endswith("\n"):
+        raise ConfigError(f"{path}: the last line is cut", hint=_REMOVE)
+    lines = text.split("\n")[:-1]
+    return tuple(_parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1))
+
+
+_REMOVE = "remove what is damaged; each line is one measurement"
+
+
+def _parse(line: str, where: str) -> Measurement:
+    measurement = load_json(Measurement, line, where=where)
+    if measurement.schema != SCHEMA_VERSION:
+        raise ConfigError(
+            f"{where} has schema {measurement.schema}, and this edgeserve reads {SCHEMA_VERSION}",
+            hint="measure again with this version",
+        )
+    if not measurement.samples:
+        raise ConfigError(f"{where} has no samples", hint=_REMOVE)
+    return measurement
+
+
+def _append(path: Path, line: bytes) -> None:
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":
+            raise ConfigError(f"{path}: the last line is cut", hint=_REMOVE)
+        try:
+            written = os.write(fd, line)
+            if written != len(line):
+                raise OSError(0, "the disk is full")
+            os.fsync(fd)
+        except BaseException:
+            os.ftruncate(fd, size)
+            raise
+    finally:
+        os.close(fd)
+
+
+@cache
+def _interval_ranks(count: int, share: float) -> tuple[int, int] | None:
+    """Ranks (from 1) of the order statistics that bound the quantile; None when one is missing."""
+    tail = (1 - CONFIDENCE) / 2
+    below = 0.0  # P(B < rank)
+    low = high = 0
+    for successes in range(count + 1):
+        if below <= tail:
+            low = successes  # the largest rank l with P(B < l) <= tail
+        below += _binomial(count, successes, share)
+        if not high and below >= 1 - tail:
+            high = successes + 1  # the least rank u with P(B >= u) <= tail
+            break
+    return (low, high) if low >= 1 and 1 <= high <= count else None
+
+
+def _binomial(count: int, successes: int, share: float) -> float:
+    log = (
+        math.lgamma(count + 1)
+        - math.lgamma(successes + 1)
+        - math.lgamma(count - successes + 1)
+        + successes * math.log(share)
+        + (count - successes) * math.log1p(-share)
+    )
+    return math.exp(log)
