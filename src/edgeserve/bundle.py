@@ -35,10 +35,10 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 
 from edgeserve import __version__
-from edgeserve.errors import ConfigError, ToolError
+from edgeserve.errors import ConfigError, ModelError, ToolError
 from edgeserve.graph import DType, Graph, Tensor
 from edgeserve.strict_json import dump_json, load_json
-from edgeserve.tflite.reader import read_model
+from edgeserve.tflite.reader import MAX_FILE_BYTES, read_model
 
 SCHEMA_VERSION = 1
 KEPT_SAMPLES = 32
@@ -324,7 +324,7 @@ def make_contents(
     """
     facts = BundleFacts(
         schema=SCHEMA_VERSION,
-        name=name,
+        name=name.encode("utf-8", "replace").decode("utf-8"),
         model_sha256=hashlib.sha256(model_tflite).hexdigest(),
         source=source,
         tools=(ToolVersion("edgeserve", __version__), *tools),
@@ -349,6 +349,18 @@ def contents_of_tflite(name: str, model_tflite: bytes) -> BundleContents:
         source=SourceFacts(SourceKind.TFLITE, hashlib.sha256(model_tflite).hexdigest()),
         absent_reason=GIVEN_AS_TFLITE,
     )
+
+
+def read_tflite(path: Path) -> bytes:
+    """The bytes of a ``.tflite`` file; ModelError when it is larger than the reader takes."""
+    with _read_errors(path), path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ModelError(
+            f"{path} is larger than {MAX_FILE_BYTES:,} bytes",
+            hint="no supported device holds such a model: make it smaller or quantize it",
+        )
+    return data
 
 
 def write_bundle(
@@ -419,8 +431,7 @@ def open_bundle(path: Path, *, cache_dir: Path | None = None) -> Bundle:
         return load_bundle(path)
     if not path.is_file():
         raise ConfigError(f"{path} does not exist", hint="give a bundle or a .tflite file")
-    data = _read_bytes(path)
-    contents = contents_of_tflite(path.stem, data)
+    contents = contents_of_tflite(path.stem, read_tflite(path))
     root = cache_root() if cache_dir is None else cache_dir
     key = f"{contents.facts.model_sha256[:16]}-{c_identifier(path.stem)}"
     return _cached(root / "bundles" / key, contents)
@@ -548,11 +559,17 @@ def _os_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _read_bytes(path: Path) -> bytes:
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
     try:
-        return path.read_bytes()
+        yield
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    with _read_errors(path):
+        return path.read_bytes()
 
 
 def _load(cls: Any, path: Path) -> Any:

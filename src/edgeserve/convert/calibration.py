@@ -164,8 +164,8 @@ def _load_numpy(path: Path) -> Any:
 def _unreadable(path: Path, error: Exception) -> ConfigError:
     if "pickle" in str(error):
         return ConfigError(
-            f"calibration data {path} holds pickled Python objects, which are not read",
-            hint="save plain float arrays with numpy.savez",
+            f"calibration data {path} is no numpy file, or holds pickled Python objects",
+            hint="pickles are not read: save plain float arrays with numpy.savez",
         )
     reason = " ".join(str(error).split()) or type(error).__name__
     return ConfigError(f"calibration data {path} cannot be read: {reason}", hint=_HINT)

@@ -19,6 +19,7 @@ from edgeserve.bundle import (
     ToolVersion,
     make_contents,
     quantize_samples,
+    read_tflite,
     tensor_facts,
 )
 from edgeserve.convert.calibration import (
@@ -143,7 +144,7 @@ def _assemble(
 def _take_tflite(
     source: Source, name: str, calibration: Path | None, image_range: tuple[float, float]
 ) -> Converted:
-    model = source.path.read_bytes()
+    model = read_tflite(source.path)
     graph = read_model(model, name=name)
     if not any(graph.tensors[i].dtype is DType.INT8 for op in graph.ops for i in op.outputs):
         raise ConversionError(

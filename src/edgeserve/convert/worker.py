@@ -89,8 +89,8 @@ def serve(job_type: type[Job], work: Callable[[Job, Progress], Any]) -> int:
             print(json.dumps([fraction, message]), file=pipe, flush=True)
 
         job_path = Path(sys.argv[1])
-        job = load_json(job_type, _text(job_path), where=JOB_FILE)
         try:
+            job = load_json(job_type, _text(job_path), where=JOB_FILE)
             outcome, name = work(job, progress), RESULT_FILE
         except Exception as error:
             traceback.print_exc()
@@ -123,12 +123,23 @@ def _run(module: str, work_dir: Path, progress: Progress) -> tuple[int, str]:
         with process:
             try:
                 for line in process.stdout or ():
-                    fraction, phase = json.loads(line)
-                    progress(fraction, phase)
+                    report = _progress_report(line)
+                    if report is not None:
+                        phase = report[1]
+                        progress(*report)
             except BaseException:
                 process.kill()
                 raise
     return process.returncode, phase
+
+
+def _progress_report(line: str) -> tuple[float | None, str] | None:
+    """A line of the child, or None when something else printed it before ``serve`` began."""
+    try:
+        fraction, message = json.loads(line)
+    except (ValueError, TypeError):
+        return None
+    return fraction, str(message)
 
 
 def _environment(work_dir: Path) -> dict[str, str]:
