@@ -288,6 +288,24 @@ def test_a_writer_killed_at_any_moment_leaves_the_old_bundle_or_the_new(
     assert [p.name for p in out.iterdir()] == ["relu"]
 
 
+def test_a_reader_never_finds_the_bundle_missing(out: Path, two_models: tuple[Path, Path]) -> None:
+    one, two = out / "one", out / "two"
+    one.mkdir()
+    two.mkdir()
+    if not bundle_module._exchange(one, two):
+        pytest.skip("this file system cannot exchange two folders in one step")
+    dest = out / "relu"
+    write_bundle(dest, contents_of_tflite("model0", relu_model()))
+    process = start("alternate()", dest, *two_models)
+    seen = set()
+    deadline = time.monotonic() + 20.0
+    while len(seen) < 50 and time.monotonic() < deadline:
+        status = (dest / "bundle.json").stat()
+        seen.add((status.st_ino, status.st_mtime_ns))
+    kill(process)
+    assert len(seen) == 50
+
+
 def test_without_an_atomic_exchange_a_cut_swap_is_mended(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
