@@ -1,0 +1,545 @@
+"""The device under test: the serial protocol's commands as typed calls.
+
+``docs/FORMAT.md``, section 2, states the protocol. The grammar here is strict: a line that is not
+what the protocol promises ends the conversation with one error, and every answer to an ``es``
+command is held against the checksum that it ends with, so that a noisy line never becomes a wrong
+number.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeserve.device.link import Link, excerpt
+from edgeserve.errors import DeviceError, ProtocolError, Timeout
+from edgeserve.program import Program
+
+PROTOCOL_VERSION = 1
+ANSWER_S = 5.0
+READY_S = 15.0
+PROBE_S = 1.0
+QUIET_S = 0.2
+SLOWEST_BYTES_A_SECOND = 8000
+"""What is allowed for on the line; emulated UARTs take 12,000 and more."""
+
+READY = "m-ready"
+RESTARTED = "m-init-done"
+_CHECK = re.compile(r"m-es-check-([0-9a-f]{8})")
+_MIN_COMMAND_BYTES = 80
+_MAX_FACTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a device may take: for one inference, and for the line that shows its output."""
+
+    inference_s: float = 60.0
+    results_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What ``es info`` says of an image whose model is ready. Counts are in ``unit``."""
+
+    runtime: str
+    model: str
+    board: str
+    sha256_prefix: str
+    table_bytes: int
+    arena_bytes: int
+    steps: int
+    inputs: int
+    outputs: int
+    input_bytes: int
+    load_bytes: int
+    keeps_state: bool
+    init_count: int
+    image_stack_high_water_bytes: int
+    bench_ram_bytes: int
+    adapter: str
+    time_source: str
+    ticks_hz: int
+    unit: str
+    command_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepProfile:
+    """The count of one step in the last observed run."""
+
+    step: int
+    kernel: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMarks:
+    """Measured by inferences over painted memory. ``stack_bytes`` is None where it is not seen."""
+
+    arena_bytes: int
+    guards_intact: bool
+    stack_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Laps:
+    """Inferences timed one by one, with the CRC-32 of the outputs after the last."""
+
+    counts: tuple[int, ...]
+    output_crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """The answer to the base protocol's ``infer``: its two time stamps and the output's values."""
+
+    begin_us: int
+    end_us: int
+    results: tuple[float, ...]
+
+
+def limits_for(program: Program, clock_hz: int | None) -> Limits:
+    """Generous limits for a program: 100 cycles a multiplication at ``clock_hz``.
+
+    An emulator (None) is taken for a core of 50 MHz: a tenth of what an idle machine gives.
+    """
+    hertz = clock_hz or 50_000_000
+    output_bytes = sum(program.values[port.value].size_bytes for port in program.outputs)
+    return Limits(
+        inference_s=10.0 + program.macs * 100 / hertz,
+        results_s=10.0 + output_bytes * 12 / SLOWEST_BYTES_A_SECOND,
+    )
+
+
+class Dut:
+    """A device that speaks the protocol. Call ``wait_ready`` first; use one command at a time.
+
+    Every method raises DeviceError (also as ProtocolError or Timeout) and nothing else; after that
+    the conversation is over.
+    """
+
+    def __init__(self, link: Link, limits: Limits | None = None) -> None:
+        self._link = link
+        self._limits = limits or Limits()
+        self._info: DeviceInfo | None = None
+        self._input_crc: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self._link.name
+
+    def close(self) -> None:
+        """Ends the connection, and with it an emulator or process that was started for it."""
+        self._link.close()
+
+    # Starting.
+
+    def wait_ready(self, wait_s: float = READY_S) -> str:
+        """Waits until the device answers, whether it just starts or is idle; returns its name.
+
+        The command is sent again every second, as a board that starts may lose it.
+        """
+        deadline = time.monotonic() + wait_s
+        heard: str | None = None
+        for probes in range(1, int(wait_s / PROBE_S) + 2):
+            # The first % ends whatever an earlier, broken conversation left in the device's buffer.
+            self._link.send("%name%")
+            name, heard = self._await_name(min(deadline, time.monotonic() + PROBE_S), heard)
+            if name is not None:
+                if probes > 1:
+                    self._drain(deadline)
+                return name
+            if time.monotonic() >= deadline:
+                break
+        if heard is not None:
+            raise ProtocolError(
+                f"{self.name} does not speak edgeserve's protocol: it sends {excerpt(heard)}",
+                hint="check the baud rate; put the bench firmware on the device (edgeserve flash)",
+            )
+        raise Timeout(
+            f"{self.name} does not answer",
+            hint="check the port and the baud rate; put the bench firmware on the device",
+        )
+
+    def info(self) -> DeviceInfo:
+        """The device's facts. DeviceError when its model could not be readied."""
+        lines = self._command("es info", max_lines=_MAX_FACTS)
+        self._info = _parse_info(lines, self.name)
+        return self._info
+
+    def require_table(self, sha256: str) -> DeviceInfo:
+        """The device's facts; DeviceError unless the model on it is the table of that SHA-256."""
+        info = self.info()
+        if not sha256.startswith(info.sha256_prefix):
+            raise DeviceError(
+                f"{self.name} holds another model: {info.model} (table {info.sha256_prefix}, "
+                f"wanted {sha256[: len(info.sha256_prefix)]})",
+                hint="put this bundle's firmware on the device: edgeserve flash",
+            )
+        return info
+
+    # Input.
+
+    def load(self, data: bytes) -> None:
+        """Sends the bytes of all inputs, one after the other, in chunks of the device's size."""
+        (line,) = self._expect_count(self._command(f"es load {len(data)}"), 1)
+        self._match(rf"m-\[Expecting {len(data)} bytes\]", line)
+        chunk = (self._known().command_bytes - len("db ") - 2) // 2
+        for start in range(0, len(data), chunk):
+            last = start + chunk >= len(data)
+            lines = self._command(f"db {data[start : start + chunk].hex()}")
+            if lines != (("m-load-done",) if last else ()):
+                raise self._unexpected(lines, "loading the input")
+        self._input_crc = zlib.crc32(data)
+
+    def fill(self, seed: int, expected: bytes) -> None:
+        """Lets the device make the input of a seed; ``expected`` are the bytes that this gives."""
+        (line,) = self._expect_count(self._command(f"es fill {seed}", idle_s=self._fill_s()), 1)
+        self._match("m-es-fill-done", line)
+        self._input_crc = zlib.crc32(expected)
+
+    def reset(self) -> None:
+        """Puts the state kept between inferences back to its start."""
+        (line,) = self._expect_count(self._command("es reset"), 1)
+        self._match("m-es-reset-done", line)
+
+    # Runs.
+
+    def run(self) -> int:
+        """One observed inference; the CRC-32 of all outputs in order.
+
+        ProtocolError when the input that it ran on is not the one that was given.
+        """
+        lines = self._command("es run", idle_s=ANSWER_S + 3 * self._limits.inference_s)
+        done, input_crc, output_crc = self._expect_count(lines, 3)
+        self._match("m-es-run-done", done)
+        self._require_input(input_crc)
+        return self._hex(r"m-es-output-crc-([0-9a-f]{8})", output_crc)
+
+    def crcs(self) -> tuple[int, ...]:
+        """The CRC-32 of what each step wrote in the last observed run."""
+        steps = self._known().steps
+        lines = self._expect_count(self._command("es crc", max_lines=steps), steps)
+        return tuple(
+            self._hex(rf"m-es-crc-{step}-([0-9a-f]{{8}})", line) for step, line in enumerate(lines)
+        )
+
+    def profile(self) -> tuple[StepProfile, ...]:
+        """The count of each step in the last observed run."""
+        steps = self._known().steps
+        lines = self._expect_count(self._command("es prof", max_lines=steps), steps)
+        matches = [
+            self._match(rf"m-es-step-{step}-\[([ -~]*)\]-(\d{{1,20}})", line)
+            for step, line in enumerate(lines)
+        ]
+        return tuple(StepProfile(i, m[1], int(m[2])) for i, m in enumerate(matches))
+
+    def laps(self, count: int, warmup: int) -> Laps:
+        """``count`` inferences timed one by one after ``warmup`` others, all on the same input."""
+        lines = self._command(
+            f"es lap {count} {warmup}",
+            idle_s=self._idle_s(max(1, warmup)),
+            max_lines=count + 7,
+        )
+        lines = self._expect_count(lines, count + 7)
+        head, laps, tail = lines[:3], lines[3 : 3 + count], lines[3 + count :]
+        self._expect_start(head, count, warmup)
+        counts = tuple(
+            int(self._match(rf"m-es-lap-{i}-(\d{{1,20}})", line)[1]) for i, line in enumerate(laps)
+        )
+        self._match("m-infer-done", tail[0])
+        self._results(tail[1])
+        self._require_input(tail[2])
+        return Laps(counts, self._hex(r"m-es-output-crc-([0-9a-f]{8})", tail[3]))
+
+    def infer(self, count: int, warmup: int) -> Inferred:
+        """The base protocol's measurement of ``count`` inferences together."""
+        lines = self._command(
+            f"infer {count} {warmup}", idle_s=self._idle_s(max(count, warmup)), max_lines=8
+        )
+        lines = self._expect_count(lines, 8)
+        self._expect_start(lines[:3], count, warmup)
+        begin, end = (int(self._match(r"m-lap-us-(\d{1,20})", line)[1]) for line in lines[3:5])
+        self._match("m-infer-done", lines[5])
+        results = self._results(lines[6])
+        self._hex(r"m-es-output-crc-([0-9a-f]{8})", lines[7])
+        return Inferred(begin, end, results)
+
+    def results(self) -> tuple[float, ...]:
+        """The real values of all outputs, as the device shows them (three decimals)."""
+        (line,) = self._expect_count(self._command("results", idle_s=self._limits.results_s), 1)
+        return self._results(line)
+
+    def out(self, size_bytes: int) -> bytes:
+        """The bytes of all outputs, one after the other; there must be ``size_bytes`` of them."""
+        lines = self._command("es out", max_lines=size_bytes + 1)
+        data = bytearray()
+        for line in lines:
+            match = self._match(r"m-es-out-(\d{1,20})-((?:[0-9a-f]{2})+)", line)
+            if int(match[1]) != len(data):
+                raise self._unexpected((line,), f"byte {len(data)} of the output")
+            data += bytes.fromhex(match[2])
+        if len(data) != size_bytes:
+            raise ProtocolError(
+                f"{self.name} sends {len(data)} bytes of output, the model has {size_bytes}",
+                hint="the firmware does not suit this model: build and flash it again",
+            )
+        return bytes(data)
+
+    def dump(self, step: int, row0: int, rows: int, row_bytes: int) -> bytes:
+        """Runs again; the bytes of rows ``[row0, row0 + rows)`` as the step wrote them."""
+        lines = self._command(
+            f"es dump {step} {row0} {rows}",
+            idle_s=self._idle_s(2),
+            max_lines=rows * row_bytes + 1,
+        )
+        if not lines:
+            raise self._unexpected(lines, "the rows of a step")
+        data: dict[int, bytearray] = {row: bytearray() for row in range(row0, row0 + rows)}
+        for line in lines[:-1]:
+            match = self._match(
+                rf"m-es-dump-{step}-(\d{{1,20}})-(\d{{1,20}})-((?:[0-9a-f]{{2}})+)", line
+            )
+            row = data.get(int(match[1]))
+            if row is None or len(row) != int(match[2]):
+                raise self._unexpected((line,), f"rows {row0} to {row0 + rows - 1}")
+            row += bytes.fromhex(match[3])
+        self._match("m-es-dump-done", lines[-1])
+        if any(len(row) != row_bytes for row in data.values()):
+            raise ProtocolError(
+                f"{self.name} sends rows of step {step} that are not {row_bytes} bytes long",
+                hint="the firmware does not suit this model: build and flash it again",
+            )
+        return b"".join(data.values())
+
+    def memory(self) -> MemoryMarks:
+        """High-water marks of arena and stack by two inferences over painted memory."""
+        lines = self._command("es memory", idle_s=self._idle_s(3))
+        arena, guards, stack = self._expect_count(lines, 3)
+        stack_bytes = int(self._match(r"m-es-stack-high-water-(\d{1,20})", stack)[1])
+        return MemoryMarks(
+            arena_bytes=int(self._match(r"m-es-arena-high-water-(\d{1,20})", arena)[1]),
+            guards_intact=self._match(r"m-es-arena-guards-\[(ok|broken)\]", guards)[1] == "ok",
+            stack_bytes=stack_bytes or None,
+        )
+
+    # The conversation.
+
+    def _command(
+        self, text: str, *, idle_s: float = ANSWER_S, max_lines: int = 16
+    ) -> tuple[str, ...]:
+        """Sends a command; the lines of its answer without the last, ``m-ready``.
+
+        ``idle_s`` limits the wait for each line, ``max_lines`` their number.
+        """
+        checked = text.startswith("es ")
+        self._link.send(f"{text}%")
+        idle_s += len(text) / SLOWEST_BYTES_A_SECOND
+        lines: list[str] = []
+        while True:
+            line = self._link.read_line(time.monotonic() + idle_s)
+            if line == READY:
+                break
+            self._require_sane(line, text)
+            lines.append(line)
+            if len(lines) > max_lines + 2:  # an error line and the check line come on top
+                raise self._unexpected((line,), f"the end of the answer to {text!r}")
+        if checked:
+            lines = self._without_check(text, lines)
+        self._require_no_refusal(text, lines)
+        return tuple(lines)
+
+    def _require_sane(self, line: str, command: str) -> None:
+        if line == RESTARTED:
+            raise ProtocolError(
+                f"{self.name} restarted while it answered {excerpt(command)}",
+                hint="look for a crash, a watchdog or a weak power supply",
+            )
+        if not line.startswith(("m-", "e-[")):
+            raise self._unexpected((line,), f"the answer to {excerpt(command)}")
+
+    def _without_check(self, command: str, lines: Sequence[str]) -> list[str]:
+        match = _CHECK.fullmatch(lines[-1]) if lines else None
+        if match is None:
+            refusal = next((line for line in lines if line.startswith("e-[")), None)
+            if refusal is not None:
+                self._require_no_refusal(command, [refusal])
+            raise ProtocolError(
+                f"{self.name}: the answer to {excerpt(command)} is not complete", hint=_NOISE
+            )
+        told = "".join(f"{line}\n" for line in (command, *lines[:-1]))
+        if zlib.crc32(told.encode()) != int(match[1], 16):
+            raise ProtocolError(
+                f"{self.name}: the answer to {excerpt(command)} was damaged on the line",
+                hint=_NOISE,
+            )
+        return list(lines[:-1])
+
+    def _require_no_refusal(self, command: str, lines: Sequence[str]) -> None:
+        for line in lines:
+            if line.startswith("e-["):
+                reason = line.removeprefix("e-[").removesuffix("]")
+                raise DeviceError(
+                    f"{self.name} refuses {excerpt(command, 30)}: {reason[:100]}",
+                    hint="if that is unexpected, reset the device and try again",
+                )
+
+    def _await_name(self, deadline: float, heard: str | None) -> tuple[str | None, str | None]:
+        """The name, once ``m-name`` and ``m-ready`` came; else None with what was heard instead."""
+        name: str | None = None
+        while True:
+            try:
+                line = self._link.read_line(deadline)
+            except Timeout:
+                return None, heard
+            match = re.fullmatch(r"m-name-dut-\[([ -~]*)\]", line)
+            if match:
+                name = match[1]
+            elif line == READY and name is not None:
+                return name, heard
+            elif line and not line.startswith(("m-", "e-[")):
+                heard = line
+            if time.monotonic() >= deadline:
+                return None, heard
+
+    def _drain(self, deadline: float) -> None:
+        """Reads away the answers to earlier probes."""
+        while time.monotonic() < deadline:
+            try:
+                self._link.read_line(time.monotonic() + QUIET_S)
+            except Timeout:
+                return
+        raise ProtocolError(f"{self.name} does not stop talking", hint="reset the device")
+
+    # Grammar.
+
+    def _expect_count(self, lines: Sequence[str], count: int) -> tuple[str, ...]:
+        if len(lines) != count:
+            raise self._unexpected(lines[-1:], f"{count} lines, not {len(lines)}")
+        return tuple(lines)
+
+    def _expect_start(self, lines: Sequence[str], count: int, warmup: int) -> None:
+        self._match(f"m-warmup-start-{warmup}", lines[0])
+        self._match("m-warmup-done", lines[1])
+        self._match(f"m-infer-start-{count}", lines[2])
+
+    def _match(self, pattern: str, line: str) -> re.Match[str]:
+        match = re.fullmatch(pattern, line)
+        if match is None:
+            raise self._unexpected((line,), "a line of another form")
+        return match
+
+    def _hex(self, pattern: str, line: str) -> int:
+        return int(self._match(pattern, line)[1], 16)
+
+    def _results(self, line: str) -> tuple[float, ...]:
+        number = r"-?(?:\d+\.\d{3}|inf)|nan"
+        match = self._match(rf"m-results-\[((?:{number})(?:,(?:{number}))*|)\]", line)
+        return tuple(float(text) for text in match[1].split(",") if text)
+
+    def _require_input(self, line: str) -> None:
+        crc = self._hex(r"m-es-input-crc-([0-9a-f]{8})", line)
+        if self._input_crc is not None and crc != self._input_crc:
+            raise ProtocolError(f"{self.name}: the input was damaged on the line", hint=_NOISE)
+
+    def _unexpected(self, lines: Sequence[str], wanted: str) -> ProtocolError:
+        came = excerpt(lines[0]) if lines else "nothing"
+        return ProtocolError(
+            f"{self.name} sends {came} where {wanted} was expected",
+            hint="check that the bench firmware is of this version of edgeserve, and the line",
+        )
+
+    def _known(self) -> DeviceInfo:
+        return self._info or self.info()
+
+    def _idle_s(self, inferences: int) -> float:
+        return ANSWER_S + inferences * self._limits.inference_s + self._limits.results_s
+
+    def _fill_s(self) -> float:
+        return ANSWER_S + self._known().input_bytes / SLOWEST_BYTES_A_SECOND
+
+
+_NOISE = "use a shorter cable or a lower baud rate, then run the command again"
+
+_NUMBERS = {
+    "table": "table_bytes",
+    "arena": "arena_bytes",
+    "steps": "steps",
+    "inputs": "inputs",
+    "outputs": "outputs",
+    "input-bytes": "input_bytes",
+    "load-bytes": "load_bytes",
+    "init": "init_count",
+    "image-stack-high-water": "image_stack_high_water_bytes",
+    "bench-ram": "bench_ram_bytes",
+    "ticks-hz": "ticks_hz",
+    "command-bytes": "command_bytes",
+}
+_TEXTS = {
+    "runtime": "runtime",
+    "model": "model",
+    "board": "board",
+    "sha256": "sha256_prefix",
+    "adapter": "adapter",
+    "time-source": "time_source",
+    "unit": "unit",
+}
+_OTHER = ("protocol", "status", "state", "arena-high-water", "stack-high-water")
+
+
+def _parse_info(lines: Sequence[str], name: str) -> DeviceInfo:
+    facts = _facts(lines, name)
+    if facts.get("protocol") != str(PROTOCOL_VERSION):
+        raise ProtocolError(
+            f"{name} speaks protocol version {excerpt(facts.get('protocol', 'unknown'), 20)}, "
+            f"and this edgeserve speaks {PROTOCOL_VERSION}",
+            hint="build and flash the firmware again with this version",
+        )
+    if facts.get("status") != "ready":
+        raise DeviceError(
+            f"{name} has no model that can run: {facts.get('status', 'no status')[:100]}",
+            hint="build and flash the firmware again",
+        )
+    try:
+        info = DeviceInfo(
+            **{field: _number(facts[key]) for key, field in _NUMBERS.items()},  # type: ignore[arg-type]
+            **{field: facts[key] for key, field in _TEXTS.items()},  # type: ignore[arg-type]
+            keeps_state={"kept": True, "none": False}[facts["state"]],
+        )
+    except (KeyError, ValueError) as error:
+        raise ProtocolError(
+            f"{name}: `es info` is wrong about {excerpt(str(error.args[0]), 40)}",
+            hint="check that the bench firmware is of this version of edgeserve",
+        ) from None
+    if info.command_bytes < _MIN_COMMAND_BYTES:
+        raise ProtocolError(
+            f"{name} takes commands of fewer than {_MIN_COMMAND_BYTES} characters",
+            hint="check that the bench firmware is of this version of edgeserve",
+        )
+    return info
+
+
+def _facts(lines: Sequence[str], name: str) -> dict[str, str]:
+    known = {*_NUMBERS, *_TEXTS, *_OTHER}
+    facts: dict[str, str] = {}
+    for line in lines:
+        if re.fullmatch(r"m-es-output-crc-[0-9a-f]{8}", line):
+            continue
+        match = re.fullmatch(r"m-es-([a-z0-9-]+)-\[([ -~]*)\]", line)
+        if match is None or match[1] not in known or match[1] in facts:
+            raise ProtocolError(
+                f"{name} sends {excerpt(line)} where a fact was expected",
+                hint="check that the bench firmware is of this version of edgeserve",
+            )
+        facts[match[1]] = match[2]
+    return facts
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"\d{1,20}", text):
+        raise ValueError(text)
+    return int(text)
