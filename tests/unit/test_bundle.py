@@ -297,7 +297,7 @@ def test_a_reader_never_finds_the_bundle_missing(out: Path, two_models: tuple[Pa
     dest = out / "relu"
     write_bundle(dest, contents_of_tflite("model0", relu_model()))
     process = start("alternate()", dest, *two_models)
-    seen = set()
+    seen: set[tuple[int, int]] = set()
     deadline = time.monotonic() + 20.0
     while len(seen) < 50 and time.monotonic() < deadline:
         status = (dest / "bundle.json").stat()
