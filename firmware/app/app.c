@@ -1,0 +1,52 @@
+/* Your application: this file is yours, and edgeserve never writes over it.
+ *
+ * It runs the model once on an input of zeros and says which output is largest. */
+#include "edgeserve.h"
+#include "es_port.h"
+#include "model.h"
+
+#include <string.h>
+
+static _Alignas(ES_ALIGNMENT) uint8_t arena[MODEL_ARENA_BYTES];
+static es_model_t model;
+
+static void say(const char *text) {
+    for (; *text != '\0'; text++) {
+        es_port_write(*text);
+    }
+}
+
+static void say_number(uint32_t value) {
+    if (value >= 10) {
+        say_number(value / 10);
+    }
+    es_port_write((char)('0' + value % 10));
+}
+
+static uint32_t largest(const int8_t *values, uint32_t count) {
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        best = values[i] > values[best] ? i : best;
+    }
+    return best;
+}
+
+void es_main(void) {
+    es_port_start();
+    const es_status_t status = es_init(&model, MODEL_TABLE, MODEL_TABLE_BYTES, MODEL_KERNELS,
+                                       MODEL_KERNEL_COUNT, arena, sizeof arena);
+    if (status != ES_OK) {
+        es_port_fatal(es_status_text(status));
+    }
+    memset(es_input(&model, 0), 0, es_input_bytes(&model, 0));
+    es_run(&model);
+    say("largest output: ");
+    say_number(largest(es_output(&model, 0), es_output_bytes(&model, 0)));
+    say("\r\n");
+    es_port_flush();
+    for (;;) {
+        if (es_port_read(ES_PORT_FOREVER) == ES_PORT_CLOSED) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/* The model under test: its memory, its input, its runs and what they were seen to do. */
+#ifndef BENCH_MODEL_H
+#define BENCH_MODEL_H
+
+#include "edgeserve.h"
+
+#include <stdbool.h>
+
+/* Called with each row that a step has written. */
+typedef void (*bench_row_t)(uint32_t step, uint32_t row, const uint8_t *bytes, uint32_t count);
+
+typedef struct bench_memory {
+    uint32_t arena_bytes; /* highest byte of the arena that an inference has changed, plus one */
+    bool guards_intact;
+    uint32_t stack_bytes; /* that es_run() used below its caller; 0 where it cannot be seen */
+} bench_memory_t;
+
+/* Readies the model. What is wrong is said by bench_model_fault(): null when all is well. */
+void bench_model_start(void);
+const char *bench_model_fault(void);
+const es_model_t *bench_model(void);
+uint64_t bench_init_units(void);
+
+/* The input. `db` data is what the input adapter takes, `es` data the tensors' own bytes; both are
+ * all inputs, one after the other. */
+uint32_t bench_input_bytes(void);
+uint32_t bench_load_bytes(void);
+bool bench_load_begin(uint32_t bytes, bool through_adapter);
+const char *bench_load_byte_room(uint32_t count); /* null, or why `count` more cannot be taken */
+bool bench_load_byte(uint8_t byte);               /* true when it was the last one awaited */
+const uint8_t *bench_loaded(uint32_t *bytes);
+void bench_fill(uint32_t seed);
+uint32_t bench_input_crc(void);
+const char *bench_input_fault(void); /* null, or why the input is not complete */
+
+/* One inference on the input; returns what it took, in units. Output CRC in *crc. */
+uint64_t bench_run(uint32_t *crc);
+uint64_t bench_run_observed(uint32_t *crc); /* and keeps counts and CRCs of all steps */
+void bench_run_rows(bench_row_t row);
+bool bench_has_run(void);
+bool bench_has_steps(void);
+uint64_t bench_step_units(uint32_t step);
+uint32_t bench_step_crc(uint32_t step);
+uint32_t bench_output_crc(void);
+bool bench_is_stateful(void);
+void bench_reset_state(void);
+bench_memory_t bench_measure_memory(void); /* resets the state */
+
+/* Bytes of the stack used so far, from its high end; 0 where the stack is unknown. */
+uint32_t bench_stack_high_water(void);
+uint32_t bench_ram_bytes(void);
+
+uint64_t bench_microseconds(void);
+uint64_t bench_units_as_microseconds(uint64_t units);
+
+#endif

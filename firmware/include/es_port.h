@@ -1,0 +1,63 @@
+/* What a board must supply. Nothing above this header knows a vendor.
+ *
+ * A port is a folder in firmware/ports/: it brings the processor up, calls es_main(), and defines
+ * the functions below. docs/PORTING.md tells how to write one. */
+#ifndef ES_PORT_H
+#define ES_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ES_PORT_FOREVER UINT32_MAX
+
+enum {
+    ES_PORT_NONE = -1,   /* no character came in time */
+    ES_PORT_CLOSED = -2, /* the line has ended for good: only where it can, such as on the host */
+};
+
+/* The byte that the stack is painted with before es_main(), from `low` up. */
+#define ES_PORT_STACK_PAINT 0xC5u
+
+/* The stack grows down from `high` to `low`. */
+typedef struct es_port_stack {
+    uint8_t *low;
+    uint8_t *high;
+} es_port_stack_t;
+
+/* The application: the port calls it once the processor is up. It need not return. */
+void es_main(void);
+
+/* Clock and console. es_main() calls it once, first. */
+void es_port_start(void);
+
+/* A count that never goes back, and its rate. Reading it must cost the same every time. The rate
+ * is for wall time; a simulated core may well count something else (its board file says what). */
+uint64_t es_port_ticks(void);
+uint32_t es_port_ticks_hz(void);
+const char *es_port_time_source(void);
+
+/* The next character (0..255) of the console, ES_PORT_NONE after `timeout_ms`, or ES_PORT_CLOSED.
+ * Writing waits until there is room; es_port_flush() waits until everything is on its way. */
+int es_port_read(uint32_t timeout_ms);
+void es_port_write(char c);
+void es_port_flush(void);
+
+/* Nothing to do until something happens: the processor may sleep. Never called while measuring. */
+void es_port_idle(void);
+
+/* Around what is measured: interrupts off, and back to what they were. */
+uint32_t es_port_mask(void);
+void es_port_unmask(uint32_t state);
+
+void es_port_watchdog_feed(void);
+_Noreturn void es_port_reset(void);
+
+/* Says `e-[reason]` on the console by the simplest means there is, then stops. */
+_Noreturn void es_port_fatal(const char *reason);
+
+es_port_stack_t es_port_stack(void);
+
+/* The flash partition of a model that is not linked in; null where the board has none. */
+const void *es_port_partition(size_t *bytes);
+
+#endif

@@ -1,0 +1,305 @@
+"""Building a firmware project: its sources compiled (or found compiled), linked and weighed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from edgeserve.bundle import cache_root
+from edgeserve.errors import ConfigError, MissingTool, ToolError, ToolFailed
+from edgeserve.firmware import BUILD_FOLDER, read_project
+from edgeserve.image import Image, Partition
+from edgeserve.linkmap import Placed, parse_map
+from edgeserve.project import (
+    INCLUDES,
+    ImageKind,
+    Part,
+    Project,
+    ProjectSource,
+    compile_argv,
+    link_argv,
+    object_of,
+)
+from edgeserve.stack import Deepest, add_disassembly, read_call_graphs, worst_case_stack
+
+APT_PACKAGES = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "gcc": "gcc libc6-dev",
+}
+_API = (
+    *("es_init", "es_run", "es_reset", "es_input", "es_output", "es_input_bytes"),
+    *("es_output_bytes", "es_input_info", "es_output_info", "es_name", "es_step_count"),
+    *("es_step_kernel", "es_arena_bytes", "es_table_bytes", "es_table_sha256"),
+    *("es_table_arena_bytes", "es_status_text", "es_input_count", "es_output_count"),
+)
+_SHARED = (Part.CODE, Part.PORT)
+_TIMEOUT_S = 300.0
+_TAIL_LINES = 20
+
+
+def build(
+    firmware_dir: Path,
+    *,
+    kind: ImageKind = ImageKind.BENCH,
+    partition: bool = False,
+    extra_flags: Sequence[str] = (),
+) -> Image:
+    """Builds an image of the project at ``firmware_dir`` into its ``build/`` folder.
+
+    ``partition`` leaves the model table out, for the board's model partition. ``extra_flags`` go to
+    the compiler and the linker (such as a sanitizer's). Objects that no model changes are shared
+    between projects in the cache. Raises ConfigError, MissingTool, or ToolFailed with what the
+    compiler said.
+    """
+    folder = firmware_dir.resolve()
+    project = read_project(folder)
+    if partition and kind is not ImageKind.BENCH:
+        raise ConfigError("only the bench image can leave its model to a partition")
+    suffix = "-partition" if partition else ""
+    objects_folder = f"{BUILD_FOLDER}/obj{suffix}"
+    sources = project.sources_of(kind, partition=partition)
+    for source in sources:
+        _compile(project, source, folder, objects_folder, partition, tuple(extra_flags))
+    objects = {object_of(source, objects_folder): source for source in sources}
+    elf = f"{BUILD_FOLDER}/{kind}{suffix}.elf"
+    script = (folder / "port" / "link.ld").is_file()
+    temporary = f"{elf}.{os.getpid()}"
+    run_tool(
+        link_argv(
+            project,
+            objects,
+            temporary,
+            linker_script=script,
+            partition=partition,
+            extra_flags=extra_flags,
+        ),
+        cwd=folder,
+    )
+    (folder / f"{temporary}.map").rename(folder / f"{elf}.map")
+    (folder / temporary).rename(folder / elf)
+    return _weigh(project, folder, elf, objects, objects_folder, partition)
+
+
+def run_tool(argv: Sequence[str], *, cwd: Path) -> str:
+    """Runs a tool to its end and returns what it printed.
+
+    Raises MissingTool, or ToolFailed when it fails or takes longer than five minutes.
+    """
+    tool = argv[0]
+    if shutil.which(tool) is None:
+        raise missing_tool(tool)
+    try:
+        done = subprocess.run(
+            list(argv),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolFailed(tool, status=f"no end within {_TIMEOUT_S:.0f} s") from None
+    if done.returncode != 0:
+        lines = done.stderr.splitlines()
+        errors = [line for line in lines if "error" in line or "undefined" in line]
+        tail = (*lines[-_TAIL_LINES:], *errors[:1])
+        raise ToolFailed(
+            tool, status=f"exit {done.returncode}", tail=tail, hint=f"the sources are in {cwd}"
+        )
+    return done.stdout
+
+
+def missing_tool(tool: str) -> MissingTool:
+    """The error for a tool that is not installed, with the line that installs it."""
+    packages = APT_PACKAGES.get(tool.replace("-objdump", "-gcc").replace("-nm", "-gcc"), "")
+    install = f"sudo apt-get install {packages}" if packages else f"put {tool} on the PATH"
+    return MissingTool(tool, install=install)
+
+
+@cache
+def compiler_version(compiler: str) -> str:
+    """The first line that a compiler says of itself. Raises MissingTool."""
+    return run_tool((compiler, "--version"), cwd=Path("/")).splitlines()[0]
+
+
+def _compile(
+    project: Project,
+    source: ProjectSource,
+    folder: Path,
+    objects_folder: str,
+    partition: bool,
+    extra_flags: tuple[str, ...],
+) -> None:
+    """Makes the object (with its call graph beside it), or takes it from the cache."""
+    target = folder / object_of(source, objects_folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    cached = cache_root() / "objects" / _key(project, source, folder, extra_flags)
+    if source.part not in _SHARED or not (cached / "object.o").is_file():
+        output = object_of(source, objects_folder)
+        run_tool(
+            compile_argv(
+                project,
+                source,
+                output,
+                folder=str(folder),
+                partition=partition,
+                extra_flags=extra_flags,
+            ),
+            cwd=folder,
+        )
+        if source.part in _SHARED:
+            _keep(target, cached)
+        return
+    shutil.copyfile(cached / "object.o", target)
+    if (cached / "object.ci").is_file():
+        shutil.copyfile(cached / "object.ci", target.with_suffix(".ci"))
+
+
+def _keep(target: Path, cached: Path) -> None:
+    staged = cached.with_name(f"{cached.name}.{os.getpid()}")
+    staged.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(target, staged / "object.o")
+    if target.with_suffix(".ci").is_file():
+        shutil.copyfile(target.with_suffix(".ci"), staged / "object.ci")
+    try:
+        staged.rename(cached)
+    except OSError:
+        # Another process has put the same object there.
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _key(
+    project: Project, source: ProjectSource, folder: Path, extra_flags: tuple[str, ...]
+) -> str:
+    """What an object depends on: compiler, command, source, and every header it could include."""
+    argv = compile_argv(project, source, "object.o", folder="", extra_flags=extra_flags)
+    digest = hashlib.sha256(repr((compiler_version(project.compiler), argv)).encode())
+    digest.update((folder / source.path).read_bytes())
+    for include in INCLUDES[source.part]:
+        for header in sorted((folder / include).rglob("*.h")):
+            digest.update(header.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(header.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _weigh(
+    project: Project,
+    folder: Path,
+    elf: str,
+    objects: dict[str, ProjectSource],
+    objects_folder: str,
+    partition: bool,
+) -> Image:
+    pieces = parse_map((folder / f"{elf}.map").read_text())
+    code_objects = [name for name, source in objects.items() if source.part is Part.CODE]
+    library = library_members(project, folder, code_objects, f"{objects_folder}/code.elf")
+    sums = {part: [0, 0] for part in Part}
+    for piece in pieces:
+        part = _part_of(piece, objects, library)
+        sums[part][0] += piece.flash_bytes
+        sums[part][1] += piece.ram_bytes
+    arena = sum(piece.ram_bytes for piece in pieces if piece.section == ".bss.bench_arena")
+    arena_bytes = min(arena, project.arena_bytes)
+    state_bytes = sum(
+        piece.ram_bytes
+        for piece in pieces
+        if piece.section == ".bss.model" and piece.origin in objects
+    )
+    harness = (Part.PORT, Part.BENCH, Part.APP)
+    core = (Part.CODE, Part.TABLE, Part.KERNEL_LIST)
+    table_bytes = project.table_bytes if partition else sums[Part.TABLE][0]
+    deepest = None if project.is_host else _deepest(project, folder, objects, elf)
+    return Image(
+        elf=folder / elf,
+        compiler=compiler_version(project.compiler),
+        code_bytes=sums[Part.CODE][0],
+        model_bytes=table_bytes + sums[Part.KERNEL_LIST][0],
+        harness_bytes=sum(sums[part][0] for part in harness),
+        arena_bytes=project.arena_bytes,
+        ram_other_bytes=sum(sums[part][1] for part in core) + state_bytes,
+        bench_ram_bytes=sum(sums[part][1] for part in harness) - arena_bytes - state_bytes,
+        stack_bytes=deepest.stack_bytes if deepest else None,
+        stack_chain=deepest.chain if deepest else (),
+        partition=_partition(project, folder, elf) if partition else None,
+    )
+
+
+def _part_of(piece: Placed, objects: dict[str, ProjectSource], library: frozenset[str]) -> Part:
+    """Library members that the runtime needs count as code, all others as the harness's."""
+    if piece.origin in objects:
+        return objects[piece.origin].part
+    return Part.CODE if piece.member in library else Part.PORT
+
+
+def library_members(
+    project: Project, folder: Path, code_objects: Sequence[str], output: str
+) -> frozenset[str]:
+    """The archive members that runtime and kernels pull in, found by linking them alone."""
+    if project.is_host:
+        return frozenset()
+    roots = (*_API, *project.kernels)
+    argv = (
+        project.compiler,
+        *project.cpu_flags,
+        *("-nostartfiles", "-Wl,--gc-sections", "-Wl,-e,es_run", f"-Wl,-Map={output}.map"),
+        *(f"-Wl,-u,{name}" for name in roots),
+        *code_objects,
+        *("-lm", "-o", output),
+    )
+    run_tool(argv, cwd=folder)
+    pieces = parse_map((folder / f"{output}.map").read_text())
+    return frozenset(piece.member for piece in pieces if piece.member and piece.flash_bytes)
+
+
+def _deepest(
+    project: Project, folder: Path, objects: dict[str, ProjectSource], elf: str
+) -> Deepest:
+    """The worst of es_init() and es_run(), which reach kernels through pointers by convention:
+    ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
+    """
+    graphs = [
+        (folder / name).with_suffix(".ci").read_text()
+        for name, source in objects.items()
+        if source.part is Part.CODE and source.path.endswith(".c")
+    ]
+    graph = read_call_graphs(graphs)
+    objdump = project.compiler.removesuffix("gcc") + "objdump"
+    add_disassembly(graph, run_tool((objdump, "-d", "--no-show-raw-insn", elf), cwd=folder))
+    adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
+    checks = [f"{path}:check" for path in adapters]
+    runs = [f"{path}:run" for path in adapters]
+    # The compiler may inline either caller into its only user.
+    indirect = {name: checks for name in ("es_init", "runtime/es_init.c:check_step")}
+    indirect |= {"runtime/es_init.c:check_table": checks, "es_run": runs}
+    found = [worst_case_stack(graph, root, indirect) for root in ("es_init", "es_run")]
+    return max(found, key=lambda deepest: deepest.stack_bytes)
+
+
+def _partition(project: Project, folder: Path, elf: str) -> Partition:
+    table = folder / project.table_file
+    if project.is_host:
+        return Partition(table, 0, project.table_bytes)
+    nm = project.compiler.removesuffix("gcc") + "nm"
+    symbols = {
+        words[2]: int(words[0], 16)
+        for line in run_tool((nm, elf), cwd=folder).splitlines()
+        if len(words := line.split()) == 3
+    }
+    if "es_partition_start" not in symbols or "es_partition_bytes" not in symbols:
+        raise ConfigError(
+            f"{project.board} has no model partition", hint="link the model in, as is the default"
+        )
+    if project.table_bytes > symbols["es_partition_bytes"]:
+        raise ToolError(
+            f"the model table ({project.table_bytes:,} bytes) is larger than the partition "
+            f"({symbols['es_partition_bytes']:,} bytes)",
+            hint="link the model in, as is the default",
+        )
+    return Partition(table, symbols["es_partition_start"], symbols["es_partition_bytes"])

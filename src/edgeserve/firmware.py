@@ -1,0 +1,290 @@
+"""The firmware project: a folder of C sources for one model and board, and the images built of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from edgeserve.board import Board
+from edgeserve.bundle import InputAdapter
+from edgeserve.codegen import (
+    ModelNames,
+    Source,
+    arena_bytes,
+    c_literal,
+    generate_sources,
+    used_kernels,
+)
+from edgeserve.errors import ConfigError, ToolError
+from edgeserve.graph import DType
+from edgeserve.kernels import Params
+from edgeserve.makefile import makefile
+from edgeserve.program import Program
+from edgeserve.project import Part, Project, ProjectEmulator, ProjectSource
+from edgeserve.resources import firmware_root
+from edgeserve.strict_json import dump_json, load_json
+from edgeserve.table import ModelTable
+
+PROJECT_FILE = "firmware.json"
+COMMAND_BYTES = 1024
+USER_FOLDER = "src"
+BUILD_FOLDER = "build"
+
+
+def write_firmware(
+    dest: Path,
+    *,
+    symbol: str,
+    table: ModelTable,
+    program: Program,
+    board: Board,
+    adapter: InputAdapter = InputAdapter.NONE,
+) -> Project:
+    """Writes the project of a model for a board at ``dest``: it builds with make and a compiler.
+
+    ``symbol`` is the model's C identifier. A project that stands there is replaced, but for
+    ``src/``, which is the user's; nothing happens when it would be the same. Raises ConfigError when
+    the board has no port or ``dest`` holds something else, ToolError when the disk refuses.
+    """
+    project = make_project(symbol=symbol, table=table, program=program, board=board)
+    files = dict(_files(project, table, program, board, adapter))
+    try:
+        _require_replaceable(dest)
+        if not _same(dest, files):
+            _replace(dest, files)
+    except OSError as error:
+        raise ToolError(
+            f"cannot write {error.filename or dest}: {error.strerror}",
+            hint="the firmware that stood there before is unchanged",
+        ) from error
+    return project
+
+
+def read_project(firmware_dir: Path) -> Project:
+    """The project at ``firmware_dir``. Raises ConfigError when there is none or it is damaged."""
+    path = firmware_dir / PROJECT_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{firmware_dir} holds no firmware project: {path.name} cannot be read",
+            hint="write it again: edgeserve build",
+        ) from error
+    return load_json(Project, text, where=str(path))
+
+
+def make_project(*, symbol: str, table: ModelTable, program: Program, board: Board) -> Project:
+    """What a project consists of, before any file is written."""
+    if board.port is None or board.toolchain is None:
+        raise ConfigError(
+            f"firmware cannot be built for {board.id} yet: it has no port",
+            hint="choose mps2-an500 or host, or write a port (docs/PORTING.md)",
+        )
+    emulator = board.emulator
+    kernels = used_kernels(program)
+    return Project(
+        symbol=symbol,
+        board=board.id,
+        port=board.port,
+        compiler=f"{board.toolchain.prefix}gcc",
+        cpu_flags=board.toolchain.flags,
+        sources=tuple(_sources(symbol, kernels, board)),
+        kernels=tuple(kind.SYMBOL for kind in kernels),
+        table_file=f"model/{ModelNames(symbol).table}.bin",
+        arena_bytes=arena_bytes(table),
+        table_bytes=len(table.data),
+        emulator=emulator
+        and ProjectEmulator(emulator.program, emulator.machine, emulator.icount_shift),
+    )
+
+
+def _sources(
+    symbol: str, kernels: tuple[type[Params], ...], board: Board
+) -> Iterator[ProjectSource]:
+    root = firmware_root()
+    for path in sorted((root / "runtime").glob("*.c")):
+        yield ProjectSource(f"runtime/{path.name}", Part.CODE)
+    for kind in kernels:
+        yield ProjectSource(f"adapters/{kind.SOURCE}.c", Part.CODE)
+        for path in _kernel_files(root, kind, board.cpu.isa):
+            yield ProjectSource(path.relative_to(root).as_posix(), Part.CODE)
+    table = ModelNames(symbol).table
+    yield ProjectSource(f"model/{table}_table.c", Part.TABLE)
+    yield ProjectSource(f"model/{table}_kernels.c", Part.KERNEL_LIST)
+    for path in sorted((root / "ports" / str(board.port)).glob("*.c")):
+        yield ProjectSource(f"port/{path.name}", Part.PORT)
+    for path in sorted((root / "bench").glob("*.c")):
+        yield ProjectSource(f"bench/{path.name}", Part.BENCH)
+    yield ProjectSource(f"{USER_FOLDER}/app.c", Part.APP)
+
+
+def _kernel_files(root: Path, kind: type[Params], isa: tuple[str, ...]) -> list[Path]:
+    """The first folder of the board's list that has the kernel wins."""
+    for folder in isa:
+        found = [root / "kernels" / folder / f"{kind.SOURCE}{end}" for end in (".c", ".S")]
+        present = [path for path in found if path.is_file()]
+        if present:
+            return present
+    raise ConfigError(
+        f"kernel {kind.SOURCE} has no source for {', '.join(isa)}",
+        hint="add it to firmware/kernels/, or mend the board's isa list",
+    )
+
+
+def _files(
+    project: Project,
+    table: ModelTable,
+    program: Program,
+    board: Board,
+    adapter: InputAdapter,
+) -> Iterator[tuple[str, bytes]]:
+    """Every generated or copied file by its path in the project; ``src/`` is not among them."""
+    root = firmware_root()
+    for source in project.sources:
+        if source.part in (Part.CODE, Part.BENCH):
+            yield source.path, (root / source.path).read_bytes()
+    for folder in ("include", "runtime", "kernels", "bench"):
+        for path in sorted((root / folder).glob("*.h")):
+            yield f"{folder}/{path.name}", path.read_bytes()
+    for isa in board.cpu.isa:
+        for path in sorted((root / "kernels" / isa).glob("*.h")):
+            yield f"kernels/{isa}/{path.name}", path.read_bytes()
+    for path in sorted((root / "ports" / project.port).iterdir()):
+        yield f"port/{path.name}", path.read_bytes()
+    for generated in generate_sources(table, program, symbol=project.symbol):
+        yield f"model/{generated.name}", generated.text.encode()
+    config = bench_config(program, board, adapter)
+    yield f"model/{config.name}", config.text.encode()
+    yield project.table_file, table.data
+    has_script = (root / "ports" / project.port / "link.ld").is_file()
+    yield "Makefile", makefile(project, linker_script=has_script).encode()
+    yield PROJECT_FILE, dump_json(project).encode()
+
+
+def bench_config(program: Program, board: Board, adapter: InputAdapter) -> Source:
+    """``bench_config.h``: what the bench image knows of its model and board.
+
+    Raises ConfigError when the adapter does not suit the inputs.
+    """
+    input_bytes = sum(_port_bytes(port.dtype, port.shape) for port in program.inputs)
+    load_bytes = input_bytes
+    if adapter is not InputAdapter.NONE:
+        if any(port.dtype is not DType.INT8 or port.quant is None for port in program.inputs):
+            raise ConfigError(
+                f"the input adapter {adapter} takes int8 inputs with one scale",
+                hint="use the adapter none",
+            )
+        load_bytes *= 4 if adapter is InputAdapter.FLOAT32_QUANTIZE else 1
+    emulator = board.emulator
+    ratio = emulator.instructions_per_tick if emulator else None
+    names = ", ".join(f'[{int(k.KERNEL)}] = "{k.SOURCE}"' for k in used_kernels(program))
+    lines = [
+        "/* Generated by edgeserve: what the bench image knows of its model and board. */",
+        "#ifndef BENCH_CONFIG_H",
+        "#define BENCH_CONFIG_H",
+        "",
+        '#include "model.h"',
+        "",
+        "#define BENCH_TABLE        MODEL_TABLE",
+        "#define BENCH_TABLE_BYTES  MODEL_TABLE_BYTES",
+        "#define BENCH_KERNELS      MODEL_KERNELS",
+        "#define BENCH_KERNEL_COUNT MODEL_KERNEL_COUNT",
+        "#define BENCH_ARENA_BYTES  MODEL_ARENA_BYTES",
+        "#define BENCH_STEP_COUNT   MODEL_STEP_COUNT",
+        "#define BENCH_INPUT_BYTES  MODEL_INPUT_BYTES",
+        f"#define BENCH_LOAD_BYTES   {load_bytes}",
+        f"#define BENCH_BOARD_ID     {c_literal(board.id)}",
+        f"#define BENCH_BOARD_NAME   {c_literal(board.name)}",
+        "#define BENCH_ADAPTER_NONE             0",
+        "#define BENCH_ADAPTER_UINT8_TO_INT8    1",
+        "#define BENCH_ADAPTER_FLOAT32_QUANTIZE 2",
+        f"#define BENCH_ADAPTER      {list(InputAdapter).index(adapter)}",
+        f"#define BENCH_ADAPTER_NAME {c_literal(adapter)}",
+        f"#define BENCH_UNIT              {c_literal(unit_of(board))}",
+        f"#define BENCH_UNITS_NUMERATOR   {ratio.numerator if ratio else 1}u",
+        f"#define BENCH_UNITS_DENOMINATOR {ratio.denominator if ratio else 1}u",
+        f"#define BENCH_COMMAND_BYTES     {COMMAND_BYTES}",
+        f"#define BENCH_KERNEL_NAMES      {{{names or '0'}}}",
+        "",
+        "#endif",
+    ]
+    return Source("bench_config.h", "\n".join(lines) + "\n")
+
+
+class Unit(StrEnum):
+    """What a board's counts count."""
+
+    INSTRUCTIONS = "instructions"
+    NANOSECONDS = "ns"
+    CYCLES = "cycles"
+
+
+def unit_of(board: Board) -> Unit:
+    """The unit of the counts that a board's bench image reports."""
+    if board.emulator is not None:
+        return Unit.INSTRUCTIONS
+    return Unit.NANOSECONDS if board.port == "host" else Unit.CYCLES
+
+
+def _port_bytes(dtype: DType, shape: tuple[int, ...]) -> int:
+    elements = 1
+    for extent in shape:
+        elements *= extent
+    return elements * dtype.size_bytes
+
+
+def _require_replaceable(dest: Path) -> None:
+    old = _aside(dest)
+    if old.is_dir() and not dest.exists():
+        old.rename(dest)
+    empty = not dest.exists() or (dest.is_dir() and not any(dest.iterdir()))
+    if not empty and not (dest / PROJECT_FILE).is_file():
+        raise ConfigError(
+            f"{dest} exists and is not a firmware project, so it is not replaced",
+            hint="name another place, or remove it yourself",
+        )
+
+
+def _aside(dest: Path) -> Path:
+    return dest.with_name(f".{dest.name}.old")
+
+
+def _same(dest: Path, files: dict[str, bytes]) -> bool:
+    """Whether the generated files stand there already, and no others."""
+    if not (dest / USER_FOLDER / "app.c").is_file():
+        return False
+    present = {
+        path.relative_to(dest).as_posix()
+        for path in dest.rglob("*")
+        if path.is_file() and path.relative_to(dest).parts[0] not in (USER_FOLDER, BUILD_FOLDER)
+    }
+    return present == set(files) and all(
+        (dest / name).read_bytes() == data for name, data in files.items()
+    )
+
+
+def _replace(dest: Path, files: dict[str, bytes]) -> None:
+    """Puts a new folder in the place of the old one, carrying the user's sources over."""
+    staged = dest.with_name(f".{dest.name}.{os.getpid()}.new")
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        for name, data in files.items():
+            path = staged / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        if (dest / USER_FOLDER).is_dir():
+            shutil.copytree(dest / USER_FOLDER, staged / USER_FOLDER)
+        if not (staged / USER_FOLDER / "app.c").is_file():
+            (staged / USER_FOLDER).mkdir(exist_ok=True)
+            shutil.copyfile(firmware_root() / "app" / "app.c", staged / USER_FOLDER / "app.c")
+        if dest.exists():
+            shutil.rmtree(_aside(dest), ignore_errors=True)
+            dest.rename(_aside(dest))
+        staged.rename(dest)
+        shutil.rmtree(_aside(dest), ignore_errors=True)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)

@@ -1,0 +1,177 @@
+"""What a firmware project consists of, and the exact commands that compile and link it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class Part(StrEnum):
+    """What a source belongs to, which decides how it is compiled and whose bytes it counts as."""
+
+    CODE = "code"
+    """Runtime, adapters and kernels: the same for every model that uses the kernel."""
+    TABLE = "table"
+    KERNEL_LIST = "kernel_list"
+    PORT = "port"
+    BENCH = "bench"
+    APP = "app"
+
+
+class ImageKind(StrEnum):
+    """The programs that a project makes."""
+
+    BENCH = "bench"
+    """The model behind the serial protocol."""
+    APP = "app"
+    """The user's own ``src/app.c``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSource:
+    """``path`` is relative to the project's folder."""
+
+    path: str
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectEmulator:
+    program: str
+    machine: str
+    icount_shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """``firmware.json``: everything that building the folder takes."""
+
+    symbol: str
+    board: str
+    port: str
+    compiler: str
+    cpu_flags: tuple[str, ...]
+    sources: tuple[ProjectSource, ...]
+    kernels: tuple[str, ...]
+    table_file: str
+    arena_bytes: int
+    table_bytes: int
+    emulator: ProjectEmulator | None
+
+    @property
+    def is_host(self) -> bool:
+        return self.port == "host"
+
+    def sources_of(self, kind: ImageKind, *, partition: bool = False) -> tuple[ProjectSource, ...]:
+        """The sources of an image; the table stays out when it lies in a partition."""
+        left_out = {Part.APP if kind is ImageKind.BENCH else Part.BENCH}
+        if partition:
+            left_out.add(Part.TABLE)
+        return tuple(source for source in self.sources if source.part not in left_out)
+
+
+PARTITION_FLAG = "-DES_MODEL_IN_PARTITION=1"
+WARNINGS = ("-Wall", "-Wextra")
+COMMON_FLAGS = (
+    "-std=c11",
+    "-g",
+    "-fno-common",
+    "-ffunction-sections",
+    "-fdata-sections",
+    # Float kernels must round every operation, as the oracle does.
+    "-ffp-contract=off",
+)
+HOST_FLAGS = ("-fno-pie",)
+STACK_FLAGS = ("-fstack-usage", "-fcallgraph-info=su")
+INCLUDES = {
+    Part.CODE: ("include", "runtime", "kernels"),
+    Part.TABLE: ("include", "model"),
+    Part.KERNEL_LIST: ("include", "model"),
+    Part.PORT: ("include", "port"),
+    Part.BENCH: ("include", "runtime", "bench", "model"),
+    Part.APP: ("include", "model"),
+}
+
+
+def optimization(part: Part) -> str:
+    """What runs in an inference is built for speed, the rest for size."""
+    return "-O2" if part is Part.CODE else "-Os"
+
+
+def part_flags(project: Project, part: Part) -> tuple[str, ...]:
+    """The flags of a part's sources, without those that name files."""
+    return (
+        *project.cpu_flags,
+        *COMMON_FLAGS,
+        *(HOST_FLAGS if project.is_host else ()),
+        *WARNINGS,
+        optimization(part),
+        *(f"-I{folder}" for folder in INCLUDES[part]),
+    )
+
+
+def compile_argv(
+    project: Project,
+    source: ProjectSource,
+    output: str,
+    *,
+    folder: str,
+    partition: bool = False,
+    extra_flags: Iterable[str] = (),
+) -> tuple[str, ...]:
+    """The command that compiles a source, to be run in the project's ``folder``.
+
+    ``folder`` itself does not reach the object file, so that equal sources give equal bytes.
+    """
+    return (
+        project.compiler,
+        *part_flags(project, source.part),
+        *((PARTITION_FLAG,) if partition and source.part is Part.BENCH else ()),
+        *extra_flags,
+        f"-ffile-prefix-map={folder}=.",
+        *STACK_FLAGS,
+        "-c",
+        source.path,
+        "-o",
+        output,
+    )
+
+
+def link_flags(project: Project, *, linker_script: bool) -> tuple[str, ...]:
+    """What every link of the project says, beside its files."""
+    flags = ("-Wl,--gc-sections", "-Wl,--build-id=none")
+    if project.is_host:
+        return (*project.cpu_flags, *flags, "-no-pie", "-pthread")
+    script = ("-T", "port/link.ld") if linker_script else ()
+    return (*project.cpu_flags, *flags, "-nostartfiles", *script)
+
+
+def link_argv(
+    project: Project,
+    objects: Iterable[str],
+    output: str,
+    *,
+    linker_script: bool,
+    partition: bool = False,
+    extra_flags: Iterable[str] = (),
+) -> tuple[str, ...]:
+    """The command that links an image and writes its map beside it."""
+    defined = ("-Wl,--defsym=es_model_in_partition=1",) if partition else ()
+    return (
+        project.compiler,
+        *link_flags(project, linker_script=linker_script),
+        *defined,
+        *extra_flags,
+        f"-Wl,-Map={output}.map",
+        *objects,
+        "-lm",
+        "-o",
+        output,
+    )
+
+
+def object_of(source: ProjectSource, folder: str) -> str:
+    """Where the object of a source goes."""
+    return str(PurePosixPath(folder) / f"{source.path}.o")
