@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.errors import UnsupportedOp
+from edgeserve.errors import ModelError, UnsupportedOp
 from edgeserve.graph import DType, Graph, Op, Quant, Tensor
 from edgeserve.kernels import Params
 from edgeserve.program import Folded, Operand, Oracle, Port, Program, Role, Step, Value
@@ -18,7 +20,13 @@ REQUANTIZE_HINT = (
     "or let `edgeserve convert` quantize the float model"
 )
 
-_NUMPY = {
+MAX_EXTENT = (1 << 16) - 1
+"""Of h and w in the model table."""
+
+MAX_LIST = 4096
+"""Lists of axes, sizes and indices are read this far: none that makes sense is longer."""
+
+_NUMPY: dict[DType, np.dtype[Any]] = {
     DType.INT8: np.dtype("<i1"),
     DType.UINT8: np.dtype("<u1"),
     DType.INT16: np.dtype("<i2"),
@@ -35,6 +43,7 @@ class Builder:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._tensors = list(graph.tensors)
         self._values: list[Value] = []
         self._steps: list[Step] = []
         self._folded: list[Folded] = []
@@ -51,7 +60,7 @@ class Builder:
 
     def tensor(self, index: int | None) -> Tensor:
         assert index is not None, "the reader has checked arity"
-        return self.graph.tensors[index]
+        return self._tensors[index]
 
     def input(self, op: Op, position: int) -> Tensor | None:
         """An input tensor, or None where an optional one is absent."""
@@ -75,6 +84,13 @@ class Builder:
                 hint="freeze that tensor into the model before converting",
             )
         return np.frombuffer(tensor.data, _NUMPY[tensor.dtype]).reshape(tensor.shape)
+
+    def integers(self, op: Op, position: int, role: str) -> tuple[int, ...]:
+        """The elements of a constant int32 or int64 input, or UnsupportedOp."""
+        tensor = self.tensor(op.inputs[position])
+        self.need_dtype(op, tensor, DType.INT32, DType.INT64)
+        values = self.constant(op, tensor, role)
+        return tuple(int(value) for value in values.reshape(-1)[: MAX_LIST + 1])
 
     def quant(self, op: Op, tensor: Tensor) -> Quant:
         """Per-tensor quantization, or UnsupportedOp."""
@@ -129,12 +145,15 @@ class Builder:
     def flat(self, tensor: Tensor) -> Operand:
         """The tensor as rows for elementwise work: NHWC rows where it has them, else one row."""
         shape = tensor.shape
-        if len(shape) == 4 and shape[0] == 1:
+        if len(shape) == 4 and shape[0] == 1 and max(shape[1:3]) <= MAX_EXTENT:
             return self.operand(tensor, shape[1], shape[2], shape[3])
         return self.operand(tensor, 1, 1, tensor.elements)
 
     def alias(self, target: Tensor, source: Tensor, op: Op, why: str) -> None:
         """``target`` has the bytes of ``source``: no step."""
+        if source.data is not None:
+            self.fold_constant(op, target, source.data, why)
+            return
         if source.index not in self._value_of:
             self._new_value(source)
         self._value_of[target.index] = self._value_of[source.index]
@@ -147,6 +166,20 @@ class Builder:
             None,
         )
         self.fold(target, writer, why)
+
+    def fold_constant(self, op: Op, target: Tensor, data: bytes, why: str) -> None:
+        """``target`` is known before the model runs: the operators after it see a constant.
+
+        Raises UnsupportedOp where it is an output of the model: outputs lie in the arena.
+        """
+        if target.index in self.graph.outputs:
+            raise self.unsupported(
+                op,
+                "this output of the model is a constant",
+                hint="remove it from the model's outputs",
+            )
+        self._tensors[target.index] = replace(target, data=data)
+        self.fold(target, None, why)
 
     def fold(self, tensor: Tensor, step: int | None, why: str) -> None:
         """Records a source tensor that no step writes."""
@@ -176,7 +209,9 @@ class Builder:
     ) -> None:
         """Appends the step that writes ``output``, seen as ``view`` = (h, w, c)."""
         out = self.operand(output, *view)
-        self._append(op, output.name, params, inputs, out, Oracle(output.index), macs, scratch_bytes)
+        self._append(
+            op, output.name, params, inputs, out, Oracle(output.index), macs, scratch_bytes
+        )
 
     def preparing_step(
         self, op: Op, label: str, params: Params, inputs: Sequence[Operand], output: Operand
@@ -210,6 +245,12 @@ class Builder:
         )
 
     def _new_value(self, tensor: Tensor, *, role: Role | None = None, fill: int = 0) -> None:
+        if tensor.dtype is DType.FLOAT16 or (tensor.is_variable and role is not Role.STATE):
+            what = "a float16 tensor" if tensor.dtype is DType.FLOAT16 else "a variable"
+            raise ModelError(
+                f"tensor {tensor.name!r} is {what}, which no kernel reads here",
+                hint=REQUANTIZE_HINT,
+            )
         if role is None:
             role = Role.ACTIVATION if tensor.data is None else Role.CONSTANT
         self._value_of[tensor.index] = len(self._values)
