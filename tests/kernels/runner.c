@@ -81,6 +81,7 @@ int main(void) {
         const es_status_t status = es_init(&model, table, sizes[0], es_all_kernels,
                                            es_all_kernel_count, arena, arena_bytes);
         put_u32((uint32_t)status);
+        fflush(stdout);
         if (status == ES_OK) {
             uint8_t **rows = calloc(es_step_count(&model) + 1u, sizeof *rows);
             capture_t capture = {&model, rows};
@@ -92,10 +93,10 @@ int main(void) {
                 }
                 es_run(&model);
                 send(&model, rows);
+                fflush(stdout);
             }
             free(rows);
         }
-        fflush(stdout);
         free(arena);
         free(table);
     }
