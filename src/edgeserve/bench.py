@@ -1,0 +1,222 @@
+"""One measurement of a model on a device, kept only when the device's answers are right."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import prod
+
+from edgeserve import __version__
+from edgeserve.board import Board, Kind
+from edgeserve.bundle import ToolVersion
+from edgeserve.device.protocol import DeviceInfo, Dut, StepProfile
+from edgeserve.device.qemu import qemu_version
+from edgeserve.errors import ConfigError, DeviceError, ProtocolError, WrongOutput
+from edgeserve.image import Image
+from edgeserve.measurement import (
+    SCHEMA_VERSION,
+    Measurement,
+    Memory,
+    Place,
+    StepCount,
+    Subject,
+    Unit,
+)
+from edgeserve.oracle import OracleAnswer, OracleProcess, open_oracle
+from edgeserve.program import Program, Role
+from edgeserve.stimulus import Stimulus
+from edgeserve.table import ModelTable
+
+DEFAULT_LAPS = 10
+DEFAULT_WARMUP = 1
+Progress = Callable[[str], None]
+"""Told, in a few words, what begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What is measured. ``image`` is None on a device whose firmware was not built here."""
+
+    bundle: str
+    model_tflite: bytes
+    model_sha256: str
+    program: Program
+    table: ModelTable
+    board: Board
+    image: Image | None
+    flags: tuple[str, ...] = ()
+
+
+def bench(
+    candidate: Candidate,
+    dut: Dut,
+    stimulus: Stimulus,
+    *,
+    laps: int = DEFAULT_LAPS,
+    warmup: int = DEFAULT_WARMUP,
+    tools: Sequence[ToolVersion] = (),
+    now: datetime | None = None,
+    progress: Progress | None = None,
+) -> Measurement:
+    """Measures ``laps`` inferences on ``stimulus``, each step of one more, and the memory.
+
+    ``dut`` is ready. The CRC-32 of every step and of the output after the last lap must be the
+    oracle's: WrongOutput otherwise. Raises DeviceError for a device that fails, is another board or
+    holds another model; ModelError, MissingTool or ToolFailed for the oracle.
+    """
+    say = progress or (lambda what: None)
+    if laps < 1 or warmup < 0:
+        raise ConfigError("bench needs at least one lap", hint="give --laps 1 or more")
+    info = dut.require_table(candidate.table.sha256)
+    unit = _unit(dut, info, candidate.board)
+    stateful = any(value.role is Role.STATE for value in candidate.program.values)
+    with open_oracle(candidate.model_tflite, candidate.program) as oracle:
+        say("one observed inference")
+        _give(dut, stimulus)
+        output_crc = dut.run()
+        first = oracle.run(stimulus.data)
+        _require_right(candidate.program, dut, first, dut.crcs(), output_crc)
+        _require_output(candidate.program, dut, first)
+        profile = dut.profile()
+        say(f"{warmup} + {laps} inferences")
+        dut.reset()
+        measured = dut.laps(laps, warmup)
+        last = _after(oracle, stimulus, laps + warmup) if stateful else first
+        _require_lap_output(dut, measured.output_crc, last.output_crc)
+        say("memory")
+        marks = dut.memory()
+        notes, oracle_version = oracle.notes, oracle.version
+    if not marks.guards_intact:
+        raise DeviceError(
+            f"{dut.name}: an inference writes outside the arena",
+            hint="this is a fault of the runtime: report it with the model",
+        )
+    return Measurement(
+        schema=SCHEMA_VERSION,
+        recorded_at=(now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        subject=_subject(candidate),
+        place=_place(candidate, dut, info),
+        unit=unit,
+        input=stimulus.label,
+        warmup=warmup,
+        samples=measured.counts,
+        init_count=info.init_count,
+        steps=_steps(candidate.program, profile),
+        memory=Memory(
+            arena_bytes=info.arena_bytes,
+            arena_high_water_bytes=marks.arena_bytes,
+            stack_high_water_bytes=marks.stack_bytes,
+            bench_ram_bytes=(candidate.image or info).bench_ram_bytes,
+        ),
+        output_crc32=f"{measured.output_crc:08x}",
+        tools=(*_tools(candidate, oracle_version), *tools),
+        notes=(*candidate.program.notes, *notes),
+    )
+
+
+def _give(dut: Dut, stimulus: Stimulus) -> None:
+    dut.reset()
+    if stimulus.seed is not None:
+        dut.fill(stimulus.seed, stimulus.data)
+    else:
+        dut.load(stimulus.data)
+
+
+def _unit(dut: Dut, info: DeviceInfo, board: Board) -> Unit:
+    """The device's unit. An emulator must count instructions: what it calls time is none."""
+    if info.board != board.id:
+        raise DeviceError(
+            f"{dut.name} is a {info.board}, not a {board.id}",
+            hint=f"name the board that it is: --board {info.board}",
+        )
+    if info.unit not in [unit.value for unit in Unit]:
+        raise ProtocolError(
+            f"{dut.name} counts in {info.unit!r}, which is no unit that is known",
+            hint="build and flash the firmware again",
+        )
+    unit = Unit(info.unit)
+    if board.kind is Kind.EMULATED and unit is not Unit.INSTRUCTIONS:
+        raise ProtocolError(
+            f"{dut.name} is emulated and yet counts {unit}, which an emulator cannot know",
+            hint="build the firmware again",
+        )
+    return unit
+
+
+def _require_right(
+    program: Program, dut: Dut, want: OracleAnswer, got: Sequence[int], output_crc: int
+) -> None:
+    compared = [step for step in program.steps if step.oracle is not None]
+    for step, crc in zip(compared, want.crcs, strict=True):
+        if got[step.index] != crc:
+            raise WrongOutput(
+                f"{dut.name}: step {step.index} ({step.kernel.name}, {step.label}) does not write "
+                f"what the oracle does (CRC-32 {got[step.index]:08x}, not {crc:08x})",
+                hint="edgeserve verify shows the bytes; nothing was recorded",
+            )
+    _require_lap_output(dut, output_crc, want.output_crc)
+
+
+def _require_lap_output(dut: Dut, got: int, want: int) -> None:
+    if got != want:
+        raise WrongOutput(
+            f"{dut.name}: the output is not the oracle's (CRC-32 {got:08x}, not {want:08x})",
+            hint="edgeserve verify shows the bytes; nothing was recorded",
+        )
+
+
+def _require_output(program: Program, dut: Dut, want: OracleAnswer) -> None:
+    """The output's bytes, as read out, must have the CRC that the device claims for them."""
+    size = sum(prod(port.shape) * port.dtype.size_bytes for port in program.outputs)
+    _require_lap_output(dut, zlib.crc32(dut.out(size)), want.output_crc)
+
+
+def _after(oracle: OracleProcess, stimulus: Stimulus, runs: int) -> OracleAnswer:
+    """The oracle's answer to the last of ``runs`` inferences from reset, all on one input."""
+    answer = oracle.run(stimulus.data)
+    for _ in range(runs - 1):
+        answer = oracle.run(stimulus.data, reset=False)
+    return answer
+
+
+def _steps(program: Program, profile: Sequence[StepProfile]) -> tuple[StepCount, ...]:
+    return tuple(
+        StepCount(step.index, step.label, step.kernel.name, step.macs, seen.count)
+        for step, seen in zip(program.steps, profile, strict=True)
+    )
+
+
+def _subject(candidate: Candidate) -> Subject:
+    image = candidate.image
+    return Subject(
+        bundle=candidate.bundle,
+        model_sha256=candidate.model_sha256,
+        table_sha256=candidate.table.sha256,
+        model_bytes=image.model_bytes if image else len(candidate.table.data),
+        code_bytes=image.code_bytes if image else None,
+        flash_bytes=image.code_bytes + image.model_bytes + image.harness_bytes if image else None,
+    )
+
+
+def _place(candidate: Candidate, dut: Dut, info: DeviceInfo) -> Place:
+    return Place(
+        board=candidate.board.id,
+        device=dut.name,
+        emulated=candidate.board.kind is Kind.EMULATED,
+        time_source=info.time_source,
+        compiler=candidate.image.compiler if candidate.image else "",
+        flags=candidate.flags,
+    )
+
+
+def _tools(candidate: Candidate, oracle_version: str) -> tuple[ToolVersion, ...]:
+    emulator = candidate.board.emulator
+    versions = [
+        ToolVersion("edgeserve", __version__),
+        ToolVersion("ai-edge-litert", oracle_version),
+    ]
+    if emulator is not None:
+        versions.append(ToolVersion(emulator.program, qemu_version(emulator.program)))
+    return tuple(versions)

@@ -1,0 +1,283 @@
+"""Every step's output on a device against the oracle, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from edgeserve.device.protocol import Dut
+from edgeserve.errors import DeviceError
+from edgeserve.oracle import OracleAnswer, OracleProcess, OracleTensor, open_oracle
+from edgeserve.program import Program, Role, Step
+from edgeserve.stimulus import Stimulus
+from edgeserve.table import ModelTable
+
+SHOWN_BYTES = 16
+SEQUENCE_RUNS = 5
+Progress = Callable[[int, int], None]
+"""Told how many inputs are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedTensor:
+    """A tensor that no step writes as such, with the step that covers it (None: an input does)."""
+
+    name: str
+    step: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Of the ``total`` tensors that the file's operators write, ``covered`` were compared.
+
+    ``folded`` tensors exist only inside a step; ``uncovered`` are neither compared nor folded.
+    """
+
+    covered: int
+    total: int
+    folded: tuple[FoldedTensor, ...]
+    uncovered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first step (in execution order) of the first input that differs from the oracle.
+
+    ``step`` is None when every step was right and the model's output was not: something wrote over
+    it. ``offset`` counts bytes within the row; ``want`` and ``got`` begin there.
+    """
+
+    input: str
+    step: int | None
+    label: str
+    kernel: str
+    tensor: str
+    row: int
+    offset: int
+    want: bytes
+    got: bytes
+    differing_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What ``verify`` found. ``inputs`` are labels, those of the sequence without resets last.
+
+    ``differing_bytes`` counts, for each input, those of its first differing step: what follows from
+    them is not counted again.
+    """
+
+    device: str
+    steps: int
+    inputs: tuple[str, ...]
+    coverage: Coverage
+    differing_inputs: int
+    differing_bytes: int
+    first_difference: Difference | None
+    notes: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        return self.first_difference is None
+
+
+def verify(
+    program: Program,
+    table: ModelTable,
+    model_tflite: bytes,
+    dut: Dut,
+    inputs: Sequence[Stimulus],
+    progress: Progress | None = None,
+) -> Verification:
+    """Runs ``inputs`` on the device and in the oracle, and compares the CRC-32 of every step.
+
+    ``program`` was lowered from ``model_tflite``, ``table`` written from it, and ``dut`` is ready.
+    Each input starts from reset; a model that keeps state runs its first inputs once more as one
+    sequence without reset. The outputs are read out and compared too. A difference counts only when
+    a second run repeats it: anything else is a DeviceError. Raises DeviceError for a device that
+    fails or holds another model, ModelError, MissingTool or ToolFailed for the oracle.
+    """
+    dut.require_table(table.sha256)
+    with open_oracle(model_tflite, program) as oracle:
+        session = _Session(program, dut, oracle)
+        stateful = any(value.role is Role.STATE for value in program.values)
+        sequence = inputs[:SEQUENCE_RUNS] if stateful and len(inputs) > 1 else ()
+        total = len(inputs) + len(sequence)
+        for done, one in enumerate(inputs):
+            session.compare((one,), one.label)
+            if progress is not None:
+                progress(done + 1, total)
+        for length in range(1, len(sequence) + 1):
+            session.compare(sequence[:length], f"run {length} of a sequence without reset")
+            if progress is not None:
+                progress(len(inputs) + length, total)
+        return session.verification(oracle.written, oracle.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one inference left on the device."""
+
+    crcs: tuple[int, ...]
+    output: bytes
+
+
+class _Session:
+    """The comparison under way."""
+
+    def __init__(self, program: Program, dut: Dut, oracle: OracleProcess) -> None:
+        self._program = program
+        self._dut = dut
+        self._oracle = oracle
+        self._compared = [step for step in program.steps if step.oracle is not None]
+        self._output_bytes = sum(
+            prod(port.shape) * port.dtype.size_bytes for port in program.outputs
+        )
+        self._labels: list[str] = []
+        self._differences: list[Difference] = []
+
+    def compare(self, sequence: Sequence[Stimulus], label: str) -> None:
+        """The last inference of ``sequence``, which starts from reset, against the oracle's."""
+        self._labels.append(label)
+        want, want_output = self._ask_oracle(sequence)
+        seen = self._ask_device(sequence)
+        step = self._first_wrong(seen, want)
+        if step is None and seen.output == want_output:
+            return
+        if self._ask_device(sequence) != seen:
+            raise DeviceError(
+                f"{self._dut.name}: two runs on the same input ({label}) gave different results",
+                hint="look for memory that is used before it is written, or a noisy line",
+            )
+        if step is None:
+            self._differences.append(self._wrong_output(label, want_output, seen.output))
+        else:
+            self._differences.append(self._wrong_step(label, step, sequence))
+
+    def verification(self, written: Sequence[OracleTensor], notes: Sequence[str]) -> Verification:
+        return Verification(
+            device=self._dut.name,
+            steps=len(self._program.steps),
+            inputs=tuple(self._labels),
+            coverage=coverage(self._program, written),
+            differing_inputs=len(self._differences),
+            differing_bytes=sum(d.differing_bytes for d in self._differences),
+            first_difference=self._differences[0] if self._differences else None,
+            notes=tuple(notes),
+        )
+
+    def _ask_oracle(self, sequence: Sequence[Stimulus]) -> tuple[OracleAnswer, bytes]:
+        for number, one in enumerate(sequence):
+            answer = self._oracle.run(one.data, reset=number == 0)
+        output = b"".join(self._oracle.tensor_bytes(p.tensor) for p in self._program.outputs)
+        return answer, output
+
+    def _ask_device(self, sequence: Sequence[Stimulus]) -> _Seen:
+        self._prepare(sequence)
+        self._dut.run()
+        return _Seen(self._dut.crcs(), self._dut.out(self._output_bytes))
+
+    def _prepare(self, sequence: Sequence[Stimulus]) -> None:
+        """Brings the device to where the last input of the sequence has only to be run."""
+        self._dut.reset()
+        for number, one in enumerate(sequence):
+            if one.seed is not None:
+                self._dut.fill(one.seed, one.data)
+            else:
+                self._dut.load(one.data)
+            if number < len(sequence) - 1:
+                self._dut.run()
+
+    def _first_wrong(self, seen: _Seen, want: OracleAnswer) -> Step | None:
+        for step, crc in zip(self._compared, want.crcs, strict=True):
+            if seen.crcs[step.index] != crc:
+                return step
+        return None
+
+    def _wrong_step(self, label: str, step: Step, sequence: Sequence[Stimulus]) -> Difference:
+        assert step.oracle is not None
+        view = step.output
+        row_bytes = view.w * view.c * self._program.values[view.value].dtype.size_bytes
+        self._prepare(sequence)
+        got = self._dut.dump(step.index, 0, view.h, row_bytes)
+        want = self._oracle.tensor_bytes(step.oracle.tensor)
+        return _difference(
+            want,
+            got,
+            row_bytes,
+            input_label=label,
+            step=step.index,
+            label=step.label,
+            kernel=step.kernel.name,
+            tensor=step.label,
+        )
+
+    def _wrong_output(self, label: str, want: bytes, got: bytes) -> Difference:
+        names = ", ".join(port.name for port in self._program.outputs)
+        return _difference(
+            want,
+            got,
+            len(want),
+            input_label=label,
+            step=None,
+            label="model output",
+            kernel="",
+            tensor=names,
+        )
+
+
+def coverage(program: Program, written: Sequence[OracleTensor]) -> Coverage:
+    """Which of the tensors that the file's operators write are compared on the device."""
+    compared = {step.oracle.tensor for step in program.steps if step.oracle is not None}
+    folded = {item.tensor: item for item in program.folded}
+    names = {tensor.index: tensor.name for tensor in written}
+    return Coverage(
+        covered=len(compared & names.keys()),
+        total=len(names),
+        folded=tuple(
+            FoldedTensor(item.name, item.step, item.why)
+            for index, item in sorted(folded.items())
+            if index in names and index not in compared
+        ),
+        uncovered=tuple(
+            name for index, name in names.items() if index not in compared and index not in folded
+        ),
+    )
+
+
+def _difference(
+    want: bytes,
+    got: bytes,
+    row_bytes: int,
+    *,
+    input_label: str,
+    step: int | None,
+    label: str,
+    kernel: str,
+    tensor: str,
+) -> Difference:
+    wrong = [i for i, (a, b) in enumerate(zip(want, got, strict=False)) if a != b]
+    missing = abs(len(want) - len(got))
+    if not wrong and not missing:
+        raise DeviceError(
+            f"{label}: the checksum differs from the oracle's, but no byte does",
+            hint="the device's checksum is wrong: build and flash the firmware again",
+        )
+    first = wrong[0] if wrong else min(len(want), len(got))
+    row, offset = divmod(first, max(1, row_bytes))
+    return Difference(
+        input=input_label,
+        step=step,
+        label=label,
+        kernel=kernel,
+        tensor=tensor,
+        row=row,
+        offset=offset,
+        want=want[first : first + SHOWN_BYTES],
+        got=got[first : first + SHOWN_BYTES],
+        differing_bytes=len(wrong) + missing,
+        total_bytes=len(want),
+    )
