@@ -239,6 +239,9 @@ void bench_fill(uint32_t seed) {
     input.through_adapter = false;
 }
 
+#if BENCH_ADAPTER == BENCH_ADAPTER_FLOAT32_QUANTIZE
+enum { DATA_BYTES = 4 };
+
 /* round(x / scale) + zero point, halves away from zero, saturated: as TFLite's QUANTIZE. */
 static int8_t quantize(float real, const es_port_info_t *info) {
     const float scaled = real / info->scale;
@@ -255,19 +258,19 @@ static int8_t quantize(float real, const es_port_info_t *info) {
     return (int8_t)(q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : q);
 }
 
-/* Turns data of the adapter into one input tensor; returns where the next one's data begin. */
-static const uint8_t *adapt(const uint8_t *from, uint8_t *to, const es_port_info_t *info) {
-    for (uint32_t k = 0; k < info->elements; k++) {
-#if BENCH_ADAPTER == BENCH_ADAPTER_FLOAT32_QUANTIZE
-        float real;
-        memcpy(&real, from + 4 * k, sizeof real);
-        to[k] = (uint8_t)quantize(real, info);
-#else
-        to[k] = from[k] ^ 0x80;
-#endif
-    }
-    return from + info->elements * (BENCH_ADAPTER == BENCH_ADAPTER_FLOAT32_QUANTIZE ? 4 : 1);
+static int8_t adapted(const uint8_t *data, const es_port_info_t *info) {
+    float real;
+    memcpy(&real, data, sizeof real);
+    return quantize(real, info);
 }
+#else
+enum { DATA_BYTES = 1 };
+
+static int8_t adapted(const uint8_t *data, const es_port_info_t *info) {
+    (void)info;
+    return (int8_t)(*data ^ 0x80);
+}
+#endif
 
 static void place_input(void) {
     const bool adapting = input.through_adapter && BENCH_ADAPTER != BENCH_ADAPTER_NONE;
@@ -276,7 +279,10 @@ static void place_input(void) {
     for (uint32_t i = 0; i < es_input_count(&model); i++) {
         const es_port_info_t info = es_input_info(&model, i);
         if (adapting) {
-            from = adapt(from, es_input(&model, i), &info);
+            int8_t *to = es_input(&model, i);
+            for (uint32_t k = 0; k < info.elements; k++, from += DATA_BYTES) {
+                to[k] = adapted(from, &info);
+            }
         } else {
             memcpy(es_input(&model, i), from, info.bytes);
             from += info.bytes;

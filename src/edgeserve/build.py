@@ -12,10 +12,10 @@ from pathlib import Path
 
 from edgeserve.bundle import cache_root
 from edgeserve.errors import ConfigError, MissingTool, ToolError, ToolFailed
-from edgeserve.firmware import BUILD_FOLDER, read_project
 from edgeserve.image import Image, Partition
 from edgeserve.linkmap import Placed, parse_map
 from edgeserve.project import (
+    BUILD_FOLDER,
     INCLUDES,
     ImageKind,
     Part,
@@ -24,6 +24,7 @@ from edgeserve.project import (
     compile_argv,
     link_argv,
     object_of,
+    read_project,
 )
 from edgeserve.stack import Deepest, add_disassembly, read_call_graphs, worst_case_stack
 
@@ -275,9 +276,9 @@ def _deepest(
     adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
     checks = [f"{path}:check" for path in adapters]
     runs = [f"{path}:run" for path in adapters]
-    # The compiler may inline either caller into its only user.
-    indirect = {name: checks for name in ("es_init", "runtime/es_init.c:check_step")}
-    indirect |= {"runtime/es_init.c:check_table": checks, "es_run": runs}
+    # The compiler may inline check_step() and check_table() into their only callers.
+    inlined = ("es_init", "runtime/es_init.c:check_table", "runtime/es_init.c:check_step")
+    indirect = {**dict.fromkeys(inlined, checks), "es_run": runs}
     found = [worst_case_stack(graph, root, indirect) for root in ("es_init", "es_run")]
     return max(found, key=lambda deepest: deepest.stack_bytes)
 

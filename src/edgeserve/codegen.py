@@ -95,7 +95,7 @@ def escape_comment(text: str) -> str:
 
 
 def c_literal(text: str) -> str:
-    """``text`` as a C string literal of its UTF-8 bytes; unusual bytes come as three octal digits."""
+    """``text`` as a C string literal of its UTF-8 bytes, the unusual ones as three octal digits."""
     data = text.encode("utf-8", "surrogatepass")
     return '"' + "".join(chr(b) if chr(b) in _PLAIN else f"\\{b:03o}" for b in data) + '"'
 

@@ -1,11 +1,11 @@
-"""The firmware project: a folder of C sources for one model and board, and the images built of it."""
+"""Writing the firmware project: a folder of C sources for one model and one board."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,15 +24,21 @@ from edgeserve.graph import DType
 from edgeserve.kernels import Params
 from edgeserve.makefile import makefile
 from edgeserve.program import Program
-from edgeserve.project import Part, Project, ProjectEmulator, ProjectSource
+from edgeserve.project import (
+    BUILD_FOLDER,
+    PROJECT_FILE,
+    USER_FOLDER,
+    Part,
+    Project,
+    ProjectEmulator,
+    ProjectSource,
+)
 from edgeserve.resources import firmware_root
-from edgeserve.strict_json import dump_json, load_json
+from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable
 
-PROJECT_FILE = "firmware.json"
 COMMAND_BYTES = 1024
-USER_FOLDER = "src"
-BUILD_FOLDER = "build"
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,+=/:@-]+")
 
 
 def write_firmware(
@@ -47,8 +53,8 @@ def write_firmware(
     """Writes the project of a model for a board at ``dest``: it builds with make and a compiler.
 
     ``symbol`` is the model's C identifier. A project that stands there is replaced, but for
-    ``src/``, which is the user's; nothing happens when it would be the same. Raises ConfigError when
-    the board has no port or ``dest`` holds something else, ToolError when the disk refuses.
+    ``src/``, which is the user's; nothing happens when it would be the same. Raises ConfigError
+    when the board has no port or ``dest`` holds something else, ToolError when the disk refuses.
     """
     project = make_project(symbol=symbol, table=table, program=program, board=board)
     files = dict(_files(project, table, program, board, adapter))
@@ -64,19 +70,6 @@ def write_firmware(
     return project
 
 
-def read_project(firmware_dir: Path) -> Project:
-    """The project at ``firmware_dir``. Raises ConfigError when there is none or it is damaged."""
-    path = firmware_dir / PROJECT_FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{firmware_dir} holds no firmware project: {path.name} cannot be read",
-            hint="write it again: edgeserve build",
-        ) from error
-    return load_json(Project, text, where=str(path))
-
-
 def make_project(*, symbol: str, table: ModelTable, program: Program, board: Board) -> Project:
     """What a project consists of, before any file is written."""
     if board.port is None or board.toolchain is None:
@@ -85,6 +78,15 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
             hint="choose mps2-an500 or host, or write a port (docs/PORTING.md)",
         )
     emulator = board.emulator
+    words = [board.id, board.port, *board.toolchain.flags]
+    words += [board.toolchain.prefix] if board.toolchain.prefix else []
+    words += [emulator.program, emulator.machine] if emulator else []
+    for word in words:
+        if not _PLAIN_WORD.fullmatch(word):
+            raise ConfigError(
+                f"board {board.id!r}: {word!r} cannot go into a Makefile",
+                hint="use letters, digits and _ . , + = / : @ - alone",
+            )
     kernels = used_kernels(program)
     return Project(
         symbol=symbol,
@@ -97,8 +99,9 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
         table_file=f"model/{ModelNames(symbol).table}.bin",
         arena_bytes=arena_bytes(table),
         table_bytes=len(table.data),
-        emulator=emulator
-        and ProjectEmulator(emulator.program, emulator.machine, emulator.icount_shift),
+        emulator=None
+        if emulator is None
+        else ProjectEmulator(emulator.program, emulator.machine, emulator.icount_shift),
     )
 
 

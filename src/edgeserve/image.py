@@ -22,7 +22,8 @@ class Image:
     ``code_bytes``: runtime, adapters, kernels and the library functions that these pull in.
     ``model_bytes``: the model table and the list of its kernels (also when it lies in a partition).
     ``harness_bytes``: flash of port, bench or application, and what only these pull in.
-    ``ram_other_bytes``: the runtime's state beside the arena. ``bench_ram_bytes``: RAM of the harness.
+    ``ram_other_bytes``: the runtime's state beside the arena.
+    ``bench_ram_bytes``: RAM of the harness.
     ``stack_bytes``: the most that es_init() and es_run() can take below their caller, without
     interrupts; None where the compiler cannot say (the host).
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _START = "Linker script and memory map"
@@ -67,21 +67,12 @@ def _inputs(text: str) -> Iterator[tuple[str, int, str]]:
     for line in body.splitlines():
         if line[:1] not in (" ", ""):
             match = _OUTPUT.match(line)
-            inside = bool(match) and match is not None and match.group(1) != ".comment"
+            inside = match is not None and match.group(1) != ".comment"
             pending = ""
         elif inside and (match := _NAME_ALONE.match(line)):
-            pending = match.group(1)
-        elif inside and pending and (match := _INPUT.match(f" {pending}{line}")):
+            pending = f" {match.group(1)}"
+        elif inside and (match := _INPUT.match(pending + line)):
             pending = ""
             yield match.group(1), int(match.group(3), 16), match.group(4) or ""
-        elif inside and (match := _INPUT.match(line)):
+        else:
             pending = ""
-            yield match.group(1), int(match.group(3), 16), match.group(4) or ""
-
-
-def total_flash_bytes(pieces: Iterable[Placed]) -> int:
-    return sum(piece.flash_bytes for piece in pieces)
-
-
-def total_ram_bytes(pieces: Iterable[Placed]) -> int:
-    return sum(piece.ram_bytes for piece in pieces)

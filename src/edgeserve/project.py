@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+from edgeserve.errors import ConfigError
+from edgeserve.strict_json import load_json
+
+PROJECT_FILE = "firmware.json"
+USER_FOLDER = "src"
+BUILD_FOLDER = "build"
 
 
 class Part(StrEnum):
@@ -39,6 +46,8 @@ class ProjectSource:
 
 @dataclass(frozen=True, slots=True)
 class ProjectEmulator:
+    """What runs the board's images here."""
+
     program: str
     machine: str
     icount_shift: int
@@ -70,6 +79,19 @@ class Project:
         if partition:
             left_out.add(Part.TABLE)
         return tuple(source for source in self.sources if source.part not in left_out)
+
+
+def read_project(firmware_dir: Path) -> Project:
+    """The project at ``firmware_dir``. Raises ConfigError when there is none or it is damaged."""
+    path = firmware_dir / PROJECT_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{firmware_dir} holds no firmware project: {path.name} cannot be read",
+            hint="write it again: edgeserve build",
+        ) from error
+    return load_json(Project, text, where=str(path))
 
 
 PARTITION_FLAG = "-DES_MODEL_IN_PARTITION=1"

@@ -94,8 +94,8 @@ class Deepest:
 def worst_case_stack(graph: CallGraph, root: str, indirect: Mapping[str, Iterable[str]]) -> Deepest:
     """The most stack that calling ``root`` can take, its own frame included.
 
-    ``indirect`` lists what each function may call through a pointer. Raises ToolError for recursion,
-    for a function without a record, and for a pointer that is not listed.
+    ``indirect`` lists what each function may call through a pointer. Raises ToolError for
+    recursion, for a function without a record, and for a pointer that is not listed.
     """
     return _deepest(graph, root, {k: tuple(v) for k, v in indirect.items()}, (), {})
 

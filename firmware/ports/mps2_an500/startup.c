@@ -9,25 +9,26 @@ extern uint8_t es_data_start[], es_data_end[], es_data_load[];
 extern uint8_t es_bss_start[], es_bss_end[];
 extern uint8_t es_stack_low[], es_stack_high[], es_guard_start[];
 
-#define CPACR      (*(volatile uint32_t *)0xE000ED88u)
-#define SHCSR      (*(volatile uint32_t *)0xE000ED24u)
-#define CFSR       (*(volatile uint32_t *)0xE000ED28u)
-#define MMFAR      (*(volatile uint32_t *)0xE000ED34u)
-#define BFAR       (*(volatile uint32_t *)0xE000ED38u)
-#define MPU_CTRL   (*(volatile uint32_t *)0xE000ED94u)
-#define MPU_RNR    (*(volatile uint32_t *)0xE000ED98u)
-#define MPU_RBAR   (*(volatile uint32_t *)0xE000ED9Cu)
-#define MPU_RASR   (*(volatile uint32_t *)0xE000EDA0u)
-#define CCR_DIV_0  (1u << 4)
-#define CCR        (*(volatile uint32_t *)0xE000ED14u)
-#define MSTKERR    (1u << 4)
-#define STKERR     (1u << 12)
-#define MLSPERR    (1u << 5)
-#define LSPERR     (1u << 13)
-#define MMARVALID  (1u << 7)
-#define BFARVALID  (1u << 15)
-#define FRAME_PC   6
-#define GUARD_RASR 0x0000000Fu /* 256 bytes, no access, enabled */
+#define CPACR       (*(volatile uint32_t *)0xE000ED88u)
+#define SHCSR       (*(volatile uint32_t *)0xE000ED24u)
+#define CFSR        (*(volatile uint32_t *)0xE000ED28u)
+#define MMFAR       (*(volatile uint32_t *)0xE000ED34u)
+#define BFAR        (*(volatile uint32_t *)0xE000ED38u)
+#define MPU_CTRL    (*(volatile uint32_t *)0xE000ED94u)
+#define MPU_RNR     (*(volatile uint32_t *)0xE000ED98u)
+#define MPU_RBAR    (*(volatile uint32_t *)0xE000ED9Cu)
+#define MPU_RASR    (*(volatile uint32_t *)0xE000EDA0u)
+#define CCR_DIV_0   (1u << 4)
+#define CCR         (*(volatile uint32_t *)0xE000ED14u)
+#define MSTKERR     (1u << 4)
+#define STKERR      (1u << 12)
+#define MLSPERR     (1u << 5)
+#define LSPERR      (1u << 13)
+#define MMARVALID   (1u << 7)
+#define BFARVALID   (1u << 15)
+#define FRAME_PC    6
+#define FRAME_BYTES 32
+#define GUARD_RASR  0x0000000Fu /* 256 bytes, no access, enabled */
 
 /* No access to the bytes below the stack: an overflow becomes a fault instead of wrong numbers. */
 static void guard_stack(void) {
@@ -81,13 +82,14 @@ static char *put_hex(char *out, uint32_t value) {
 __attribute__((used, noreturn)) static void report(const uint32_t *frame) {
     static char text[96];
     const uint32_t cfsr = CFSR;
-    const uint8_t *at = (const uint8_t *)frame;
+    const uintptr_t at = (uintptr_t)frame;
+    const uintptr_t low = (uintptr_t)es_stack_low, high = (uintptr_t)es_stack_high;
     char *out = text;
 
     MPU_CTRL = 0;
     out = put(out, "fault pc=");
-    if ((cfsr & (MSTKERR | STKERR | MLSPERR | LSPERR)) == 0 && at >= es_stack_low &&
-        at <= es_stack_high - 32) {
+    if ((cfsr & (MSTKERR | STKERR | MLSPERR | LSPERR)) == 0 && at >= low &&
+        at + FRAME_BYTES <= high) {
         out = put_hex(out, frame[FRAME_PC]);
     } else {
         out = put(out, "unknown");
@@ -98,7 +100,7 @@ __attribute__((used, noreturn)) static void report(const uint32_t *frame) {
         out = put(out, " address=");
         out = put_hex(out, cfsr & MMARVALID ? MMFAR : BFAR);
     }
-    if (cfsr & MSTKERR || at < es_stack_low) {
+    if (cfsr & MSTKERR || at < low) {
         out = put(out, " stack overflow");
     }
     *out = '\0';
