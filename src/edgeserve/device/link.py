@@ -7,8 +7,8 @@ from typing import Protocol
 
 from edgeserve.errors import ProtocolError, Timeout
 
-MAX_LINE_BYTES = 65536
-"""No line of the protocol comes near this: a longer one is noise."""
+MAX_LINE_BYTES = 4 << 20
+"""The `results` of half a million outputs; a longer line is noise."""
 
 
 class Link(Protocol):
@@ -49,7 +49,7 @@ class LineAssembler:
             self._scanned = len(self._pending)
             if self._scanned > MAX_LINE_BYTES:
                 raise ProtocolError(
-                    f"{self._name} sends a line without an end: {excerpt(spell(self._pending))}",
+                    f"{self._name} sends a line without an end: {excerpt(self.partial)}",
                     hint="check the baud rate and that this is the right port",
                 )
             return None
@@ -60,8 +60,8 @@ class LineAssembler:
 
     @property
     def partial(self) -> str:
-        """What has come of a line that has no end yet."""
-        return spell(self._pending)
+        """The beginning of a line that has no end yet."""
+        return spell(self._pending[:80])
 
 
 def silence(name: str, assembler: LineAssembler) -> Timeout:

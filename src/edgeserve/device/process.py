@@ -178,9 +178,9 @@ class PtyLink:
                 raise gone(self._name) from None
             if readable and not data:
                 raise gone(self._name)
-            if not readable and left == 0:
-                raise silence(self._name, self._lines)
             self._lines.feed(data)
+            if left == 0:
+                raise silence(self._name, self._lines)
         return line
 
     def close(self) -> None:

@@ -19,7 +19,6 @@ from edgeserve.errors import DeviceError, ProtocolError, Timeout
 from edgeserve.program import Program
 
 PROTOCOL_VERSION = 1
-ANSWER_S = 5.0
 READY_S = 15.0
 PROBE_S = 1.0
 QUIET_S = 0.2
@@ -35,8 +34,9 @@ _MAX_FACTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a device may take: for one inference, and for the line that shows its output."""
+    """How long a device may take: to answer at all, for one inference, to show its output."""
 
+    answer_s: float = 5.0
     inference_s: float = 60.0
     results_s: float = 10.0
 
@@ -214,7 +214,7 @@ class Dut:
 
         ProtocolError when the input that it ran on is not the one that was given.
         """
-        lines = self._command("es run", idle_s=ANSWER_S + 3 * self._limits.inference_s)
+        lines = self._command("es run", idle_s=3 * self._limits.inference_s)
         done, input_crc, output_crc = self._expect_count(lines, 3)
         self._match("m-es-run-done", done)
         self._require_input(input_crc)
@@ -329,16 +329,14 @@ class Dut:
 
     # The conversation.
 
-    def _command(
-        self, text: str, *, idle_s: float = ANSWER_S, max_lines: int = 16
-    ) -> tuple[str, ...]:
+    def _command(self, text: str, *, idle_s: float = 0.0, max_lines: int = 16) -> tuple[str, ...]:
         """Sends a command; the lines of its answer without the last, ``m-ready``.
 
-        ``idle_s`` limits the wait for each line, ``max_lines`` their number.
+        Each line is awaited for ``answer_s`` and ``idle_s`` more, ``max_lines`` of them at most.
         """
         checked = text.startswith("es ")
         self._link.send(f"{text}%")
-        idle_s += len(text) / SLOWEST_BYTES_A_SECOND
+        idle_s += self._limits.answer_s + len(text) / SLOWEST_BYTES_A_SECOND
         lines: list[str] = []
         while True:
             line = self._link.read_line(time.monotonic() + idle_s)
@@ -457,10 +455,10 @@ class Dut:
         return self._info or self.info()
 
     def _idle_s(self, inferences: int) -> float:
-        return ANSWER_S + inferences * self._limits.inference_s + self._limits.results_s
+        return inferences * self._limits.inference_s + self._limits.results_s
 
     def _fill_s(self) -> float:
-        return ANSWER_S + self._known().input_bytes / SLOWEST_BYTES_A_SECOND
+        return self._known().input_bytes / SLOWEST_BYTES_A_SECOND
 
 
 _NOISE = "use a shorter cable or a lower baud rate, then run the command again"
