@@ -1,0 +1,136 @@
+"""The records of a model table: what Python writes is what the C structs say, field by field."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgeserve import kernels, table
+from edgeserve.kernels import KERNELS, field_formats, record_bytes
+from edgeserve.resources import firmware_root
+
+TABLE_RECORDS: dict[str, struct.Struct] = {
+    "es_header_t": table.HEADER,
+    "es_step_record_t": table.STEP,
+    "es_operand_record_t": table.OPERAND,
+    "es_turn_record_t": table.TURN,
+    "es_port_record_t": table.PORT,
+    "es_state_record_t": table.STATE,
+}
+
+
+def kernels_header() -> str:
+    return (firmware_root() / "kernels" / "es_kernels.h").read_text()
+
+
+def struct_name(params: type[kernels.Params]) -> str:
+    return f"es_{params.SOURCE}_params_t"
+
+
+def struct_fields(text: str, name: str) -> list[str]:
+    """The names of a struct's fields in order, by reading the header."""
+    match = re.search(r"typedef struct \w+ \{([^}]*)\} " + name + ";", text)
+    assert match is not None, f"no struct {name}"
+    body = re.sub(r"/\*.*?\*/", "", match.group(1), flags=re.S)
+    declared = [d.strip() for d in body.split(";") if d.strip()]
+    return [
+        re.sub(r"\[.*?\]", "", variable).strip()
+        for declaration in declared
+        for variable in re.sub(r"^\w+\s+", "", declaration).split(",")
+    ]
+
+
+def measure(tmp_path: Path, structs: dict[str, list[str]]) -> dict[str, int]:
+    """``struct`` -> size and ``struct.field`` -> offset, as a C compiler sees them."""
+    compiler = shutil.which("arm-none-eabi-gcc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler is installed")
+    values = []
+    for name, fields in structs.items():
+        values.append((name, f"sizeof({name})"))
+        values += [(f"{name}.{field}", f"offsetof({name}, {field})") for field in fields]
+    (tmp_path / "layout.c").write_text(
+        '#include <stddef.h>\n#include "es_kernels.h"\n#include "es_table.h"\n'
+        f"const unsigned layout[] = {{{', '.join(value for _, value in values)}}};\n"
+    )
+    root = firmware_root()
+    done = subprocess.run(
+        [
+            *(compiler, "-std=c11", "-S", "-o", "-", "layout.c"),
+            *(f"-I{root / folder}" for folder in ("include", "runtime", "kernels")),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    body = done.stdout.partition("\nlayout:\n")[2]
+    numbers = []
+    for line in body.splitlines():
+        if match := re.match(r"\s+\.(?:word|long)\s+(\d+)", line):
+            numbers.append(int(match.group(1)))
+        elif match := re.match(r"\s+\.(?:space|zero)\s+(\d+)", line):
+            numbers += [0] * (int(match.group(1)) // 4)
+        else:
+            break
+    assert len(numbers) == len(values)
+    return {name: number for (name, _), number in zip(values, numbers, strict=True)}
+
+
+def test_the_records_of_the_table(tmp_path: Path) -> None:
+    text = (firmware_root() / "runtime" / "es_table.h").read_text()
+    structs = {name: struct_fields(text, name) for name in TABLE_RECORDS}
+    measured = measure(tmp_path, structs)
+    for name, record in TABLE_RECORDS.items():
+        formats = re.findall(r"\d*[a-zA-Z]", record.format.lstrip("<"))
+        expanded = [
+            code
+            for item in formats
+            for code in ([item] if item.endswith("s") else [item[-1]] * int(item[:-1] or 1))
+        ]
+        offsets = [struct.calcsize("<" + "".join(expanded[:i])) for i in range(len(expanded))]
+        assert measured[name] == record.size
+        assert [measured[f"{name}.{field}"] for field in structs[name]] == offsets
+
+
+@pytest.mark.parametrize("params", KERNELS, ids=lambda params: params.SOURCE)
+def test_the_parameters_of_a_kernel(params: type[kernels.Params], tmp_path: Path) -> None:
+    adapter = firmware_root() / "adapters" / f"{params.SOURCE}.c"
+    name = struct_name(params)
+    if name not in kernels_header():
+        text = adapter.read_text()
+        assert name not in text, f"{name} is used and not declared in es_kernels.h"
+        assert not dataclasses.fields(params), f"{name} is missing from es_kernels.h"
+        return
+    formats = field_formats(params)
+    fields = [field for field, _ in formats]
+    assert struct_fields(kernels_header(), name) == fields
+    measured = measure(tmp_path, {name: fields})
+    packed = 0
+    for field, form in formats:
+        assert measured[f"{name}.{field}"] == packed, f"{name}.{field}"
+        packed += struct.calcsize("<" + form)
+    assert measured[name] == record_bytes(params)
+
+
+@pytest.mark.parametrize("params", KERNELS, ids=lambda params: params.SOURCE)
+def test_the_adapter_has_the_id_of_the_kernel(params: type[kernels.Params]) -> None:
+    text = (firmware_root() / "adapters" / f"{params.SOURCE}.c").read_text()
+    match = re.search(rf"const es_kernel_t {params.SYMBOL} = \{{(.*?)\}};", text, re.S)
+    assert match is not None
+    assert re.search(rf"\.id = {int(params.KERNEL)},", match.group(1))
+
+
+def test_constants_agree() -> None:
+    text = (firmware_root() / "runtime" / "es_table.h").read_text()
+    defined = dict(re.findall(r"#define (ES_\w+)\s+(0x[0-9A-F]+|\d+)u", text))
+    assert int(defined["ES_MAGIC"], 16) == table.MAGIC
+    assert int(defined["ES_FORMAT_VERSION"]) == table.FORMAT_VERSION
+    assert int(defined["ES_KERNEL_SET_VERSION"]) == kernels.KERNEL_SET_VERSION
+    assert int(defined["ES_NO_COUNTER"], 16) == table.NO_COUNTER
