@@ -21,6 +21,7 @@ DEFAULT_NODES = 400_000
 _FIRST_QUOTA = 4_000
 _RESTART_NODES = 100
 _BISECT_SHARE = 16
+_BISECT_RUNS = 3
 _RESOLUTION = 128
 _MIX = 64
 _NOISES = (0, 2, 8, 16, 32)
@@ -155,13 +156,15 @@ class _Improver:
         self._goal = goal
         self._quota = _FIRST_QUOTA
         self._priorities = _Priorities(part.strip)
+        self._tried: set[int] = set()
 
     def step(self, budget: int) -> bool:
         """One round within a total of ``budget`` nodes; False when there was nothing left to do."""
         if self._done(budget):
             return False
         self._try(self._floor, self._quota, budget)
-        self._bisect(self._quota // _BISECT_SHARE, budget)
+        least = _BISECT_RUNS * len(self._strip.sizes)
+        self._bisect(max(self._quota // _BISECT_SHARE, least), budget)
         self._quota *= 2
         return True
 
@@ -192,6 +195,9 @@ class _Improver:
         short runs, because a good start succeeds soon, and now and then one that may be a proof.
         """
         end = min(self.reached.nodes + quota, budget)
+        if target not in self._tried:
+            self._tried.add(target)
+            self._priorities.rewind()
         for turn in count(1):
             left = end - self.reached.nodes
             limit = len(self._strip.sizes) + _RESTART_NODES * (turn & -turn)
@@ -220,10 +226,14 @@ class _Priorities:
         self._sizes = [_log(size) for size in strip.sizes]
         self._widths = [_log(width) for width in strip.widths]
         self._state = 0x9E3779B9
+        self._fixed: list[int] = []
+
+    def rewind(self) -> None:
+        """Let the undisturbed orders come first again, for a target that has not seen them."""
         self._fixed = [0, _MIX // 2, _MIX]
 
     def next(self) -> list[int]:
-        """First largest size, area and lifetime, then a random mix with a random disturbance."""
+        """Largest size, area and lifetime first, then a random mix with a random disturbance."""
         if self._fixed:
             mix, noise = self._fixed.pop(0), 0
         else:
