@@ -13,6 +13,62 @@
 #include "edgeserve.h"
 #include "es_fixed.h"
 
+typedef struct es_conv2d_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t output_zero_point;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t weight_c;
+    uint32_t weights;
+    uint32_t channels;
+    uint32_t pads;
+} es_conv2d_params_t;
+
+typedef struct es_conv2d_blobs {
+    const int8_t *weights;
+    const es_channel_t *channels; /* [out->c] */
+    const int8_t *pads; /* [kernel_w * weight_c] times the input zero point; where no window leaves the
+                           image, that many bytes of anything */
+} es_conv2d_blobs_t;
+
+/* out[y][x][n] = clamp(requantize(bias[n] + sum over ky, kx, c of weight * in[y * stride_h - pad_top +
+ * ky * dilation_h][...][c]) + zero point). in, out: int8. A group of output channels reads weight_c
+ * input channels. weights: group by group, in blocks of four output channels interleaved,
+ * [kernel_h][kernel_w][weight_c][4], then the one to three channels left, [kernel_h][kernel_w][weight_c]
+ * each. Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
+ * No scratch. */
+void es_conv2d(const es_conv2d_params_t *params, const es_conv2d_blobs_t *blobs,
+               const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+typedef struct es_depthwise_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t pad_value;
+    int32_t output_zero_point;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t multiplier;
+    uint32_t weights;
+    uint32_t channels;
+} es_depthwise_params_t;
+
+typedef struct es_depthwise_blobs {
+    const int8_t *weights; /* [kernel_h][kernel_w][out->c] */
+    const es_channel_t *channels; /* [out->c] */
+} es_depthwise_blobs_t;
+
+/* out[y][x][n] = clamp(requantize(bias[n] + sum over ky, kx of weight[ky][kx][n] * in[y * stride_h -
+ * pad_top + ky * dilation_h][...][n / multiplier]) + zero point); what lies outside the image is
+ * pad_value, an int8. in, out: int8, out->c = in->c * multiplier. Output row y reads input rows
+ * y * stride_h - pad_top and after: it may overwrite those before. No scratch. */
+void es_depthwise(const es_depthwise_params_t *params, const es_depthwise_blobs_t *blobs,
+                  const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
+
 typedef struct es_fully_connected_params {
     int32_t output_zero_point;
     int32_t act_min;
@@ -27,5 +83,317 @@ typedef struct es_fully_connected_params {
 void es_fully_connected(const es_fully_connected_params_t *params, const es_rows_t *in,
                         const es_rows_t *out, const int8_t *weights, const es_channel_t *channels,
                         uint32_t y0, uint32_t y1);
+
+typedef struct es_transpose_conv_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t pad_top, pad_left;
+    int32_t input_zero_point;
+    int32_t output_zero_point;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t weights;
+    uint32_t channels;
+} es_transpose_conv_params_t;
+
+typedef struct es_transpose_conv_blobs {
+    const int8_t *weights;
+    const es_channel_t *channels; /* [out->c] */
+} es_transpose_conv_blobs_t;
+
+/* out[y][x][n] = clamp(requantize(bias[n] + sum over the input pixels (i, j) and taps (ky, kx) with
+ * y = i * stride_h - pad_top + ky and x likewise, and over c, of weight * (in[i][j][c] - input zero
+ * point)) + zero point). in, out: int8. weights: blocks of four output channels interleaved,
+ * [kernel_h][kernel_w][in->c][4], then the one to three left, [kernel_h][kernel_w][in->c] each.
+ * Output row y reads no input row before (y + pad_top - kernel_h + 1) / stride_h, rounded up. No
+ * scratch. */
+void es_transpose_conv(const es_transpose_conv_params_t *params,
+                       const es_transpose_conv_blobs_t *blobs, const es_rows_t *in,
+                       const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+typedef struct es_pool_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t pad_top, pad_left;
+    int32_t act_min;
+    int32_t act_max;
+} es_pool_params_t;
+
+/* Mean, to nearest and ties away from zero, or maximum of the window's elements inside the image,
+ * channel by channel, clamped. in, out: int8, same c. Output row y reads input rows y * stride_h -
+ * pad_top and after: it may overwrite those before. No scratch. */
+void es_average_pool(const es_pool_params_t *params, const es_rows_t *in, const es_rows_t *out,
+                     uint32_t y0, uint32_t y1);
+void es_max_pool(const es_pool_params_t *params, const es_rows_t *in, const es_rows_t *out,
+                 uint32_t y0, uint32_t y1);
+
+typedef struct es_softmax_params {
+    int32_t input_multiplier;
+    int32_t input_left_shift;
+    int32_t diff_min; /* differences below it count as a probability of zero */
+} es_softmax_params_t;
+
+/* Each run of in->c elements is one distribution: out is 256 times its softmax, minus 128, by
+ * gemmlowp's fixed-point exponential and reciprocal. in, out: int8, same extents; out may be in. A
+ * run longer than 4095 overflows the sum. No scratch. */
+void es_softmax(const es_softmax_params_t *params, const es_rows_t *in, const es_rows_t *out,
+                uint32_t y0, uint32_t y1);
+
+typedef struct es_svdf_params {
+    uint32_t rank;
+    uint32_t memory;
+    int32_t state_multiplier;
+    int32_t state_shift;
+    int32_t output_multiplier;
+    int32_t output_shift;
+    int32_t output_zero_point;
+    uint32_t weights_feature;
+    uint32_t weights_time;
+    uint32_t offsets;
+    uint32_t biases;
+} es_svdf_params_t;
+
+typedef struct es_svdf_blobs {
+    const int8_t *weights_feature; /* [filters][in], filters = out->c * rank */
+    const int16_t *weights_time;   /* [filters][memory] */
+    const int32_t *offsets;        /* [filters] */
+    const int32_t *biases;         /* [out->c] */
+} es_svdf_blobs_t;
+
+/* Each filter's newest state is requantize(offset + sum_k in[k] * feature[k]), clamped to int16, behind
+ * its older ones moved down by one; out[u] = clamp(requantize(bias + sum over the unit's filters and
+ * times of state * time weight) + zero point). in: int8, rows of in->w * in->c, one a batch. state:
+ * int16, rows of filters * memory, one a batch, read and WRITTEN: it must not overlap anything else.
+ * out: int8, rows of out->c. Each row must be computed exactly once an inference. No scratch. */
+void es_svdf(const es_svdf_params_t *params, const es_svdf_blobs_t *blobs, const es_rows_t *in,
+             const es_rows_t *state, const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+enum { ES_LSTM_FORGET, ES_LSTM_CELL, ES_LSTM_OUTPUT, ES_LSTM_INPUT, ES_LSTM_GATES };
+
+typedef struct es_lstm_params {
+    uint32_t gates; /* ES_LSTM_GATES, or one less: then the input gate is one minus the forget gate */
+    int32_t cell_scale_log2;
+    int32_t cell_clip; /* 0: none */
+    int32_t input_multipliers[ES_LSTM_GATES];
+    int32_t input_shifts[ES_LSTM_GATES];
+    int32_t recurrent_multipliers[ES_LSTM_GATES];
+    int32_t recurrent_shifts[ES_LSTM_GATES];
+    int32_t hidden_multiplier;
+    int32_t hidden_shift;
+    int32_t hidden_zero_point;
+    uint32_t weights;
+    uint32_t recurrent;
+    uint32_t biases;
+} es_lstm_params_t;
+
+typedef struct es_lstm_blobs {
+    const int8_t *weights;   /* [cells][gates][in] */
+    const int8_t *recurrent; /* [cells][gates][cells] */
+    const int32_t *biases;   /* [cells][gates][2]: of the input, of the output state */
+} es_lstm_blobs_t;
+
+/* Output row y is time step y: the rows of one inference must be computed top to bottom, once each.
+ * Gates are Q3.12 int16 and go through gemmlowp's int16 logistic and tanh. in: int8, rows of
+ * in->w * in->c. out: int8, rows of out->c = cells. output_state int8 [cells] and cell_state int16
+ * [cells] are read and WRITTEN: they must not overlap anything else. -15 <= cell_scale_log2 <= -9.
+ * No scratch. */
+void es_lstm(const es_lstm_params_t *params, const es_lstm_blobs_t *blobs, const es_rows_t *in,
+             int8_t *output_state, int16_t *cell_state, const es_rows_t *out, uint32_t y0,
+             uint32_t y1);
+
+enum { ES_REDUCE_SUM = 0, ES_REDUCE_MAX = 1 };
+
+typedef struct es_reduce_params {
+    uint32_t mode;
+    uint32_t kept_dims[3];
+    int32_t kept_strides[3];
+    uint32_t reduced_dims[3];
+    int32_t reduced_strides[3];
+    int32_t start;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t output_zero_point;
+} es_reduce_params_t;
+
+/* Output row y, element (i, j) over kept_dims [1] and [2], reduces the input elements at (y, i, j) .
+ * kept_strides + (k, l, m) . reduced_strides: the maximum, or clamp(requantize(start + sum) + zero
+ * point). in, out: int8; in: dense, the strides count from its first element. No scratch. */
+void es_reduce(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
+               uint32_t y0, uint32_t y1);
+
+typedef struct es_look_up_params {
+    uint32_t table;
+} es_look_up_params_t;
+
+/* out[y][i] = table[in[y][i]], 8-bit elements taken as unsigned. In place if so wished. No scratch.
+ */
+void es_look_up(const es_rows_t *in, const es_rows_t *out, const uint8_t table[256], uint32_t y0,
+                uint32_t y1);
+
+typedef struct es_add_params {
+    int32_t left_shift;
+    int32_t offset_1;
+    int32_t multiplier_1;
+    int32_t shift_1;
+    int32_t offset_2;
+    int32_t multiplier_2;
+    int32_t shift_2;
+    uint32_t subtract; /* 0 or 1 */
+    int32_t output_zero_point;
+    int32_t output_multiplier;
+    int32_t output_shift;
+    int32_t act_min;
+    int32_t act_max;
+} es_add_params_t;
+
+/* out = clamp(requantize(A + B) + zero point), A and B being requantize((in + offset) << left_shift);
+ * A - B where `subtract` is 1. a, b, out: int8; an input's h, w or c of 1 is broadcast. shift_1 and
+ * shift_2 are not positive. In place on an input that is not broadcast. No scratch. */
+void es_add(const es_add_params_t *params, const es_rows_t *a, const es_rows_t *b,
+            const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+typedef struct es_mul_params {
+    int32_t offset_1;
+    int32_t offset_2;
+    int32_t output_zero_point;
+    int32_t output_multiplier;
+    int32_t output_shift;
+    int32_t act_min;
+    int32_t act_max;
+} es_mul_params_t;
+
+/* out = clamp(requantize((a + offset_1) * (b + offset_2)) + zero point). Operands as es_add(). */
+void es_mul(const es_mul_params_t *params, const es_rows_t *a, const es_rows_t *b,
+            const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+enum { ES_MINIMUM = 0, ES_MAXIMUM = 1 };
+
+typedef struct es_extremum_params {
+    uint32_t mode;
+} es_extremum_params_t;
+
+/* out = the lesser or the greater of a and b. Operands as es_add(). */
+void es_extremum(const es_extremum_params_t *params, const es_rows_t *a, const es_rows_t *b,
+                 const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+typedef struct es_prelu_params {
+    int32_t input_offset;
+    int32_t alpha_offset;
+    int32_t output_zero_point;
+    int32_t positive_multiplier;
+    int32_t positive_shift;
+    int32_t negative_multiplier;
+    int32_t negative_shift;
+} es_prelu_params_t;
+
+/* v = in + input_offset; out = clamp(requantize(v) + zero point), and where v is negative of
+ * v * (slope + alpha_offset). Operands as es_add(). */
+void es_prelu(const es_prelu_params_t *params, const es_rows_t *in, const es_rows_t *slopes,
+              const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+#define ES_COPY_DIMS 6
+
+typedef struct es_copy_params {
+    uint32_t first_row;
+    int32_t row_step;
+    uint32_t start;
+    uint32_t dims[ES_COPY_DIMS];
+    int32_t strides[ES_COPY_DIMS];
+} es_copy_params_t;
+
+/* Output row y is the box dims[1..5], dense; its element (i1..i5) is element start + (y, i1..i5) .
+ * strides of input row first_row + y * row_step. Elements of any type, the same in and out. Strides
+ * may be 0 or negative. No scratch. */
+void es_copy(const es_copy_params_t *params, const es_rows_t *in, const es_rows_t *out, uint32_t y0,
+             uint32_t y1);
+
+/* One input's part: out[y][x][first + i] = in[y][x][i]. Elements of any type, the same in and out.
+ * No scratch. */
+void es_concatenation(const es_rows_t *in, const es_rows_t *out, uint32_t first, uint32_t y0,
+                      uint32_t y1);
+
+#define ES_PAD_DIMS 6
+
+typedef struct es_pad_params {
+    uint32_t value; /* the bits of one element */
+    uint32_t dims[ES_PAD_DIMS];
+    uint32_t before[ES_PAD_DIMS];
+    uint32_t inner[ES_PAD_DIMS];
+} es_pad_params_t;
+
+/* Output row y is the box dims[1..5]; the input's box of inner[1..5] lies at `before` in rows
+ * [before[0], before[0] + inner[0]), and `value` everywhere else. Elements of at most four bytes, the
+ * same in and out. No scratch. */
+void es_pad(const es_pad_params_t *params, const es_rows_t *in, const es_rows_t *out, uint32_t y0,
+            uint32_t y1);
+
+typedef struct es_gather_params {
+    uint32_t axis;
+    uint32_t inner_bytes;
+    uint32_t indices;
+} es_gather_params_t;
+
+/* A row of the input is `axis` runs of inner_bytes, a row of the output those that `indices` name, in
+ * their order. An index outside the axis is clamped to it: the device has nobody to tell. No scratch.
+ */
+void es_gather(const es_gather_params_t *params, const es_rows_t *in, const int32_t *indices,
+               const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+typedef struct es_resize_nearest_params {
+    uint32_t rows;
+    uint32_t columns;
+} es_resize_nearest_params_t;
+
+/* out[y][x] = in[rows[y]][columns[x]]. Elements of any type, the same in and out. No scratch. */
+void es_resize_nearest(const es_rows_t *in, const es_rows_t *out, const uint16_t *rows,
+                       const uint16_t *columns, uint32_t y0, uint32_t y1);
+
+/* A place between two rows or columns: `fraction` / 1024 of the way from low to high. */
+typedef struct es_between {
+    uint16_t low, high;
+    int32_t fraction;
+} es_between_t;
+
+#define ES_BETWEEN_ONE 1024
+
+typedef struct es_resize_bilinear_params {
+    uint32_t rows;
+    uint32_t columns;
+} es_resize_bilinear_params_t;
+
+/* out[y][x] lies between four input pixels, by rows[y] and columns[x]. in, out: int8. Fractions lie in
+ * [-512, 1536]. No scratch. */
+void es_resize_bilinear(const es_rows_t *in, const es_rows_t *out, const es_between_t *rows,
+                        const es_between_t *columns, uint32_t y0, uint32_t y1);
+
+typedef struct es_arg_max_params {
+    uint32_t axis;
+    uint32_t inner;
+} es_arg_max_params_t;
+
+/* out[y][i] = the first k with the greatest in[y][k][i], k below `axis`, i below `inner`. in: int8.
+ * out: int32 or int64. No scratch. */
+void es_arg_max(const es_arg_max_params_t *params, const es_rows_t *in, const es_rows_t *out,
+                uint32_t y0, uint32_t y1);
+
+typedef struct es_quantize_params {
+    float scale;
+    int32_t zero_point;
+    int32_t low, high; /* the range of the output's type */
+} es_quantize_params_t;
+
+/* out = clamp(round(in / scale) + zero point), ties away from zero; NaN becomes the zero point. in:
+ * float32. out: int8 or uint8. No scratch. */
+void es_quantize(const es_quantize_params_t *params, const es_rows_t *in, const es_rows_t *out,
+                 uint32_t y0, uint32_t y1);
+
+typedef struct es_dequantize_params {
+    float scale;
+    int32_t zero_point;
+} es_dequantize_params_t;
+
+/* out = scale * (in - zero point) in float32. in: int8. No scratch. */
+void es_dequantize(const es_dequantize_params_t *params, const es_rows_t *in, const es_rows_t *out,
+                   uint32_t y0, uint32_t y1);
 
 #endif

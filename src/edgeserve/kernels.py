@@ -27,6 +27,7 @@ Dims3 = Annotated[tuple[int, ...], "3I"]
 Dims6 = Annotated[tuple[int, ...], "6I"]
 Strides3 = Annotated[tuple[int, ...], "3i"]
 Strides6 = Annotated[tuple[int, ...], "6i"]
+Gates4 = Annotated[tuple[int, ...], "4i"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,12 @@ class Params:
 
 @dataclass(frozen=True, slots=True)
 class Conv2dParams(Params):
-    """CONV_2D. ``weights`` int8 [out_c][kernel_h][kernel_w][weight_c].
+    """CONV_2D. ``weights`` int8, group by group: blocks of four output channels, interleaved
+    [kernel_h][kernel_w][weight_c][4], then the one to three channels left.
 
-    The input zero point is folded into the biases; ``pad_value`` (the input zero point) stands for
-    every input element outside the image. Grouped when ``weight_c`` is below the input's channels.
+    The input zero point is folded into the biases; ``pads`` holds a row of taps of it for what lies
+    outside the image (where no window leaves it, the weights' own bytes, which cost nothing). Grouped
+    when ``weight_c`` is below the input's channels.
     """
 
     KERNEL = KernelId.CONV_2D
@@ -114,18 +117,22 @@ class Conv2dParams(Params):
     dilation_w: U16
     pad_top: U16
     pad_left: U16
-    pad_value: I32
     output_zero_point: I32
     act_min: I32
     act_max: I32
     weight_c: U32
     weights: Blob
     channels: Blob
+    pads: Blob
 
 
 @dataclass(frozen=True, slots=True)
 class DepthwiseParams(Params):
-    """DEPTHWISE_CONV_2D. ``weights`` int8 [kernel_h][kernel_w][out_c]; out_c = in_c * multiplier."""
+    """DEPTHWISE_CONV_2D. ``weights`` int8 [kernel_h][kernel_w][out_c]; out_c = in_c * multiplier.
+
+    The input zero point is folded into the biases; ``pad_value`` (the input zero point) stands for
+    every input element outside the image.
+    """
 
     KERNEL = KernelId.DEPTHWISE_CONV_2D
     SOURCE = "depthwise"
@@ -169,7 +176,9 @@ class FullyConnectedParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class TransposeConvParams(Params):
-    """TRANSPOSE_CONV. ``weights`` int8 [out_c][kernel_h][kernel_w][in_c]."""
+    """TRANSPOSE_CONV. ``weights`` int8: blocks of four output channels, interleaved
+    [kernel_h][kernel_w][in_c][4], then the one to three channels left. Biases are the file's.
+    """
 
     KERNEL = KernelId.TRANSPOSE_CONV
     SOURCE = "transpose_conv"
@@ -226,9 +235,10 @@ class MaxPoolParams(Params):
 
 
 class ReduceMode(IntEnum):
-    MEAN = 0
-    SUM = 1
-    MAX = 2
+    """MEAN is a SUM whose multiplier divides by the number of elements."""
+
+    SUM = 0
+    MAX = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +246,8 @@ class ReduceParams(Params):
     """MEAN, SUM, REDUCE_MAX. Adjacent kept and adjacent reduced dimensions are merged on the host.
 
     Output element (i, j, k) over ``kept_dims`` reduces the input elements at
-    ``sum(index * stride)`` over ``kept_strides`` and ``reduced_strides`` (in elements).
+    ``sum(index * stride)`` over ``kept_strides`` and ``reduced_strides`` (in elements); ``kept_dims[0]``
+    are the output's rows. A sum begins at ``start``, which takes the zero points off.
     """
 
     KERNEL = KernelId.REDUCE
@@ -248,10 +259,10 @@ class ReduceParams(Params):
     kept_strides: Dims3
     reduced_dims: Dims3
     reduced_strides: Dims3
-    input_zero_point: I32
-    output_zero_point: I32
+    start: I32
     multiplier: I32
     shift: I32
+    output_zero_point: I32
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +291,7 @@ class LookUpParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class AddParams(Params):
-    """ADD and SUB (``multiplier_2`` negative); an input of extent 1 in h, w or c is broadcast."""
+    """ADD, and SUB where ``subtract`` is 1; an input of extent 1 in h, w or c is broadcast."""
 
     KERNEL = KernelId.ADD
     SOURCE = "add"
@@ -293,6 +304,7 @@ class AddParams(Params):
     offset_2: I32
     multiplier_2: I32
     shift_2: I32
+    subtract: U32
     output_zero_point: I32
     output_multiplier: I32
     output_shift: I32
@@ -355,15 +367,17 @@ class CopyParams(Params):
     """Any data movement with constant strides: TRANSPOSE, SLICE, STRIDED_SLICE, SPLIT, UNPACK,
     SPACE_TO_DEPTH, DEPTH_TO_SPACE, and the making whole of a broadcast.
 
-    Output element [i0..i5] (``dims``, dense) is input element ``start + sum(i * stride)``; strides
-    are in elements of ``element_bytes`` and may be zero or negative.
+    Output row i0 holds the elements [i1..i5] (``dims``, dense); each is element
+    ``start + sum(i * stride)`` of the input's row ``first_row + i0 * row_step``. Strides are in
+    elements and may be zero or negative.
     """
 
     KERNEL = KernelId.COPY
     SOURCE = "copy"
     SYMBOL = "es_kernel_copy"
 
-    element_bytes: U32
+    first_row: U32
+    row_step: I32
     start: U32
     dims: Dims6
     strides: Strides6
@@ -371,7 +385,9 @@ class CopyParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class ConcatenationParams(Params):
-    """CONCATENATION and PACK: output row r is row r of every input, one after the other."""
+    """CONCATENATION and PACK: output pixel (y, x) is pixel (y, x) of every input, one after the
+    other.
+    """
 
     KERNEL = KernelId.CONCATENATION
     SOURCE = "concatenation"
@@ -380,7 +396,8 @@ class ConcatenationParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class PadParams(Params):
-    """PAD and PADV2. ``dims`` are the output's; the input's box of ``inner`` starts at ``before``.
+    """PAD and PADV2. ``dims`` are the output's, the first its rows; the input's box of ``inner``
+    starts at ``before``.
 
     ``value`` holds the little-endian bits of one element.
     """
@@ -389,7 +406,6 @@ class PadParams(Params):
     SOURCE = "pad"
     SYMBOL = "es_kernel_pad"
 
-    element_bytes: U32
     value: U32
     dims: Dims6
     before: Dims6
@@ -398,7 +414,7 @@ class PadParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class GatherParams(Params):
-    """GATHER along the middle of (outer, axis, inner); input 1 holds int32 indices.
+    """GATHER along the middle of (rows, axis, inner); input 1 holds int32 indices.
 
     An index outside the axis is clamped to it: the device has nobody to tell.
     """
@@ -407,7 +423,6 @@ class GatherParams(Params):
     SOURCE = "gather"
     SYMBOL = "es_kernel_gather"
 
-    outer: U32
     axis: U32
     inner_bytes: U32
     indices: U32
@@ -428,7 +443,7 @@ class ResizeNearestParams(Params):
 @dataclass(frozen=True, slots=True)
 class ResizeBilinearParams(Params):
     """RESIZE_BILINEAR. ``rows`` and ``columns`` hold {uint16 low, uint16 high, int32 fraction} of each
-    output; the fraction of ``high`` is in 1/1024.
+    output; the fraction of ``high`` is in 1/1024 and lies in [-512, 1536].
     """
 
     KERNEL = KernelId.RESIZE_BILINEAR
@@ -441,20 +456,19 @@ class ResizeBilinearParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class ArgMaxParams(Params):
-    """ARG_MAX along the middle of (outer, axis, inner); the first of equals wins."""
+    """ARG_MAX along the middle of (rows, axis, inner); the first of equals wins."""
 
     KERNEL = KernelId.ARG_MAX
     SOURCE = "arg_max"
     SYMBOL = "es_kernel_arg_max"
 
-    outer: U32
     axis: U32
     inner: U32
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizeParams(Params):
-    """QUANTIZE from float32 to int8 at the model's edge."""
+    """QUANTIZE from float32 to int8 or uint8 (``low`` to ``high``) at the model's edge."""
 
     KERNEL = KernelId.QUANTIZE
     SOURCE = "quantize"
@@ -462,6 +476,8 @@ class QuantizeParams(Params):
 
     scale: F32
     zero_point: I32
+    low: I32
+    high: I32
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,6 +490,62 @@ class DequantizeParams(Params):
 
     scale: F32
     zero_point: I32
+
+
+@dataclass(frozen=True, slots=True)
+class SvdfParams(Params):
+    """SVDF. Inputs: int8 features [batch][in], int16 state [batch][filters * memory]; one row a batch.
+
+    ``weights_feature`` int8 [filters][in], ``weights_time`` int16 [filters][memory], ``offsets``
+    int32 [filters] (the folded input zero point), ``biases`` int32 [units]; filters = units * rank.
+    The kernel writes the state.
+    """
+
+    KERNEL = KernelId.SVDF
+    SOURCE = "svdf"
+    SYMBOL = "es_kernel_svdf"
+
+    rank: U32
+    memory: U32
+    state_multiplier: I32
+    state_shift: I32
+    output_multiplier: I32
+    output_shift: I32
+    output_zero_point: I32
+    weights_feature: Blob
+    weights_time: Blob
+    offsets: Blob
+    biases: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class LstmParams(Params):
+    """UNIDIRECTIONAL_SEQUENCE_LSTM, 8x8_16. Inputs: int8 sequence (one row a time step), int8 output
+    state [cells], int16 cell state [cells]. The kernel writes both states.
+
+    Gates come in the order forget, cell, output, input; ``gates`` is 3 where the input gate is one
+    minus the forget gate. ``weights`` int8 [cells][gates][in], ``recurrent`` int8
+    [cells][gates][cells], ``biases`` int32 [cells][gates]{input, recurrent}, zero points folded in.
+    The cell state's scale is 2^``cell_scale_log2``; a ``cell_clip`` of 0 means none.
+    """
+
+    KERNEL = KernelId.LSTM
+    SOURCE = "lstm"
+    SYMBOL = "es_kernel_lstm"
+
+    gates: U32
+    cell_scale_log2: I32
+    cell_clip: I32
+    input_multipliers: Gates4
+    input_shifts: Gates4
+    recurrent_multipliers: Gates4
+    recurrent_shifts: Gates4
+    hidden_multiplier: I32
+    hidden_shift: I32
+    hidden_zero_point: I32
+    weights: Blob
+    recurrent: Blob
+    biases: Blob
 
 
 KERNELS: tuple[type[Params], ...] = (
@@ -499,6 +571,8 @@ KERNELS: tuple[type[Params], ...] = (
     ArgMaxParams,
     QuantizeParams,
     DequantizeParams,
+    SvdfParams,
+    LstmParams,
 )
 
 
