@@ -6,23 +6,22 @@ Exit codes: 0 good; 1 the answer is no; 2 usage, or a refused model; 3 a tool fa
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from edgeserve import __version__
+from edgeserve import __version__, show
 from edgeserve.errors import ConfigError, EdgeserveError
 
 if TYPE_CHECKING:
     from edgeserve.fit import Fit
-    from edgeserve.pipeline import Compiled, Progress
+    from edgeserve.pipeline import Progress
 
 INTERRUPTED = 130
 BUG = 3
@@ -101,7 +100,7 @@ def convert(
         from edgeserve.fit_formats import fit_json
         from edgeserve.strict_json import to_json
 
-        _print_json(
+        show.print_json(
             {
                 "bundle": str(compiled.bundle.path),
                 **to_json(compiled.bundle.facts),
@@ -109,8 +108,8 @@ def convert(
             }
         )
     else:
-        _print_bundle(compiled)
-        _print_fits([fit])
+        show.print_bundle(compiled)
+        show.print_fits([fit])
     return 0 if fit.fits else 1
 
 
@@ -198,13 +197,183 @@ def _print_checks(fits: Sequence[Fit], output_format: str) -> None:
     from edgeserve.fit_formats import fit_json, github_lines, junit_xml
 
     if output_format == "json":
-        _print_json([fit_json(fit) for fit in fits])
+        show.print_json([fit_json(fit) for fit in fits])
     elif output_format == "junit":
         click.echo(junit_xml(fits))
     elif output_format == "github":
         click.echo(github_lines(fits))
     else:
-        _print_fits(fits)
+        show.print_fits(fits)
+
+
+_device = click.option(
+    "--device",
+    required=True,
+    help="An emulated board (mps2-an500), host, or a port: /dev/ttyACM0, socket://HOST:PORT.",
+)
+_board_of_port = click.option("--board", help="What board is on the port.")
+_partition = click.option(
+    "--partition", is_flag=True, help="Load the model into a flash partition, not linked in."
+)
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
+@_format
+def plan(model: Path, board: str, output_format: str) -> int:
+    """Plan a model's arena and show who is alive where it is fullest."""
+    from edgeserve import __version__ as planner
+    from edgeserve import pipeline
+    from edgeserve.planfile import plan_record
+    from edgeserve.strict_json import to_json
+
+    where = pipeline.board_of_target(board)
+    compiled = pipeline.plan(model, where)
+    record = plan_record(
+        compiled.program,
+        compiled.memory,
+        model_sha256=compiled.bundle.facts.model_sha256,
+        board=where.id,
+        planner=planner,
+    )
+    if output_format == "json":
+        show.print_json(to_json(record))
+    else:
+        show.print_plan(compiled.bundle.name, record)
+    return 0
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_format
+def inspect(model: Path, output_format: str) -> int:
+    """Show what the device will do: steps, kernels, shapes, MACs, what was folded away."""
+    from edgeserve import pipeline
+    from edgeserve.bundle import open_bundle
+
+    compiled = pipeline.compile_bundle(open_bundle(model))
+    if output_format == "json":
+        show.print_json(show.program_json(compiled))
+    else:
+        show.print_program(compiled)
+    return 0
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
+@_partition
+@_format
+def build(model: Path, board: str, partition: bool, output_format: str) -> int:
+    """Write the firmware project of a model for a board, and build its bench image."""
+    from edgeserve import pipeline
+    from edgeserve.bundle import open_bundle
+    from edgeserve.strict_json import to_json
+
+    with _progress("building", output_format) as progress:
+        _, image = pipeline.build(
+            open_bundle(model),
+            pipeline.board_of_target(board),
+            partition=partition,
+            progress=progress,
+        )
+    if output_format == "json":
+        document = to_json(image)
+        show.print_json({**document, "elf": str(image.elf)})
+        return 0
+    click.echo(f"{image.elf}")
+    click.echo(f"  project: {image.elf.parent.parent} (make builds it without edgeserve)")
+    for what, size in (
+        ("code (runtime and kernels)", image.code_bytes),
+        ("model", image.model_bytes),
+        ("harness (port and bench)", image.harness_bytes),
+        ("arena", image.arena_bytes),
+        ("other RAM of the runtime", image.ram_other_bytes),
+        ("RAM of the bench", image.bench_ram_bytes),
+        ("stack, worst case", image.stack_bytes),
+    ):
+        click.echo(f"  {what:<28}{'not known' if size is None else f'{size:>12,}'}")
+    click.echo(f"  by {image.compiler}")
+    return 0
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_device
+@_board_of_port
+@click.option("--laps", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--warmup", type=click.IntRange(0), default=1, show_default=True)
+@click.option(
+    "--input",
+    "stimulus",
+    type=click.Choice(["xorshift"]),
+    default="xorshift",
+    help="What the model is given.",
+)
+@click.option(
+    "--seed", type=click.IntRange(1, 2**32 - 1), default=0x12345678, help="Of xorshift32."
+)
+@_partition
+@_format
+def bench(
+    model: Path,
+    device: str,
+    board: str | None,
+    laps: int,
+    warmup: int,
+    stimulus: str,
+    seed: int,
+    partition: bool,
+    output_format: str,
+) -> int:
+    """Measure a model on a device: per inference and per step, memory and flash.
+
+    The output is held against the oracle first: a wrong answer is not measured. The record goes to
+    the bundle's measurements.jsonl.
+    """
+    from edgeserve import pipeline
+
+    with _progress("measuring", output_format) as progress:
+        target, measurement = pipeline.bench(
+            model,
+            device,
+            board=board,
+            laps=laps,
+            warmup=warmup,
+            seed=seed,
+            partition=partition,
+            progress=progress,
+        )
+    if output_format == "json":
+        show.print_json(show.measurement_json(target, measurement))
+    else:
+        show.print_measurement(target, measurement)
+    return 0
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_device
+@_board_of_port
+@click.option("--inputs", type=click.IntRange(1), default=20, show_default=True)
+@_partition
+@_format
+def verify(
+    model: Path, device: str, board: str | None, inputs: int, partition: bool, output_format: str
+) -> int:
+    """Hold every step on a device against the oracle, bit for bit; exit 1 when a byte differs."""
+    from edgeserve import pipeline
+
+    with _progress("verifying", output_format) as progress:
+        target, verification = pipeline.verify(
+            model, device, board=board, inputs=inputs, partition=partition, progress=progress
+        )
+    if output_format == "json":
+        show.print_json(show.verification_json(target, verification))
+    else:
+        show.print_verification(target, verification)
+    return 0 if verification.equal else 1
 
 
 @cli.command()
@@ -216,90 +385,14 @@ def boards(output_format: str) -> int:
 
     known = [load_board(name) for name in board_ids()]
     if output_format == "json":
-        _print_json([to_json(board) for board in known])
+        show.print_json([to_json(board) for board in known])
         return 0
-    table = _table("board", "core", "kind", "memory free for a model", "name")
+    table = show.table("board", "core", "kind", "memory free for a model", "name")
     for board in known:
         memory = ", ".join(f"{r.name} {r.free_bytes // 1024:,} KiB" for r in board.regions)
         table.add_row(board.id, board.cpu.core, board.kind.value, memory, board.name)
-    _print(table)
+    show.print(table)
     return 0
-
-
-# How things are shown.
-
-
-def _print_bundle(compiled: Compiled) -> None:
-    facts = compiled.bundle.facts
-    click.echo(
-        f"{compiled.bundle.path}: {len(compiled.program.steps)} steps, "
-        f"{compiled.program.macs:,} MACs, {len(compiled.table.data):,} bytes of model"
-    )
-    agreement = facts.agreement
-    if agreement is not None:
-        for output in agreement.outputs:
-            click.echo(
-                f"  int8 against float on {agreement.samples} calibration samples, {output.name}: "
-                f"largest difference {output.max_abs_error:.4g}, mean {output.mean_abs_error:.4g}"
-            )
-        if agreement.top1_agreement is not None:
-            click.echo(f"  same class in {agreement.top1_agreement:.1%} of them")
-        if agreement.float_accuracy is not None and agreement.int8_accuracy is not None:
-            click.echo(
-                f"  accuracy on them: float {agreement.float_accuracy:.1%}, "
-                f"int8 {agreement.int8_accuracy:.1%}"
-            )
-    for note in (*facts.notes, *compiled.program.notes):
-        click.echo(f"  note: {note}")
-
-
-def _print_fits(fits: Sequence[Fit]) -> None:
-    table = _table("model", "board", "", "arena", "flash", "stack", "other RAM", "sizes by")
-    for fit in fits:
-        footprint = fit.footprint
-        table.add_row(
-            fit.model,
-            fit.board,
-            "fits" if fit.fits else "NO",
-            f"{footprint.arena_bytes:,}",
-            f"{footprint.flash_bytes:,}",
-            f"{footprint.stack_bytes:,}",
-            f"{footprint.ram_other_bytes:,}",
-            footprint.source,
-        )
-    _print(table)
-    for fit in fits:
-        if not fit.fits:
-            click.echo(f"{fit.model} does not fit {fit.board}:")
-            for shortage in fit.shortages:
-                click.echo(f"  {shortage}")
-            for tensor in fit.peak_tensors[:4]:
-                click.echo(f"  at the peak ({fit.peak_step}): {tensor.name}, {tensor.size_bytes:,}")
-            for line in fit.advice:
-                click.echo(f"  help: {line}")
-
-
-def _table(*columns: str) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _print(renderable: Any) -> None:
-    """Draws a rich table; markup in names stays as it is, and pipes get no colours."""
-    from rich.console import Console
-
-    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160).print(
-        renderable
-    )
-
-
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False, default=str))
 
 
 @contextmanager
@@ -372,7 +465,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 def _report(error: EdgeserveError, *, as_json: bool) -> None:
     if as_json:
-        _print_json(
+        show.print_json(
             {
                 "error": {
                     "kind": type(error).__name__,

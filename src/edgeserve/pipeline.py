@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeserve import __version__
 from edgeserve.arena import live_bound_bytes
 from edgeserve.baseline import against_baseline, read_baseline
+from edgeserve.bench import Candidate
+from edgeserve.bench import bench as bench_device
 from edgeserve.board import Board, Kind, board_ids, load_board
+from edgeserve.build import build as build_image
 from edgeserve.bundle import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.convert.conversion import convert_source
+from edgeserve.device.link import Link
+from edgeserve.device.protocol import Dut, limits_for
+from edgeserve.device.serial import open_serial
+from edgeserve.device.start import start_image
 from edgeserve.errors import ConfigError
+from edgeserve.firmware import write_firmware
 from edgeserve.fit import Budget, Fit, Footprint, Reserve, check_fit
+from edgeserve.image import Image
 from edgeserve.lower import lower
+from edgeserve.measurement import Measurement, append_measurement
 from edgeserve.memory import MemoryPlan, memory_problem
 from edgeserve.plan import plan_arena
 from edgeserve.planfile import PLAN_FILE, peak_of, plan_record, read_plan
 from edgeserve.program import Program
 from edgeserve.sizes import code_size
+from edgeserve.stimulus import Stimulus, random_stimuli, sample_stimuli, xorshift_stimulus
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
+from edgeserve.verify import Verification
+from edgeserve.verify import verify as verify_device
 
 Progress = Callable[[float | None, str], None]
 """Share done in 0..1 (None: unknown) and what is going on."""
@@ -190,3 +204,156 @@ def check_checkfile(checkfile: Checkfile, baseline: Path | None = None) -> tuple
         baseline=baseline or checkfile.baseline,
         growth=checkfile.growth,
     )
+
+
+def plan(path: Path, board: Board) -> Compiled:
+    """Plans a model for a board and keeps the plan in its bundle."""
+    bundle = open_bundle(path)
+    with bundle_lock(bundle.path):
+        compiled = compile_bundle(bundle)
+        write_plan(compiled, board, bundle.path)
+    return compiled
+
+
+def build(
+    bundle: Bundle, board: Board, *, partition: bool = False, progress: Progress = silent
+) -> tuple[Compiled, Image]:
+    """Writes a bundle's firmware project for a board and builds its bench image.
+
+    Raises what ``compile_bundle`` does, ConfigError for a board without a port, MissingTool and
+    ToolFailed for the compiler.
+    """
+    with bundle_lock(bundle.path):
+        compiled = compile_bundle(bundle, board)
+        write_plan(compiled, board, bundle.path)
+        folder = bundle.board_dir(board.id) / "firmware"
+        write_firmware(
+            folder,
+            symbol=bundle.identifier,
+            table=compiled.table,
+            program=compiled.program,
+            board=board,
+            adapter=bundle.facts.input_adapter,
+        )
+        progress(None, f"building the firmware for {board.id}")
+        return compiled, build_image(folder, partition=partition)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDevice:
+    """A device that is ready, with the model that it holds. ``image`` is None behind a port."""
+
+    compiled: Compiled
+    board: Board
+    image: Image | None
+    dut: Dut
+
+
+def is_port(device: str) -> bool:
+    """Whether a `--device` names a port rather than a board."""
+    return "/" in device or device.upper().startswith("COM")
+
+
+@contextmanager
+def opened(
+    path: Path,
+    device: str,
+    *,
+    board: str | None,
+    partition: bool = False,
+    progress: Progress = silent,
+) -> Iterator[OpenDevice]:
+    """Opens a device that holds a model, building and starting what is missing.
+
+    ``device`` is an emulated board or the host, which are built for and started, or the port of a
+    board that runs already; then ``board`` says which kind it is. Raises ConfigError, the errors of
+    ``build``, and DeviceError.
+    """
+    if is_port(device) and board is None:
+        raise ConfigError(
+            f"{device} is a port: what board is on it?", hint="name it: --board mps2-an500"
+        )
+    kind = load_board(board) if board is not None and is_port(device) else board_of_target(device)
+    bundle = open_bundle(path)
+    if is_port(device):
+        compiled, image = compile_bundle(bundle, kind), None
+        progress(None, f"opening {device}")
+        link: Link = open_serial(device)
+    else:
+        compiled, image = build(bundle, kind, partition=partition, progress=progress)
+        progress(None, f"starting {kind.id}")
+        link = start_image(kind, image)
+    try:
+        dut = Dut(link, limits_for(compiled.program, kind.cpu.clock_hz))
+        dut.wait_ready()
+        yield OpenDevice(compiled, kind, image, dut)
+    finally:
+        link.close()
+
+
+def bench(
+    path: Path,
+    device: str,
+    *,
+    board: str | None,
+    laps: int,
+    warmup: int,
+    seed: int,
+    partition: bool = False,
+    progress: Progress = silent,
+) -> tuple[OpenDevice, Measurement]:
+    """Measures a model on a device and adds the record to its bundle."""
+    with opened(path, device, board=board, partition=partition, progress=progress) as target:
+        compiled = target.compiled
+        measurement = bench_device(
+            Candidate(
+                bundle=compiled.bundle.name,
+                model_tflite=compiled.bundle.model_bytes(),
+                model_sha256=compiled.bundle.facts.model_sha256,
+                program=compiled.program,
+                table=compiled.table,
+                board=target.board,
+                image=target.image,
+                flags=target.board.toolchain.flags if target.board.toolchain else (),
+            ),
+            target.dut,
+            xorshift_stimulus(compiled.program, seed),
+            laps=laps,
+            warmup=warmup,
+            progress=lambda what: progress(None, what),
+        )
+    append_measurement(compiled.bundle.measurements_path, measurement)
+    return target, measurement
+
+
+def verify(
+    path: Path,
+    device: str,
+    *,
+    board: str | None,
+    inputs: int,
+    partition: bool = False,
+    progress: Progress = silent,
+) -> tuple[OpenDevice, Verification]:
+    """Holds every step on a device against the oracle.
+
+    Half of the inputs are calibration samples where the bundle has them, the others random.
+    """
+    with opened(path, device, board=board, partition=partition, progress=progress) as target:
+        compiled = target.compiled
+        verification = verify_device(
+            compiled.program,
+            compiled.table,
+            compiled.bundle.model_bytes(),
+            target.dut,
+            stimuli(compiled, inputs),
+            progress=lambda done, total: progress(done / total, f"input {done} of {total}"),
+        )
+    return target, verification
+
+
+def stimuli(compiled: Compiled, count: int) -> tuple[Stimulus, ...]:
+    """``count`` inputs, the first one random: what ``verify`` uses."""
+    samples = compiled.bundle.samples()
+    kept = sample_stimuli(samples, count // 2) if samples is not None else ()
+    return (*random_stimuli(compiled.program, count - len(kept)), *kept)

@@ -1,0 +1,304 @@
+"""Results as text for people and as JSON documents for programs (schemas in docs/FORMAT.md)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgeserve.fit import Fit
+    from edgeserve.measurement import Measurement
+    from edgeserve.pipeline import Compiled, OpenDevice
+    from edgeserve.planfile import PlanRecord
+    from edgeserve.verify import Verification
+
+
+def print_bundle(compiled: Compiled) -> None:
+    """What `convert` made, and how far int8 is from float."""
+    facts = compiled.bundle.facts
+    click.echo(
+        f"{compiled.bundle.path}: {len(compiled.program.steps)} steps, "
+        f"{compiled.program.macs:,} MACs, {len(compiled.table.data):,} bytes of model"
+    )
+    agreement = facts.agreement
+    if agreement is not None:
+        for output in agreement.outputs:
+            click.echo(
+                f"  int8 against float on {agreement.samples} calibration samples, {output.name}: "
+                f"largest difference {output.max_abs_error:.4g}, mean {output.mean_abs_error:.4g}"
+            )
+        if agreement.top1_agreement is not None:
+            click.echo(f"  same class in {agreement.top1_agreement:.1%} of them")
+        if agreement.float_accuracy is not None and agreement.int8_accuracy is not None:
+            click.echo(
+                f"  accuracy on them: float {agreement.float_accuracy:.1%}, "
+                f"int8 {agreement.int8_accuracy:.1%}"
+            )
+    for note in (*facts.notes, *compiled.program.notes):
+        click.echo(f"  note: {note}")
+
+
+def print_fits(fits: Sequence[Fit]) -> None:
+    """A row a model and board, then what is missing and what would help."""
+    table = columns("model", "board", "", "arena", "flash", "stack", "other RAM", "sizes by")
+    for fit in fits:
+        footprint = fit.footprint
+        table.add_row(
+            fit.model,
+            fit.board,
+            "fits" if fit.fits else "NO",
+            f"{footprint.arena_bytes:,}",
+            f"{footprint.flash_bytes:,}",
+            f"{footprint.stack_bytes:,}",
+            f"{footprint.ram_other_bytes:,}",
+            footprint.source,
+        )
+    draw(table)
+    for fit in fits:
+        if not fit.fits:
+            click.echo(f"{fit.model} does not fit {fit.board}:")
+            for shortage in fit.shortages:
+                click.echo(f"  {shortage}")
+            for tensor in fit.peak_tensors[:4]:
+                click.echo(f"  at the peak ({fit.peak_step}): {tensor.name}, {tensor.size_bytes:,}")
+            for line in fit.advice:
+                click.echo(f"  help: {line}")
+
+
+def measurement_json(target: OpenDevice, measurement: Measurement) -> dict[str, Any]:
+    """``bench --format json``."""
+    from edgeserve.measurement import p50, p90, p99, per_inference
+    from edgeserve.strict_json import to_json
+
+    memory = measurement.memory
+    return {
+        "model": measurement.subject.bundle,
+        "bundle": str(target.compiled.bundle.path),
+        "device": measurement.place.device,
+        "board": measurement.place.board,
+        "emulated": measurement.place.emulated,
+        "unit": measurement.unit.value,
+        "per_inference": per_inference(measurement),
+        "p50": to_json(p50(measurement)),
+        "p90": to_json(p90(measurement)),
+        "p99": to_json(p99(measurement)),
+        "laps": len(measurement.samples),
+        "init": measurement.init_count,
+        "steps": to_json(measurement.steps),
+        "arena_bytes": memory.arena_bytes,
+        "arena_high_water_bytes": memory.arena_high_water_bytes,
+        "bench_ram_bytes": memory.bench_ram_bytes,
+        "stack_high_water_bytes": memory.stack_high_water_bytes,
+        "model_bytes": measurement.subject.model_bytes,
+        "code_bytes": measurement.subject.code_bytes,
+        "ram_other_bytes": target.image.ram_other_bytes if target.image else None,
+        "stack_bytes": target.image.stack_bytes if target.image else None,
+        "output_crc32": measurement.output_crc32,
+        "notes": list(measurement.notes),
+    }
+
+
+def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
+    """Percentiles, steps and memory of a measurement, with their unit."""
+    from edgeserve.measurement import p50, p90, p99
+
+    unit = measurement.unit.value
+    place = measurement.place
+    click.echo(
+        f"{measurement.subject.bundle} on {place.board}"
+        + (" (emulated: executed instructions, not time)" if place.emulated else "")
+    )
+    for name, value in (
+        ("p50", p50(measurement)),
+        ("p90", p90(measurement)),
+        ("p99", p99(measurement)),
+    ):
+        bounds = (
+            f"   95 % interval {value.low:,} to {value.high:,}"
+            if value.low is not None and value.high is not None
+            else f"   too few laps ({len(measurement.samples)}) for an interval"
+        )
+        click.echo(f"  {name} {value.value:>14,} {unit} an inference{bounds}")
+    table = columns("step", "kernel", unit, "MACs", f"{unit} a MAC", "tensor")
+    for step in measurement.steps:
+        share = f"{step.count / step.macs:.2f}" if step.macs else ""
+        table.add_row(
+            str(step.step), step.kernel, f"{step.count:,}", f"{step.macs:,}", share, step.label
+        )
+    draw(table)
+    memory = measurement.memory
+    code = measurement.subject.code_bytes
+    for what, text in (
+        ("init", f"{measurement.init_count:,} {unit}"),
+        ("arena", f"{memory.arena_bytes:,} planned, {memory.arena_high_water_bytes:,} touched"),
+        (
+            "stack high-water",
+            "not seen"
+            if memory.stack_high_water_bytes is None
+            else f"{memory.stack_high_water_bytes:,}",
+        ),
+        ("model", f"{measurement.subject.model_bytes:,}"),
+        ("code", "not built here" if code is None else f"{code:,}"),
+        ("bench RAM", f"{memory.bench_ram_bytes:,}"),
+        ("output CRC-32", f"{measurement.output_crc32}, as the oracle's"),
+    ):
+        click.echo(f"  {what:<18}{text}")
+    for note in measurement.notes:
+        click.echo(f"  note: {note}")
+    click.echo(f"  recorded in {target.compiled.bundle.measurements_path}")
+
+
+def verification_json(target: OpenDevice, verification: Verification) -> dict[str, Any]:
+    """``verify --format json``."""
+    from edgeserve.strict_json import to_json
+
+    first = verification.first_difference
+    difference = None
+    if first is not None:
+        difference = {**to_json(first), "want": first.want.hex(), "got": first.got.hex()}
+    return {
+        "model": target.compiled.bundle.name,
+        "bundle": str(target.compiled.bundle.path),
+        "device": verification.device,
+        "board": target.board.id,
+        "equal": verification.equal,
+        "steps": verification.steps,
+        "inputs": list(verification.inputs),
+        "coverage": to_json(verification.coverage),
+        "differing_inputs": verification.differing_inputs,
+        "differing_bytes": verification.differing_bytes,
+        "first_difference": difference,
+        "notes": list(verification.notes),
+    }
+
+
+def print_verification(target: OpenDevice, verification: Verification) -> None:
+    """Coverage, and the first difference where there is one."""
+    seen = verification.coverage
+    click.echo(
+        f"{target.compiled.bundle.name} on {target.board.id}: {verification.steps} steps, "
+        f"{len(verification.inputs)} inputs, {verification.differing_bytes:,} differing bytes"
+    )
+    click.echo(
+        f"  coverage {seen.covered}/{seen.total} tensors compared with the oracle, "
+        f"{len(seen.folded)} folded into steps"
+        + (f", not covered: {', '.join(seen.uncovered)}" if seen.uncovered else "")
+    )
+    for folded in seen.folded:
+        click.echo(f"  folded into {_where(folded.step)}: {folded.name} ({folded.why})")
+    for note in verification.notes:
+        click.echo(f"  note: {note}")
+    first = verification.first_difference
+    if first is None:
+        click.echo("  equal bit for bit")
+        return
+    where = "the model's output" if first.step is None else f"step {first.step} ({first.kernel})"
+    click.echo(
+        f"  FIRST DIFFERENCE: {where}, {first.tensor}, on {first.input}: "
+        f"{first.differing_bytes:,} of {first.total_bytes:,} bytes"
+    )
+    click.echo(f"    row {first.row}, byte {first.offset}: want {first.want.hex(' ')}")
+    click.echo(
+        f"    {'':>{len(str(first.row)) + len(str(first.offset)) + 11}} got  {first.got.hex(' ')}"
+    )
+
+
+def print_plan(name: str, record: PlanRecord) -> None:
+    """The arena map: what is alive where it is fullest, and where everything lies."""
+    verdict = "optimal" if record.optimal else f"proven bound {record.lower_bound_bytes:,}"
+    click.echo(
+        f"{name}: arena {record.arena_bytes:,} bytes, live bound "
+        f"{record.live_bound_bytes:,}, {verdict}, {record.nodes:,} nodes"
+    )
+    click.echo(f"fullest in {record.peak_step}:")
+    for tensor in record.peak_tensors:
+        click.echo(f"  {tensor.size_bytes:>10,}  {tensor.name}")
+    table = columns("offset", "bytes", "steps", "tensor")
+    for buffer in sorted(record.buffers, key=lambda b: (b.first, b.offset_bytes)):
+        table.add_row(
+            f"{buffer.offset_bytes:,}",
+            f"{buffer.size_bytes:,}",
+            f"{buffer.first}..{buffer.end - 1}",
+            buffer.name,
+        )
+    draw(table)
+
+
+def program_json(compiled: Compiled) -> dict[str, Any]:
+    """``inspect --format json``."""
+    program = compiled.program
+    return {
+        "model": program.name,
+        "sha256": compiled.bundle.facts.model_sha256,
+        "table_sha256": compiled.table.sha256,
+        "table_bytes": len(compiled.table.data),
+        "arena_bytes": compiled.memory.arena_bytes,
+        "macs": program.macs,
+        "steps": [
+            {
+                "step": step.index,
+                "kernel": step.kernel.name,
+                "tensor": step.label,
+                "rows": step.output.h,
+                "columns": step.output.w,
+                "channels": step.output.c,
+                "macs": step.macs,
+            }
+            for step in program.steps
+        ],
+        "folded": [{"tensor": f.name, "step": f.step, "why": f.why} for f in program.folded],
+        "notes": list(program.notes),
+    }
+
+
+def print_program(compiled: Compiled) -> None:
+    """Steps, kernels, shapes, MACs, and what was folded away."""
+    program = compiled.program
+    table = columns("step", "kernel", "rows x columns x channels", "MACs", "tensor")
+    for step in program.steps:
+        view = step.output
+        shape = f"{view.h} x {view.w} x {view.c}"
+        table.add_row(str(step.index), step.kernel.name, shape, f"{step.macs:,}", step.label)
+    draw(table)
+    for folded in program.folded:
+        click.echo(f"folded into {_where(folded.step)}: {folded.name} ({folded.why})")
+    for note in program.notes:
+        click.echo(f"note: {note}")
+    click.echo(
+        f"{len(program.steps)} steps, {program.macs:,} MACs, "
+        f"table {len(compiled.table.data):,} bytes (SHA-256 {compiled.table.sha256[:16]}), "
+        f"arena {compiled.memory.arena_bytes:,} bytes"
+    )
+
+
+def _where(step: int | None) -> str:
+    return "an input" if step is None else f"step {step}"
+
+
+def columns(*titles: str) -> Any:
+    """An empty rich table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
+
+
+def draw(renderable: Any) -> None:
+    """Draws a rich table; markup in names stays as it is, and pipes get no colours."""
+    from rich.console import Console
+
+    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160).print(
+        renderable
+    )
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False, default=str))
