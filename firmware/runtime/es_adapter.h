@@ -63,4 +63,17 @@ int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in
 /* True when the whole operand is in memory (depth == h) with dense rows. */
 int es_call_is_dense(const es_call_t *call, uint32_t index);
 
+/* True when a window that walks over an axis never leaves 31 bits, so that no sum in its kernel
+ * overflows, and moves at all. */
+static inline int es_axis_fits(uint32_t outputs, uint32_t stride, uint32_t kernel,
+                               uint32_t dilation) {
+    return stride != 0 && kernel != 0 && dilation != 0 &&
+           (uint64_t)outputs * stride + (uint64_t)kernel * dilation < INT32_MAX;
+}
+
+/* True when a value is one of an int8. */
+static inline int es_is_int8(int32_t value) {
+    return value == (int8_t)value;
+}
+
 #endif

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from edgeserve.errors import UnsupportedOp
 from edgeserve.graph import Graph
-from edgeserve.lower import fully_connected
+from edgeserve.lower import alias, convolution, fold, fully_connected, pooling, recurrent, softmax
 from edgeserve.lower.builder import Builder
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.program import Program
 
-LOWERINGS: Lowerings = {**fully_connected.LOWERINGS}
+LOWERINGS: Lowerings = {
+    **alias.LOWERINGS,
+    **convolution.LOWERINGS,
+    **fully_connected.LOWERINGS,
+    **pooling.LOWERINGS,
+    **recurrent.LOWERINGS,
+    **softmax.LOWERINGS,
+}
 
 
 def lower(graph: Graph) -> Program:
@@ -19,6 +26,8 @@ def lower(graph: Graph) -> Program:
     """
     builder = Builder(graph)
     for op in graph.ops:
+        if fold.is_folded_pad(builder, op):
+            continue
         if op.kind not in LOWERINGS:
             raise UnsupportedOp(
                 op.kind.value,
@@ -27,4 +36,5 @@ def lower(graph: Graph) -> Program:
                 hint="replace the operator in the source model",
             )
         LOWERINGS[op.kind](builder, op)
-    return builder.finish()
+    fold.fold_pads(builder)
+    return fold.fold_clamps(builder.finish())

@@ -49,6 +49,7 @@ class Builder:
         self._folded: list[Folded] = []
         self._value_of: dict[int, int] = {}
         self._readers: dict[int, list[Op]] = {}
+        self._writer = {index: op for op in graph.ops for index in op.outputs}
         for op in graph.ops:
             for index in op.inputs:
                 if index is not None:
@@ -74,6 +75,10 @@ class Builder:
     def readers(self, tensor: int) -> tuple[Op, ...]:
         """The operators that read a tensor."""
         return tuple(self._readers.get(tensor, ()))
+
+    def writer(self, tensor: int) -> Op | None:
+        """The operator that writes a tensor, None for inputs and constants."""
+        return self._writer.get(tensor)
 
     def constant(self, op: Op, tensor: Tensor, role: str) -> npt.NDArray[np.generic]:
         """A constant tensor's elements in its shape, or UnsupportedOp when it is computed."""
@@ -184,6 +189,10 @@ class Builder:
     def fold(self, tensor: Tensor, step: int | None, why: str) -> None:
         """Records a source tensor that no step writes."""
         self._folded.append(Folded(tensor.index, tensor.name, step, why))
+
+    def step_of(self, op: Op) -> int | None:
+        """The first step that an operator was lowered to, None before that or when it has none."""
+        return next((step.index for step in self._steps if step.op == op.index), None)
 
     def state(self, tensor: Tensor, *, fill: int = 0) -> int:
         """The value that keeps a variable tensor between inferences; its index."""

@@ -1,0 +1,47 @@
+/* Adapter of CONV_2D. */
+#include "es_adapter.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_conv2d_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    if (!es_axis_fits(out->h, p->stride_h, p->kernel_h, p->dilation_h) ||
+        !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w) || p->weight_c == 0 ||
+        in->c % p->weight_c != 0 || out->c % (in->c / p->weight_c) != 0) {
+        return ES_BAD_RECORD;
+    }
+    const uint64_t row = (uint64_t)p->kernel_w * p->weight_c;
+    /* A window longer than any table is refused before the product with out->c could overflow. */
+    return row <= UINT32_MAX / p->kernel_h &&
+                   es_call_has_blob(call, p->weights, row * p->kernel_h * out->c, 1) &&
+                   es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t),
+                                    4) &&
+                   es_call_has_blob(call, p->pads, row, 1)
+               ? ES_OK
+               : ES_OUT_OF_BOUNDS;
+}
+
+static void run(const es_call_t *call) {
+    const es_conv2d_params_t *p = es_call_params(call);
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+    const es_conv2d_blobs_t blobs = {
+        .weights = es_call_blob(call, p->weights),
+        .channels = es_call_blob(call, p->channels),
+        .pads = es_call_blob(call, p->pads),
+    };
+
+    es_conv2d(p, &blobs, &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_conv2d = {
+    .id = 1,
+    .params_bytes = sizeof(es_conv2d_params_t),
+    .check = check,
+    .run = run,
+};

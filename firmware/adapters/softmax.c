@@ -1,0 +1,26 @@
+/* Adapter of SOFTMAX. */
+#include "es_adapter.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    return in->h == out->h && in->w == out->w && in->c == out->c ? ES_OK : ES_BAD_RECORD;
+}
+
+static void run(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_softmax(es_call_params(call), &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_softmax = {
+    .id = 8,
+    .params_bytes = sizeof(es_softmax_params_t),
+    .check = check,
+    .run = run,
+};

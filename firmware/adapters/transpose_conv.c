@@ -1,0 +1,42 @@
+/* Adapter of TRANSPOSE_CONV. */
+#include "es_adapter.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_transpose_conv_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    if (!es_axis_fits(in->h, p->stride_h, p->kernel_h, 1) ||
+        !es_axis_fits(in->w, p->stride_w, p->kernel_w, 1) || !es_is_int8(p->input_zero_point)) {
+        return ES_BAD_RECORD;
+    }
+    const uint64_t taps = (uint64_t)p->kernel_h * p->kernel_w;
+    return taps <= UINT32_MAX / in->c &&
+                   es_call_has_blob(call, p->weights, taps * in->c * out->c, 1) &&
+                   es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t), 4)
+               ? ES_OK
+               : ES_OUT_OF_BOUNDS;
+}
+
+static void run(const es_call_t *call) {
+    const es_transpose_conv_params_t *p = es_call_params(call);
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+    const es_transpose_conv_blobs_t blobs = {
+        .weights = es_call_blob(call, p->weights),
+        .channels = es_call_blob(call, p->channels),
+    };
+
+    es_transpose_conv(p, &blobs, &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_transpose_conv = {
+    .id = 4,
+    .params_bytes = sizeof(es_transpose_conv_params_t),
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,36 @@
+/* AVERAGE_POOL_2D, portable. */
+#include "es_conv.h"
+#include "es_kernels.h"
+
+static int32_t mean(int32_t sum, uint32_t count) {
+    const int32_t n = count > 0 ? (int32_t)count : 1;
+    return (sum > 0 ? sum + n / 2 : sum - n / 2) / n;
+}
+
+void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out,
+                     uint32_t y0, uint32_t y1) {
+    for (uint32_t y = y0; y < y1; y++) {
+        const int32_t top = (int32_t)(y * p->stride_h) - p->pad_top;
+        const es_taps_t ky = es_taps(top, in->h, 1, p->kernel_h);
+        int8_t *q = (int8_t *)es_row(out, y);
+
+        for (uint32_t x = 0; x < out->w; x++) {
+            const int32_t left = (int32_t)(x * p->stride_w) - p->pad_left;
+            const es_taps_t kx = es_taps(left, in->w, 1, p->kernel_w);
+            const uint32_t columns = kx.end - kx.first;
+            const uint32_t offset = ((uint32_t)left + kx.first) * in->c;
+
+            for (uint32_t c = 0; c < in->c; c++) {
+                int32_t sum = 0;
+                for (uint32_t k = ky.first; k < ky.end; k++) {
+                    const int8_t *v = (const int8_t *)es_row(in, (uint32_t)top + k) + offset + c;
+                    for (uint32_t i = 0; i < columns; i++, v += in->c) {
+                        sum += *v;
+                    }
+                }
+                *q++ = (int8_t)es_clamp(mean(sum, (ky.end - ky.first) * columns), p->act_min,
+                                        p->act_max);
+            }
+        }
+    }
+}

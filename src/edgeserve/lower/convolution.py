@@ -1,0 +1,319 @@
+"""CONV_2D, DEPTHWISE_CONV_2D and TRANSPOSE_CONV.
+
+Multipliers are products in double of the float32 scales (PopulateConvolutionQuantizationParams),
+for one scale as for one a channel. All three round twice (``es_requantize``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeserve.graph import (
+    Activation,
+    ConvOptions,
+    DepthwiseOptions,
+    DType,
+    Op,
+    OpKind,
+    Quant,
+    Tensor,
+    TransposeConvOptions,
+)
+from edgeserve.kernels import (
+    Blob,
+    Conv2dParams,
+    DepthwiseParams,
+    TransposeConvParams,
+    channel_table,
+)
+from edgeserve.lower.activation import fused_range
+from edgeserve.lower.builder import REQUANTIZE_HINT, Builder
+from edgeserve.lower.fold import PaddedSource, padded_source
+from edgeserve.lower.lowering import Lowerings
+from edgeserve.lower.requant import Requant, requant
+from edgeserve.lower.window import MAX_FIELD, Walk, need_shape, need_walk
+
+LANES = 4
+"""Output channels that the kernels compute together; their weights are interleaved."""
+
+Weights = npt.NDArray[np.int8]
+Sums = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What all three have: checked tensors, and the way from accumulator to output."""
+
+    source: Tensor
+    weights: Tensor
+    output: Tensor
+    in_quant: Quant
+    out_quant: Quant
+    matrix: Weights
+    biases: Sums
+    requants: tuple[Requant, ...]
+    act_min: int
+    act_max: int
+
+    def channels(self, biases: Sums) -> Blob:
+        """The channel table with these biases, wrapped as the device's sums wrap."""
+        wrapped = (biases & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+        return channel_table(
+            wrapped.tolist(),
+            [r.multiplier for r in self.requants],
+            [r.shift for r in self.requants],
+            f"channels {self.output.name}",
+        )
+
+
+def _layer(
+    b: Builder,
+    op: Op,
+    tensors: tuple[Tensor, Tensor, Tensor | None],
+    channel_axis: int,
+    activation: Activation,
+) -> _Layer:
+    source, weights, bias = tensors
+    output = b.output(op)
+    for tensor in (source, weights, output):
+        b.need_dtype(op, tensor, DType.INT8)
+    b.need(op, len(weights.shape) == 4, f"its weights have shape {list(weights.shape)}")
+    out_c = weights.shape[channel_axis]
+    in_quant, out_quant = b.quant(op, source), b.quant(op, output)
+    low, high = fused_range(b, op, activation, out_quant)
+    return _Layer(
+        source=source,
+        weights=weights,
+        output=output,
+        in_quant=in_quant,
+        out_quant=out_quant,
+        matrix=b.constant(op, weights, "weight tensor").astype(np.int8, copy=False),
+        biases=_biases(b, op, bias, out_c),
+        requants=_requants(b, op, weights, out_c, in_quant.scale, out_quant.scale),
+        act_min=low,
+        act_max=high,
+    )
+
+
+def _biases(b: Builder, op: Op, bias: Tensor | None, out_c: int) -> Sums:
+    if bias is None:
+        return np.zeros(out_c, np.int64)
+    b.need_dtype(op, bias, DType.INT32)
+    b.need(op, bias.elements == out_c, f"it has {bias.elements} biases for {out_c} channels")
+    return b.constant(op, bias, "bias").astype(np.int64).reshape(out_c)
+
+
+def _requants(
+    b: Builder, op: Op, weights: Tensor, out_c: int, in_scale: float, out_scale: float
+) -> tuple[Requant, ...]:
+    quant = weights.quant
+    if quant is None or len(quant.scales) not in (1, out_c):
+        raise b.unsupported(
+            op,
+            f"its weights {weights.name!r} have no scale for each of {out_c} channels",
+            hint=REQUANTIZE_HINT,
+        )
+    b.need(op, set(quant.zero_points) == {0}, "its weights have a zero point", hint=REQUANTIZE_HINT)
+    scales = quant.scales * out_c if len(quant.scales) == 1 else quant.scales
+    factors = [in_scale * scale / out_scale for scale in scales]
+    b.need(
+        op,
+        max(factors) < 2.0**30,
+        f"its scales give a factor of {max(factors):g}, beyond fixed point",
+        hint=REQUANTIZE_HINT,
+    )
+    return tuple(requant(factor) for factor in factors)
+
+
+def interleaved(matrix: Weights, groups: int, note: str) -> Blob:
+    """Weights [out_c, ...] in the order in which the kernels read them.
+
+    Group by group: four channels at a time, element by element; then the channels left, one by one.
+    """
+    channels = matrix.reshape(groups, matrix.shape[0] // groups, -1)
+    whole = channels.shape[1] // LANES * LANES
+    blocks = channels[:, :whole].reshape(groups, -1, LANES, channels.shape[2]).swapaxes(2, 3)
+    data = b"".join(
+        blocks[group].tobytes() + channels[group, whole:].tobytes() for group in range(groups)
+    )
+    return Blob(data, note)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    """Where the windows of a convolution lie over what it really reads."""
+
+    source: PaddedSource
+    out_h: int
+    out_w: int
+    top: int
+    left: int
+    leaves: bool
+    """Whether some window reads outside the image."""
+
+
+def _place(
+    b: Builder, op: Op, layer: _Layer, o: ConvOptions | DepthwiseOptions, out_c: int
+) -> _Placement:
+    h, w, _ = b.spatial(op, layer.source)
+    _, kernel_h, kernel_w, _ = layer.weights.shape
+    rows = Walk(kernel_h, o.stride_h, o.dilation_h)
+    columns = Walk(kernel_w, o.stride_w, o.dilation_w)
+    out_h, out_w = rows.outputs(h, o.padding), columns.outputs(w, o.padding)
+    need_shape(b, op, (1, out_h, out_w, out_c))
+    source = padded_source(b, layer.source)
+    top = source.top + rows.padding_before(h, out_h)
+    left = source.left + columns.padding_before(w, out_w)
+    need_walk(b, op, "rows", rows, h + top, out_h)
+    need_walk(b, op, "columns", columns, w + left, out_w)
+    leaves = rows.leaves(source.h, out_h, top) or columns.leaves(source.w, out_w, left)
+    return _Placement(source, out_h, out_w, top, left, leaves)
+
+
+def _conv2d(b: Builder, op: Op) -> None:
+    assert isinstance(op.options, ConvOptions)
+    o = op.options
+    bias = b.input(op, 2)
+    b.need(
+        op,
+        bias is not None,
+        "it has no bias, which LiteRT's reference kernel refuses",
+        hint="give the layer a bias before converting",
+    )
+    layer = _layer(b, op, (b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), bias), 0, o.activation)
+    _, _, c = b.spatial(op, layer.source)
+    out_c, kernel_h, kernel_w, weight_c = layer.weights.shape
+    b.need(
+        op,
+        c % weight_c == 0 and out_c % (c // weight_c) == 0,
+        f"weights {list(layer.weights.shape)} do not divide {c} input channels into groups",
+    )
+    place = _place(b, op, layer, o, out_c)
+    weights = interleaved(layer.matrix, c // weight_c, f"weights {layer.weights.name}")
+    zero_point = layer.in_quant.zero_point
+    row = zero_point.to_bytes(1, "little", signed=True) * (kernel_w * weight_c)
+    sums = layer.matrix.reshape(out_c, -1).sum(axis=1, dtype=np.int64)
+    params = Conv2dParams(
+        kernel_h=kernel_h,
+        kernel_w=kernel_w,
+        stride_h=o.stride_h,
+        stride_w=o.stride_w,
+        dilation_h=o.dilation_h,
+        dilation_w=o.dilation_w,
+        pad_top=place.top,
+        pad_left=place.left,
+        output_zero_point=layer.out_quant.zero_point,
+        act_min=layer.act_min,
+        act_max=layer.act_max,
+        weight_c=weight_c,
+        weights=weights,
+        channels=layer.channels(layer.biases - zero_point * sums),
+        pads=Blob(row, f"padding {layer.source.name}", 1) if place.leaves else weights,
+    )
+    _step(b, op, layer, place, params)
+
+
+def _depthwise(b: Builder, op: Op) -> None:
+    assert isinstance(op.options, DepthwiseOptions)
+    o = op.options
+    tensors = (b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), b.input(op, 2))
+    layer = _layer(b, op, tensors, 3, o.activation)
+    _, _, c = b.spatial(op, layer.source)
+    ones, kernel_h, kernel_w, out_c = layer.weights.shape
+    b.need(
+        op,
+        ones == 1 and out_c % c == 0,
+        f"weights {list(layer.weights.shape)} are not [1, h, w, a multiple of {c} channels]",
+    )
+    place = _place(b, op, layer, o, out_c)
+    zero_point = layer.in_quant.zero_point
+    sums = layer.matrix.reshape(-1, out_c).sum(axis=0, dtype=np.int64)
+    params = DepthwiseParams(
+        kernel_h=kernel_h,
+        kernel_w=kernel_w,
+        stride_h=o.stride_h,
+        stride_w=o.stride_w,
+        dilation_h=o.dilation_h,
+        dilation_w=o.dilation_w,
+        pad_top=place.top,
+        pad_left=place.left,
+        pad_value=zero_point,
+        output_zero_point=layer.out_quant.zero_point,
+        act_min=layer.act_min,
+        act_max=layer.act_max,
+        multiplier=out_c // c,
+        weights=Blob(layer.matrix.tobytes(), f"weights {layer.weights.name}"),
+        channels=layer.channels(layer.biases - zero_point * sums),
+    )
+    _step(b, op, layer, place, params)
+
+
+def _step(
+    b: Builder, op: Op, layer: _Layer, place: _Placement, params: Conv2dParams | DepthwiseParams
+) -> None:
+    source = place.source
+    b.step(
+        op,
+        params,
+        [b.operand(source.tensor, source.h, source.w, source.tensor.shape[3])],
+        layer.output,
+        (place.out_h, place.out_w, layer.output.shape[3]),
+        macs=place.out_h * place.out_w * layer.weights.elements,
+    )
+
+
+def _transpose_conv(b: Builder, op: Op) -> None:
+    assert isinstance(op.options, TransposeConvOptions)
+    o = op.options
+    tensors = (b.tensor(op.inputs[2]), b.tensor(op.inputs[1]), b.input(op, 3))
+    layer = _layer(b, op, tensors, 0, o.activation)
+    h, w, c = b.spatial(op, layer.source)
+    out_c, kernel_h, kernel_w, in_c = layer.weights.shape
+    b.need(op, in_c == c, f"weights {list(layer.weights.shape)} do not read {c} input channels")
+    shape = b.integers(op, 0, "output shape")
+    b.need(op, len(shape) == 4, f"its output shape is {list(shape)}")
+    need_shape(b, op, (1, shape[1], shape[2], out_c))
+    b.need(op, shape[0] == 1 and shape[3] == out_c, f"its output shape is {list(shape)}")
+    out_h, out_w = shape[1], shape[2]
+    rows, columns = Walk(kernel_h, o.stride_h), Walk(kernel_w, o.stride_w)
+    b.need(
+        op,
+        (rows.outputs(out_h, o.padding), columns.outputs(out_w, o.padding)) == (h, w),
+        f"input {list(layer.source.shape)} does not belong to output {list(shape)}",
+    )
+    need_walk(b, op, "rows", rows, out_h, h)
+    need_walk(b, op, "columns", columns, out_w, w)
+    top, left = rows.padding_before(out_h, h), columns.padding_before(out_w, w)
+    b.need(op, max(top, left) <= MAX_FIELD, f"its padding {top}, {left} is beyond the kernel")
+    params = TransposeConvParams(
+        kernel_h=kernel_h,
+        kernel_w=kernel_w,
+        stride_h=o.stride_h,
+        stride_w=o.stride_w,
+        pad_top=top,
+        pad_left=left,
+        input_zero_point=layer.in_quant.zero_point,
+        output_zero_point=layer.out_quant.zero_point,
+        act_min=layer.act_min,
+        act_max=layer.act_max,
+        weights=interleaved(layer.matrix, 1, f"weights {layer.weights.name}"),
+        channels=layer.channels(layer.biases),
+    )
+    b.step(
+        op,
+        params,
+        [b.operand(layer.source, h, w, c)],
+        layer.output,
+        (out_h, out_w, out_c),
+        macs=h * w * layer.weights.elements,
+    )
+
+
+LOWERINGS: Lowerings = {
+    OpKind.CONV_2D: _conv2d,
+    OpKind.DEPTHWISE_CONV_2D: _depthwise,
+    OpKind.TRANSPOSE_CONV: _transpose_conv,
+}
