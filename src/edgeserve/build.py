@@ -62,7 +62,8 @@ def build(
     if partition and kind is not ImageKind.BENCH:
         raise ConfigError("only the bench image can leave its model to a partition")
     suffix = "-partition" if partition else ""
-    objects_folder = f"{BUILD_FOLDER}/obj{suffix}"
+    # Not the Makefile's folder: other flags may have made the objects there.
+    objects_folder = f"{BUILD_FOLDER}/built{suffix}"
     sources = project.sources_of(kind, partition=partition)
     for source in sources:
         _compile(project, source, folder, objects_folder, partition, tuple(extra_flags))

@@ -64,7 +64,7 @@ def _inputs(text: str) -> Iterator[tuple[str, int, str]]:
     _, _, body = text.partition(_START)
     pending = ""
     inside = False
-    for line in body.splitlines():
+    for line in map(str.rstrip, body.splitlines()):
         if line[:1] not in (" ", ""):
             match = _OUTPUT.match(line)
             inside = match is not None and match.group(1) != ".comment"

@@ -30,7 +30,7 @@ _RULES = """\
 OBJ := build/obj$(SUFFIX)
 BENCH_OBJECTS := $(addprefix $(OBJ)/,$(addsuffix .o,$(BENCH_SOURCES)))
 APP_OBJECTS := $(addprefix $(OBJ)/,$(addsuffix .o,$(APP_SOURCES)))
-MAP := -ffile-prefix-map=$(CURDIR)=.
+MAP := -ffile-prefix-map="$$PWD"=.
 
 .PHONY: all run run-app clean
 all: $(IMAGES)
