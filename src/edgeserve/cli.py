@@ -387,11 +387,11 @@ def boards(output_format: str) -> int:
     if output_format == "json":
         show.print_json([to_json(board) for board in known])
         return 0
-    table = show.table("board", "core", "kind", "memory free for a model", "name")
+    table = show.columns("board", "core", "kind", "memory free for a model", "name")
     for board in known:
         memory = ", ".join(f"{r.name} {r.free_bytes // 1024:,} KiB" for r in board.regions)
         table.add_row(board.id, board.cpu.core, board.kind.value, memory, board.name)
-    show.print(table)
+    show.draw(table)
     return 0
 
 
