@@ -154,8 +154,20 @@ static es_status_t check_states(const es_header_t *header) {
     return ES_OK;
 }
 
+/* No turn writes more rows than its output has memory for: what it wrote must be there to be read,
+ * and no damaged height makes a turn last longer than its memory can justify. */
+static int fits_turn(const es_header_t *header, const es_step_record_t *step, uint32_t rows) {
+    const uint8_t *table = (const uint8_t *)header;
+    const es_operand_record_t *out =
+        (const es_operand_record_t *)(table + step->operands) + step->input_count;
+
+    return (step->counter == ES_NO_COUNTER ? out->h : rows) <= out->depth;
+}
+
+/* The steps have been checked. */
 static es_status_t check_schedule(const es_header_t *header) {
     const uint8_t *table = (const uint8_t *)header;
+    const es_step_record_t *steps = (const es_step_record_t *)(table + header->steps);
 
     if (!in_table(header, header->schedule, header->turn_count * (uint64_t)sizeof(es_turn_record_t),
                   4) ||
@@ -165,7 +177,8 @@ static es_status_t check_schedule(const es_header_t *header) {
     }
     const es_turn_record_t *turns = (const es_turn_record_t *)(table + header->schedule);
     for (uint32_t i = 0; i < header->turn_count; i++) {
-        if (turns[i].step >= header->step_count) {
+        if (turns[i].step >= header->step_count ||
+            !fits_turn(header, &steps[turns[i].step], turns[i].rows)) {
             return ES_BAD_RECORD;
         }
     }
@@ -207,7 +220,7 @@ static es_status_t check_table(const es_model_t *model) {
     }
     if ((status = check_ports(header, header->inputs, header->input_count)) != ES_OK ||
         (status = check_ports(header, header->outputs, header->output_count)) != ES_OK ||
-        (status = check_states(header)) != ES_OK || (status = check_schedule(header)) != ES_OK) {
+        (status = check_states(header)) != ES_OK) {
         return status;
     }
     const es_step_record_t *steps = (const es_step_record_t *)(model->table + header->steps);
@@ -216,7 +229,7 @@ static es_status_t check_table(const es_model_t *model) {
             return status;
         }
     }
-    return ES_OK;
+    return check_schedule(header);
 }
 
 es_status_t es_init(es_model_t *model, const void *table, size_t table_bytes,

@@ -52,9 +52,10 @@ void es_run(es_model_t *model) {
 
         call.y1 = h;
         if (step->counter != ES_NO_COUNTER) {
-            const uint32_t left = h - counters[step->counter];
-            call.y0 = counters[step->counter];
-            call.y1 = call.y0 + (turns[i].rows < left ? turns[i].rows : left);
+            /* The counter lies in the arena, where a damaged model may have written. */
+            const uint32_t done = counters[step->counter];
+            call.y0 = done < h ? done : h;
+            call.y1 = turns[i].rows < h - call.y0 ? call.y0 + turns[i].rows : h;
             counters[step->counter] = (uint16_t)call.y1;
         }
         if (observer != NULL && observer->before != NULL) {
