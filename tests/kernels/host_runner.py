@@ -94,7 +94,7 @@ class HostRunner:
         """Executes a table once for each element of ``inputs`` (all model inputs, concatenated)."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(struct.pack("<II", len(table), len(inputs)) + table)
+            self._process.stdin.write(struct.pack("<III", len(table), len(inputs), 0) + table)
             self._process.stdin.flush()
             (status,) = struct.unpack("<I", self._read(4))
             if status != ES_OK:
@@ -107,6 +107,21 @@ class HostRunner:
             return Ran(status, tuple(runs))
         except BrokenPipeError:
             raise self._died() from None
+
+    def try_table(self, table: bytes, arena_bytes: int, *, runs: int = 2) -> int:
+        """Offers a table that may be damaged to a device with ``arena_bytes``; its status.
+
+        A table that is accepted is run on random inputs. AssertionError when it leaves its memory, is
+        undefined in C, or takes longer than any sound table of its size.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(struct.pack("<III", len(table), runs, arena_bytes) + table)
+            self._process.stdin.flush()
+            status, _ = struct.unpack("<II", self._read(8))
+        except BrokenPipeError:
+            raise self._died() from None
+        return int(status)
 
     def run(
         self, program: Program, inputs: Sequence[Sequence[npt.NDArray[np.generic]]]

@@ -1,16 +1,26 @@
 /* Runs model tables in one process, for tests: every kernel is linked in, so no table needs a
  * compiler.
  *
- * stdin:  u32 table bytes, u32 runs, then the table, then for each run the bytes of all inputs.
+ * stdin:  u32 table bytes, u32 runs, u32 0, then the table, then for each run the bytes of all
+ *         inputs.
  * stdout: u32 status; when it is ES_OK, for each run and each step: u32 bytes, the output's bytes
- * as they were written. Ends at end of input. The arena is malloc'ed at its exact size, so that
- *         AddressSanitizer guards both of its ends; painted so that nothing reads a lucky zero. */
+ *         as they were written.
+ *
+ * A trial of a table that may be damaged has the arena bytes of the device in place of the 0 and is
+ * sent no inputs: the runner makes them up. It answers u32 status, u32 sum of all it could read.
+ *
+ * Ends at end of input. Table and arena are malloc'ed at their exact sizes, so that
+ * AddressSanitizer guards their ends; the arena is painted so that nothing reads a lucky zero. */
 #include "es_adapter.h"
 #include "es_all_kernels.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { MOST_ARENA_BYTES = 1 << 28, TRIAL_SECONDS = 10 };
 
 static void get(void *data, size_t bytes) {
     if (fread(data, 1, bytes, stdin) != bytes) {
@@ -60,42 +70,118 @@ static void send(const es_model_t *model, uint8_t **rows) {
     }
 }
 
-int main(void) {
-    uint32_t sizes[2];
+/* Inputs from stdin, every step's output to stdout. */
+static void run_given(es_model_t *model, uint32_t runs) {
+    uint8_t **rows = calloc(es_step_count(model) + 1u, sizeof *rows);
+    capture_t capture = {model, rows};
+    const es_observer_t observer = {&capture, NULL, keep};
 
-    while (fread(sizes, sizeof sizes, 1, stdin) == 1) {
-        uint8_t *table = aligned_alloc(
-            ES_ALIGNMENT, sizes[0] + (ES_ALIGNMENT - sizes[0] % ES_ALIGNMENT) % ES_ALIGNMENT);
+    model->observer = &observer;
+    for (uint32_t run = 0; run < runs; run++) {
+        for (uint32_t i = 0; i < es_input_count(model); i++) {
+            get(es_input(model, i), es_input_bytes(model, i));
+        }
+        es_run(model);
+        send(model, rows);
+        fflush(stdout);
+    }
+    free(rows);
+}
+
+static uint32_t sum_of(const void *data, uint32_t bytes) {
+    const uint8_t *byte = data;
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < bytes; i++) {
+        sum = sum * 31 + byte[i];
+    }
+    return sum;
+}
+
+static uint32_t sum_of_port(const es_port_info_t *info) {
+    return sum_of(info->name, (uint32_t)strlen(info->name)) +
+           sum_of(info->dims, info->rank * (uint32_t)sizeof *info->dims);
+}
+
+static void sum_rows(void *context, uint32_t step, const es_rows_t *out, uint32_t y0, uint32_t y1) {
+    uint32_t *sum = context;
+
+    for (uint32_t y = y0; y < y1; y++) {
+        *sum += step + sum_of(es_row(out, y), out->w * out->c * out->element_bytes);
+    }
+}
+
+static void fill(uint8_t *data, uint32_t bytes, uint32_t *x) {
+    for (uint32_t i = 0; i < bytes; i++) {
+        *x ^= *x << 13;
+        *x ^= *x >> 17;
+        *x ^= *x << 5;
+        data[i] = (uint8_t)*x;
+    }
+}
+
+/* Does all that firmware does with a model, and reads every byte that it is told of. */
+static uint32_t try_out(es_model_t *model, uint32_t runs) {
+    uint32_t sum = sum_of(es_name(model), (uint32_t)strlen(es_name(model))), x = 1;
+    const es_observer_t observer = {&sum, NULL, sum_rows};
+
+    model->observer = &observer;
+    for (uint32_t run = 0; run < runs; run++) {
+        for (uint32_t i = 0; i < es_input_count(model); i++) {
+            const es_port_info_t info = es_input_info(model, i);
+            fill(es_input(model, i), info.bytes, &x);
+            sum += sum_of_port(&info);
+        }
+        es_run(model);
+        for (uint32_t i = 0; i < es_output_count(model); i++) {
+            const es_port_info_t info = es_output_info(model, i);
+            sum += sum_of(es_output(model, i), info.bytes) + sum_of_port(&info);
+        }
+    }
+    es_reset(model);
+    return sum;
+}
+
+static void too_long(int signal_number) {
+    static const char words[] = "a table runs for too long\n";
+    (void)signal_number;
+    _exit(write(2, words, sizeof words - 1) > 0 ? 4 : 5);
+}
+
+static uint8_t *aligned(uint32_t bytes) {
+    void *memory = NULL;
+    if (posix_memalign(&memory, ES_ALIGNMENT, bytes ? bytes : 1) != 0) {
+        exit(3);
+    }
+    return memory;
+}
+
+int main(void) {
+    struct {
+        uint32_t table_bytes, runs, trial_arena_bytes;
+    } job;
+
+    signal(SIGALRM, too_long);
+    while (fread(&job, sizeof job, 1, stdin) == 1) {
+        const uint32_t most = job.trial_arena_bytes ? job.trial_arena_bytes : MOST_ARENA_BYTES;
+        uint8_t *table = aligned(job.table_bytes);
         es_model_t model;
 
-        get(table, sizes[0]);
-        const uint32_t arena_bytes = es_table_arena_bytes(table, sizes[0]);
-        uint8_t *arena = NULL;
-        if (arena_bytes < (1u << 28) &&
-            posix_memalign((void **)&arena, ES_ALIGNMENT, arena_bytes ? arena_bytes : 1) != 0) {
-            return 3;
-        }
-        if (arena != NULL) {
-            memset(arena, 0xA5, arena_bytes);
-        }
-        const es_status_t status = es_init(&model, table, sizes[0], es_all_kernels,
+        get(table, job.table_bytes);
+        const uint32_t asked = es_table_arena_bytes(table, job.table_bytes);
+        const uint32_t arena_bytes = asked < most ? asked : most;
+        uint8_t *arena = aligned(arena_bytes);
+        memset(arena, 0xA5, arena_bytes);
+        alarm(job.trial_arena_bytes ? TRIAL_SECONDS : 0);
+        const es_status_t status = es_init(&model, table, job.table_bytes, es_all_kernels,
                                            es_all_kernel_count, arena, arena_bytes);
         put_u32((uint32_t)status);
+        if (job.trial_arena_bytes) {
+            put_u32(status == ES_OK ? try_out(&model, job.runs) : 0);
+        }
         fflush(stdout);
-        if (status == ES_OK) {
-            uint8_t **rows = calloc(es_step_count(&model) + 1u, sizeof *rows);
-            capture_t capture = {&model, rows};
-            const es_observer_t observer = {&capture, NULL, keep};
-            model.observer = &observer;
-            for (uint32_t run = 0; run < sizes[1]; run++) {
-                for (uint32_t i = 0; i < es_input_count(&model); i++) {
-                    get(es_input(&model, i), es_input_bytes(&model, i));
-                }
-                es_run(&model);
-                send(&model, rows);
-                fflush(stdout);
-            }
-            free(rows);
+        if (status == ES_OK && !job.trial_arena_bytes) {
+            run_given(&model, job.runs);
         }
         free(arena);
         free(table);

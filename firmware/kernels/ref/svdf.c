@@ -38,17 +38,17 @@ void es_svdf(const es_svdf_params_t *p, const es_svdf_blobs_t *blobs, const es_r
             uint32_t acc = (uint32_t)blobs->biases[unit];
             for (uint32_t r = 0; r < p->rank; r++) {
                 const int32_t dot = feature(x, wf, depth, *offset++);
-                const int32_t newest =
-                    es_clamp(es_requantize(dot, p->state_multiplier, p->state_shift), INT16_MIN,
-                             INT16_MAX);
+                const int32_t newest = es_clamp(
+                    es_requantize(dot, p->state_multiplier, p->state_shift), INT16_MIN, INT16_MAX);
                 acc += remember(memory, wt, p->memory, newest);
                 wf += depth;
                 wt += p->memory;
                 memory += p->memory;
             }
-            const int32_t value = es_requantize((int32_t)acc, p->output_multiplier, p->output_shift);
-            q[unit] = (int8_t)es_clamp(es_wrapping_add(value, p->output_zero_point), INT8_MIN,
-                                       INT8_MAX);
+            const int32_t value =
+                es_requantize((int32_t)acc, p->output_multiplier, p->output_shift);
+            q[unit] =
+                (int8_t)es_clamp(es_wrapping_add(value, p->output_zero_point), INT8_MIN, INT8_MAX);
         }
     }
 }
