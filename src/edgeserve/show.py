@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+SHOWN_NAME = 44
+"""Characters of a tensor's name in a table."""
+
 if TYPE_CHECKING:
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
@@ -64,7 +67,9 @@ def print_fits(fits: Sequence[Fit]) -> None:
             for shortage in fit.shortages:
                 click.echo(f"  {shortage}")
             for tensor in fit.peak_tensors[:4]:
-                click.echo(f"  at the peak ({fit.peak_step}): {tensor.name}, {tensor.size_bytes:,}")
+                click.echo(
+                    f"  at the peak ({short(fit.peak_step)}): {short(tensor.name)}, {tensor.size_bytes:,}"
+                )
             for line in fit.advice:
                 click.echo(f"  help: {line}")
 
@@ -127,7 +132,12 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
     for step in measurement.steps:
         share = f"{step.count / step.macs:.2f}" if step.macs else ""
         table.add_row(
-            str(step.step), step.kernel, f"{step.count:,}", f"{step.macs:,}", share, step.label
+            str(step.step),
+            step.kernel,
+            f"{step.count:,}",
+            f"{step.macs:,}",
+            share,
+            short(step.label),
         )
     draw(table)
     memory = measurement.memory
@@ -189,7 +199,7 @@ def print_verification(target: OpenDevice, verification: Verification) -> None:
         + (f", not covered: {', '.join(seen.uncovered)}" if seen.uncovered else "")
     )
     for folded in seen.folded:
-        click.echo(f"  folded into {_where(folded.step)}: {folded.name} ({folded.why})")
+        click.echo(f"  folded into {_where(folded.step)}: {short(folded.name)}")
     for note in verification.notes:
         click.echo(f"  note: {note}")
     first = verification.first_difference
@@ -214,7 +224,7 @@ def print_plan(name: str, record: PlanRecord) -> None:
         f"{name}: arena {record.arena_bytes:,} bytes, live bound "
         f"{record.live_bound_bytes:,}, {verdict}, {record.nodes:,} nodes"
     )
-    click.echo(f"fullest in {record.peak_step}:")
+    click.echo(f"fullest in {short(record.peak_step)}:")
     for tensor in record.peak_tensors:
         click.echo(f"  {tensor.size_bytes:>10,}  {tensor.name}")
     table = columns("offset", "bytes", "steps", "tensor")
@@ -223,7 +233,7 @@ def print_plan(name: str, record: PlanRecord) -> None:
             f"{buffer.offset_bytes:,}",
             f"{buffer.size_bytes:,}",
             f"{buffer.first}..{buffer.end - 1}",
-            buffer.name,
+            short(buffer.name),
         )
     draw(table)
 
@@ -262,10 +272,10 @@ def print_program(compiled: Compiled) -> None:
     for step in program.steps:
         view = step.output
         shape = f"{view.h} x {view.w} x {view.c}"
-        table.add_row(str(step.index), step.kernel.name, shape, f"{step.macs:,}", step.label)
+        table.add_row(str(step.index), step.kernel.name, shape, f"{step.macs:,}", short(step.label))
     draw(table)
     for folded in program.folded:
-        click.echo(f"folded into {_where(folded.step)}: {folded.name} ({folded.why})")
+        click.echo(f"folded into {_where(folded.step)}: {short(folded.name)}")
     for note in program.notes:
         click.echo(f"note: {note}")
     click.echo(
@@ -273,6 +283,13 @@ def print_program(compiled: Compiled) -> None:
         f"table {len(compiled.table.data):,} bytes (SHA-256 {compiled.table.sha256[:16]}), "
         f"arena {compiled.memory.arena_bytes:,} bytes"
     )
+
+
+def short(name: str) -> str:
+    """A tensor's name for a table: converters chain several, and each may be a long path."""
+    first, *others = name.split(";")
+    cut = first if len(first) <= SHOWN_NAME else f"...{first[3 - SHOWN_NAME :]}"
+    return f"{cut} (+{len(others)})" if others else cut
 
 
 def _where(step: int | None) -> str:
