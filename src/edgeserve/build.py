@@ -201,7 +201,8 @@ def _weigh(
 ) -> Image:
     pieces = parse_map((folder / f"{elf}.map").read_text())
     code_objects = [name for name, source in objects.items() if source.part is Part.CODE]
-    library = library_members(project, folder, code_objects, f"{objects_folder}/code.elf")
+    code_elf = f"{objects_folder}/code.elf"
+    library = library_members(project, folder, code_objects, code_elf)
     sums = {part: [0, 0] for part in Part}
     for piece in pieces:
         part = _part_of(piece, objects, library)
@@ -217,7 +218,7 @@ def _weigh(
     harness = (Part.PORT, Part.BENCH, Part.APP)
     core = (Part.CODE, Part.TABLE, Part.KERNEL_LIST)
     table_bytes = project.table_bytes if partition else sums[Part.TABLE][0]
-    deepest = None if project.is_host else _deepest(project, folder, objects, elf)
+    deepest = None if project.is_host else _deepest(project, folder, objects, code_elf)
     return Image(
         elf=folder / elf,
         compiler=compiler_version(project.compiler),
@@ -243,7 +244,9 @@ def _part_of(piece: Placed, objects: dict[str, ProjectSource], library: frozense
 def library_members(
     project: Project, folder: Path, code_objects: Sequence[str], output: str
 ) -> frozenset[str]:
-    """The archive members that runtime and kernels pull in, found by linking them alone."""
+    """The archive members that runtime and kernels pull in, found by linking them alone into
+    ``output``.
+    """
     if project.is_host:
         return frozenset()
     roots = (*_API, *project.kernels)
@@ -261,7 +264,7 @@ def library_members(
 
 
 def _deepest(
-    project: Project, folder: Path, objects: dict[str, ProjectSource], elf: str
+    project: Project, folder: Path, objects: dict[str, ProjectSource], code_elf: str
 ) -> Deepest:
     """The worst of es_init() and es_run(), which reach kernels through pointers by convention:
     ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
@@ -273,7 +276,7 @@ def _deepest(
     ]
     graph = read_call_graphs(graphs)
     objdump = project.compiler.removesuffix("gcc") + "objdump"
-    add_disassembly(graph, run_tool((objdump, "-d", "--no-show-raw-insn", elf), cwd=folder))
+    add_disassembly(graph, run_tool((objdump, "-d", "--no-show-raw-insn", code_elf), cwd=folder))
     adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
     checks = [f"{path}:check" for path in adapters]
     runs = [f"{path}:run" for path in adapters]
