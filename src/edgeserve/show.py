@@ -67,9 +67,8 @@ def print_fits(fits: Sequence[Fit]) -> None:
             for shortage in fit.shortages:
                 click.echo(f"  {shortage}")
             for tensor in fit.peak_tensors[:4]:
-                click.echo(
-                    f"  at the peak ({short(fit.peak_step)}): {short(tensor.name)}, {tensor.size_bytes:,}"
-                )
+                where = f"  at the peak ({short(fit.peak_step)})"
+                click.echo(f"{where}: {short(tensor.name)}, {tensor.size_bytes:,}")
             for line in fit.advice:
                 click.echo(f"  help: {line}")
 
