@@ -1,6 +1,7 @@
 """Instructions, arena, flash and stack of the public models on mps2-an500, beside the rivals'.
 
-``python -m benchmarks.models [--update]``: ours live, the rival's from ``rivals.toml``. ``--update``
+``python -m benchmarks.models [--update]``: ours live, the rival's from ``rivals.toml``;
+``--update``
 writes ``tests/golden/models.json``, which the tests hold every later build against.
 """
 
