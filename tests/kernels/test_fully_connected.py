@@ -54,3 +54,24 @@ def test_equals_reference(
 ) -> None:
     data = model(rows, depth, out_c, per_channel=per_channel, zero_points=zero_points, act=act)
     assert_conforms(runner, data)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    ("in_scale", "weight_scale", "out_scale"),
+    [(0.05, 0.01, 0.1), (0.1, 0.02, 0.4), (0.02, 0.005, 0.05), (1 / 128, 0.03, 0.3)],
+)
+def test_scales_whose_product_rounds_in_float32(
+    runner: HostRunner, in_scale: float, weight_scale: float, out_scale: float, bias: bool
+) -> None:
+    """Sums that fall on a half show whether the scales were multiplied as doubles."""
+    rng = np.random.default_rng(1)
+    b = ModelBuilder()
+    x = b.tensor("x", (1, 48), "int8", scale=in_scale, zero_point=-3)
+    weights = rng.integers(-127, 128, (400, 48))
+    w = b.tensor("w", (400, 48), "int8", scale=weight_scale, data=weights)
+    biases = rng.integers(-2000, 2000, 400)
+    c = b.tensor("b", (400,), "int32", scale=in_scale * weight_scale, data=biases) if bias else None
+    y = b.tensor("y", (1, 400), "int8", scale=out_scale, zero_point=4)
+    b.op("FULLY_CONNECTED", [x, w, c], [y])
+    assert_conforms(runner, b.finish([x], [y]), runs=10)

@@ -8,7 +8,7 @@ from edgeserve.graph import DType, FullyConnectedOptions, Op, OpKind
 from edgeserve.kernels import Blob, FullyConnectedParams, channel_table
 from edgeserve.lower.builder import Builder
 from edgeserve.lower.lowering import Lowerings
-from edgeserve.lower.requant import activation_range, float32, requant
+from edgeserve.lower.requant import activation_range, requant
 
 
 def _fully_connected(b: Builder, op: Op) -> None:
@@ -69,14 +69,11 @@ def wrap_int32(value: int) -> int:
 def _factors(
     in_scale: float, weight_scales: tuple[float, ...], out_scale: float, out_c: int
 ) -> list[float]:
-    """Per output channel; one scale is shared.
-
-    A single scale is multiplied in float32 (GetQuantizedConvolutionMultipler), scales per channel in
-    double (PopulateConvolutionQuantizationParams).
+    """Per output channel; one scale is shared. The product is one of doubles in both cases, as in
+    PopulateConvolutionQuantizationParams.
     """
-    if len(weight_scales) == 1:
-        return [float32(in_scale * weight_scales[0]) / out_scale] * out_c
-    return [in_scale * scale / out_scale for scale in weight_scales]
+    scales = weight_scales * out_c if len(weight_scales) == 1 else weight_scales
+    return [in_scale * scale / out_scale for scale in scales]
 
 
 LOWERINGS: Lowerings = {OpKind.FULLY_CONNECTED: _fully_connected}
