@@ -150,7 +150,7 @@ def _files(
     for source in project.sources:
         if source.part in (Part.CODE, Part.BENCH):
             yield source.path, (root / source.path).read_bytes()
-    for folder in ("include", "runtime", "kernels", "bench"):
+    for folder in ("include", "runtime", "adapters", "kernels", "bench"):
         for path in sorted((root / folder).glob("*.h")):
             yield f"{folder}/{path.name}", path.read_bytes()
     for isa in board.cpu.isa:

@@ -108,7 +108,7 @@ COMMON_FLAGS = (
 HOST_FLAGS = ("-fno-pie",)
 STACK_FLAGS = ("-fstack-usage", "-fcallgraph-info=su")
 INCLUDES = {
-    Part.CODE: ("include", "runtime", "kernels"),
+    Part.CODE: ("include", "runtime", "adapters", "kernels"),
     Part.TABLE: ("include", "model"),
     Part.KERNEL_LIST: ("include", "model"),
     Part.PORT: ("include", "port"),
