@@ -376,6 +376,13 @@ def test_a_refusal_says_why() -> None:
         filled(("es run", ["e-[the input is not complete]", READY])).run()
 
 
+def test_a_fault_is_told_and_not_called_silence() -> None:
+    with pytest.raises(DeviceError, match="stopped: HardFault at 0x1234"):
+        filled(("es run", ["e-[HardFault at 0x1234]"])).run()
+    with pytest.raises(DeviceError, match="stopped: HardFault"):
+        Dut(SimulatedLink([("%name", None)] * 2, boot=["e-[HardFault]"])).wait_ready(1)
+
+
 def test_a_device_that_does_not_stop_talking() -> None:
     with pytest.raises(ProtocolError, match="the end of the answer"):
         filled(("es run", ["m-es-lap-0-1"] * 1000)).run()

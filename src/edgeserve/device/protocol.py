@@ -144,26 +144,18 @@ class Dut:
         The command is sent again every second, as a board that starts may lose it.
         """
         deadline = time.monotonic() + wait_s
-        heard: str | None = None
+        excuses: list[DeviceError] = []
         for probes in range(1, int(wait_s / PROBE_S) + 2):
             # The first % ends whatever an earlier, broken conversation left in the device's buffer.
             self._link.send("%name%")
-            name, heard = self._await_name(min(deadline, time.monotonic() + PROBE_S), heard)
+            name = self._await_name(min(deadline, time.monotonic() + PROBE_S), excuses)
             if name is not None:
                 if probes > 1:
                     self._drain(deadline)
                 return name
             if time.monotonic() >= deadline:
                 break
-        if heard is not None:
-            raise ProtocolError(
-                f"{self.name} does not speak edgeserve's protocol: it sends {excerpt(heard)}",
-                hint="check the baud rate; put the bench firmware on the device (edgeserve flash)",
-            )
-        raise Timeout(
-            f"{self.name} does not answer",
-            hint="check the port and the baud rate; put the bench firmware on the device",
-        )
+        raise excuses[0]
 
     def info(self) -> DeviceInfo:
         """The device's facts. DeviceError when its model could not be readied."""
@@ -339,7 +331,13 @@ class Dut:
         idle_s += self._limits.answer_s + len(text) / SLOWEST_BYTES_A_SECOND
         lines: list[str] = []
         while True:
-            line = self._link.read_line(time.monotonic() + idle_s)
+            try:
+                line = self._link.read_line(time.monotonic() + idle_s)
+            except DeviceError as error:
+                # A device that faults says so in one line, and is silent after it.
+                raise (
+                    self._stopped(lines[-1]) if lines and _is_refusal(lines[-1]) else error
+                ) from None
             if line == READY:
                 break
             self._require_sane(line, text)
@@ -363,9 +361,7 @@ class Dut:
     def _without_check(self, command: str, lines: Sequence[str]) -> list[str]:
         match = _CHECK.fullmatch(lines[-1]) if lines else None
         if match is None:
-            refusal = next((line for line in lines if line.startswith("e-[")), None)
-            if refusal is not None:
-                self._require_no_refusal(command, [refusal])
+            self._require_no_refusal(command, lines)
             raise ProtocolError(
                 f"{self.name}: the answer to {excerpt(command)} is not complete", hint=_NOISE
             )
@@ -377,32 +373,51 @@ class Dut:
             )
         return list(lines[:-1])
 
+    def _stopped(self, line: str) -> DeviceError:
+        return DeviceError(
+            f"{self.name} stopped: {_reason(line)}",
+            hint="this is a fault of the firmware: reset the device; report it with the model",
+        )
+
     def _require_no_refusal(self, command: str, lines: Sequence[str]) -> None:
         for line in lines:
-            if line.startswith("e-["):
-                reason = line.removeprefix("e-[").removesuffix("]")
+            if _is_refusal(line):
                 raise DeviceError(
-                    f"{self.name} refuses {excerpt(command, 30)}: {reason[:100]}",
+                    f"{self.name} refuses {excerpt(command, 30)}: {_reason(line)}",
                     hint="if that is unexpected, reset the device and try again",
                 )
 
-    def _await_name(self, deadline: float, heard: str | None) -> tuple[str | None, str | None]:
-        """The name, once ``m-name`` and ``m-ready`` came; else None with what was heard instead."""
+    def _await_name(self, deadline: float, excuses: list[DeviceError]) -> str | None:
+        """The name, once ``m-name`` and ``m-ready`` came; None when they did not.
+
+        The best reason so far is the one element of ``excuses``: what was said beats silence.
+        """
         name: str | None = None
         while True:
             try:
                 line = self._link.read_line(deadline)
-            except Timeout:
-                return None, heard
+            except Timeout as error:
+                if not excuses or isinstance(excuses[0], Timeout):
+                    excuses[:] = [error]
+                return None
             match = re.fullmatch(r"m-name-dut-\[([ -~]*)\]", line)
             if match:
                 name = match[1]
             elif line == READY and name is not None:
-                return name, heard
-            elif line and not line.startswith(("m-", "e-[")):
-                heard = line
+                return name
+            elif _is_refusal(line):
+                excuses[:] = [self._stopped(line)]
+            elif line and not line.startswith("m-"):
+                excuses[:] = [self._babble(line)]
             if time.monotonic() >= deadline:
-                return None, heard
+                excuses[:] = excuses or [self._babble(line)]
+                return None
+
+    def _babble(self, line: str) -> ProtocolError:
+        return ProtocolError(
+            f"{self.name} does not speak edgeserve's protocol: it sends {excerpt(line)}",
+            hint="check the baud rate; put the bench firmware on the device (edgeserve flash)",
+        )
 
     def _drain(self, deadline: float) -> None:
         """Reads away the answers to earlier probes."""
@@ -459,6 +474,14 @@ class Dut:
 
     def _fill_s(self) -> float:
         return self._known().input_bytes / SLOWEST_BYTES_A_SECOND
+
+
+def _is_refusal(line: str) -> bool:
+    return line.startswith("e-[")
+
+
+def _reason(line: str) -> str:
+    return line.removeprefix("e-[").removesuffix("]")[:100]
 
 
 _NOISE = "use a shorter cable or a lower baud rate, then run the command again"

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import serial
 from filelock import FileLock
@@ -124,12 +125,20 @@ def gone(name: str) -> DeviceError:
 
 def _require_name(port: str) -> None:
     if "://" in port:
-        if not port.startswith(_SCHEMES):
-            raise ConfigError(f"{port!r} is not a kind of port that is known", hint=_NAMES_HINT)
+        if not port.startswith(_SCHEMES) or not _has_host_and_port(port):
+            raise ConfigError(f"{port!r} is not the name of a port", hint=_NAMES_HINT)
     elif not port or "\0" in port:
         raise ConfigError(f"{port!r} is not the name of a port", hint=_NAMES_HINT)
     elif os.name == "posix":
         _require_terminal(Path(port))
+
+
+def _has_host_and_port(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port is not None
+    except ValueError:  # a port above 65535, or brackets that do not match
+        return False
 
 
 def _require_terminal(path: Path) -> None:
