@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import tty
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import serial
+from serial.rfc2217 import PortManager
 
 from edgeserve.device.process import ChildLink, open_process
 from edgeserve.device.protocol import Dut, Limits
@@ -176,10 +182,75 @@ def test_a_real_image_by_the_name_of_its_port(host_image: BenchImage) -> None:
     process.stdout.close()
 
 
+class PseudoSerial(serial.Serial):
+    """A pseudo terminal has no modem lines: they read as off."""
+
+    cts = dsr = ri = cd = False
+
+    def _update_rts_state(self) -> None:
+        pass
+
+    def _update_dtr_state(self) -> None:
+        pass
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)\\(\\) is deprecated:DeprecationWarning")
+def test_a_real_image_behind_a_serial_server(host_image: BenchImage) -> None:
+    process = subprocess.Popen(
+        [host_image.image.elf, "--pty"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    far = PseudoSerial(process.stdout.readline().strip(), timeout=0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve_rfc2217, args=(listener, far))
+        server.start()
+        dut = Dut(open_serial(f"rfc2217://127.0.0.1:{listener.getsockname()[1]}"), QUICK)
+        dut.wait_ready()
+        stimulus = xorshift_stimulus(host_image.program)
+        dut.load(stimulus.data)
+        by_load = dut.run(), dut.crcs()
+        dut.fill(0x12345678, stimulus.data)
+        assert (dut.run(), dut.crcs()) == by_load
+        dut.close()
+        server.join(10)
+        assert not server.is_alive()
+    far.close()
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+def serve_rfc2217(listener: socket.socket, port: serial.Serial) -> None:
+    """A serial server for one client, by pyserial's own far side of the protocol."""
+    connection, _ = listener.accept()
+
+    class Writer:
+        def write(self, data: bytes) -> None:
+            connection.sendall(data)
+
+    # The stubs ask for the near side's class; any serial port and any writer will do.
+    manager: Any = PortManager(cast(Any, port), cast(Any, Writer()))
+    stopped = threading.Event()
+
+    def forward() -> None:
+        while not stopped.is_set():
+            data = port.read(max(1, port.in_waiting))
+            if data:
+                connection.sendall(b"".join(manager.escape(data)))
+
+    reader = threading.Thread(target=forward)
+    reader.start()
+    while data := connection.recv(4096):
+        port.write(b"".join(manager.filter(data)))
+    stopped.set()
+    reader.join()
+    connection.close()
+
+
 def test_a_port_that_another_program_holds() -> None:
     """One that knows nothing of our locks: pyserial's own way of exclusive use."""
-    import fcntl
-
     port = Port()
     with Path(port.name).open("rb", buffering=0) as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -210,8 +281,6 @@ def test_names_of_ports_that_are_none(port: str, error: type[DeviceError | Confi
 
 
 def test_no_permission(monkeypatch: pytest.MonkeyPatch) -> None:
-    import serial
-
     def refuse(*args: object, **kwargs: object) -> None:
         raise serial.SerialException(13, "could not open port: Permission denied")
 

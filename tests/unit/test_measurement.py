@@ -29,6 +29,7 @@ from edgeserve.measurement import (
     read_measurements,
 )
 
+REPO = Path(__file__).resolve().parents[2]
 RECORD = Measurement(
     schema=1,
     recorded_at="2026-01-02T03:04:05Z",
@@ -190,3 +191,15 @@ def test_nothing_is_added_behind_a_cut_line(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_a_tool_error(tmp_path: Path) -> None:
     with pytest.raises(ToolError):
         append_measurement(tmp_path / "absent" / "measurements.jsonl", RECORD)
+
+
+def test_the_documented_keys_are_those_of_the_record() -> None:
+    text = (REPO / "docs" / "FORMAT.md").read_text()
+    section = text.split("# 3. The measurement record", 1)[1]
+    tables = section.split("| key | value |\n|---|---|\n")[1:]
+    documented = [
+        [row.split("|")[1].strip() for row in table.split("\n\n", 1)[0].splitlines()]
+        for table in tables
+    ]
+    kinds = (Measurement, Subject, Place, Memory)
+    assert documented == [[field.name for field in dataclasses.fields(kind)] for kind in kinds]

@@ -94,9 +94,9 @@ def open_serial(port: str, *, baud: int = DEFAULT_BAUD) -> SerialLink:
     _require_name(port)
     lock = _lock_port(port)
     try:
-        opened = serial.serial_for_url(
-            port, baudrate=baud, timeout=POLL_S, write_timeout=WRITE_TIMEOUT_S, do_not_open=True
-        )
+        opened = serial.serial_for_url(port, baudrate=baud, timeout=POLL_S, do_not_open=True)
+        if not port.startswith("rfc2217://"):  # it has one of its own, and refuses another
+            opened.write_timeout = WRITE_TIMEOUT_S
         if not port.startswith(_SCHEMES):
             opened.exclusive = True
         opened.open()
