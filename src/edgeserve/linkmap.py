@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _START = "Linker script and memory map"
 _OUTPUT = re.compile(r"(\.[A-Za-z_][\w.]*)(?:\s+0x[0-9a-f]+\s+0x[0-9a-f]+.*)?$")
 _INPUT = re.compile(r" (\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?: (\S.*))?$")
-_NAME_ALONE = re.compile(r" (\S+)$")
+_NAME_ALONE = re.compile(r" ([^\s*]+)$")
 _FILL = "*fill*"
 _MEMBER = re.compile(r".*\(([^()]+)\)$")
 _FLASH = (".text", ".rodata", ".vectors", ".ARM.ex", ".init", ".fini", ".eh_frame")

@@ -220,9 +220,10 @@ def test_what_the_image_weighs(built: Built) -> None:
     )
     text, data, bss = (int(word) for word in size.stdout.splitlines()[1].split()[:3])
     weighed = image.code_bytes + image.model_bytes + image.harness_bytes
+    # The map gives strings that end alike their whole lengths, though they share bytes.
     assert abs(weighed - (text + data)) <= 64
     ram = image.arena_bytes + image.ram_other_bytes + image.bench_ram_bytes
-    assert abs(ram - (data + bss)) <= 64
+    assert abs(ram - (data + bss)) <= 8
     assert image.model_bytes == built("mps2-an500", True).model_bytes
 
 

@@ -1,0 +1,72 @@
+"""Worst-case stack: from call graphs as the compiler writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgeserve.errors import ToolError
+from edgeserve.stack import add_disassembly, read_call_graphs, worst_case_stack
+
+INIT = """graph: { title: "runtime/es_init.c"
+node: { title: "runtime/es_init.c:check" label: "check\\nes_init.c:1:2\\n24 bytes (static)" }
+node: { title: "es_init" label: "es_init\\nruntime/es_init.c:9:2\\n88 bytes (static)" }
+node: { title: "memchr" label: "memchr\\nstring.h:29:9" shape : ellipse }
+node: { title: "__indirect_call" label: "Indirect Call Placeholder" shape : ellipse }
+edge: { sourcename: "runtime/es_init.c:check" targetname: "memchr" label: "x" }
+edge: { sourcename: "es_init" targetname: "runtime/es_init.c:check" label: "x" }
+edge: { sourcename: "es_init" targetname: "__indirect_call" label: "x" }
+}
+"""
+ADAPTER = """graph: { title: "adapters/a.c"
+node: { title: "adapters/a.c:check" label: "check\\nadapters/a.c:1:2\\n200 bytes (static)" }
+}
+"""
+LIBRARY = """
+00000000 <es_init>:
+       0:\tb5f0      \tpush\t{r4, r5, r6, r7, lr}
+
+00000010 <memchr>:
+      10:\tpush\t{r4-r6, lr}
+      12:\tsub\tsp, #8
+      14:\tvpush\t{d8-d9}
+      16:\tbl\t20 <helper>
+      1a:\tbne.n\t12 <memchr+0x2>
+      1c:\tpop\t{r4-r6, pc}
+
+00000020 <helper>:
+      20:\tstr.w\tlr, [sp, #-4]!
+      24:\tstrd\tr4, r5, [sp, #-16]!
+      28:\tstmdb\tsp!, {r4, r5, r6, lr}
+      2c:\tbx\tlr
+"""
+
+
+def test_the_deepest_chain_through_pointer_and_library() -> None:
+    graph = read_call_graphs([INIT, ADAPTER])
+    add_disassembly(graph, LIBRARY)
+    assert graph.frames["memchr"] == 16 + 8 + 16
+    assert graph.frames["helper"] == 4 + 16 + 16
+    assert graph.frames["es_init"] == 88, "what the compiler says is not guessed again"
+    deepest = worst_case_stack(graph, "es_init", {"es_init": ["adapters/a.c:check"]})
+    assert deepest.stack_bytes == 88 + 200
+    assert deepest.chain == ("es_init", "adapters/a.c:check")
+    graph.frames["adapters/a.c:check"] = 0
+    deepest = worst_case_stack(graph, "es_init", {"es_init": ["adapters/a.c:check"]})
+    assert deepest.stack_bytes == 88 + 24 + 40 + 36
+    assert deepest.chain[-1] == "helper"
+
+
+def test_what_cannot_be_proven_is_an_error() -> None:
+    graph = read_call_graphs([INIT, ADAPTER])
+    with pytest.raises(ToolError, match="memchr is not known"):
+        worst_case_stack(graph, "es_init", {"es_init": []})
+    add_disassembly(graph, LIBRARY)
+    with pytest.raises(ToolError, match="pointer that nobody listed"):
+        worst_case_stack(graph, "es_init", {})
+    graph.add_call("helper", "memchr")
+    with pytest.raises(ToolError, match="calls itself"):
+        worst_case_stack(graph, "es_init", {"es_init": []})
+    with pytest.raises(ToolError, match="depends on its arguments"):
+        read_call_graphs([ADAPTER.replace("(static)", "(dynamic)")])
+    bounded = read_call_graphs([ADAPTER.replace("(static)", "(dynamic,bounded)")])
+    assert bounded.frames["adapters/a.c:check"] == 200
