@@ -1,23 +1,24 @@
 /* FULLY_CONNECTED, portable: four outputs at a time share each input load. */
 #include "es_kernels.h"
 
-static void dot_four(const int8_t *x, const int8_t *w, uint32_t depth, int32_t acc[4]) {
+/* Sums are unsigned: they wrap, as TensorFlow Lite's do. */
+static void dot_four(const int8_t *x, const int8_t *w, uint32_t depth, uint32_t acc[4]) {
     const int8_t *w1 = w + depth, *w2 = w1 + depth, *w3 = w2 + depth;
-    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
+    uint32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
 
     for (uint32_t k = 0; k < depth; k++) {
         const int32_t v = x[k];
-        a0 += v * w[k];
-        a1 += v * w1[k];
-        a2 += v * w2[k];
-        a3 += v * w3[k];
+        a0 += (uint32_t)(v * w[k]);
+        a1 += (uint32_t)(v * w1[k]);
+        a2 += (uint32_t)(v * w2[k]);
+        a3 += (uint32_t)(v * w3[k]);
     }
     acc[0] = a0, acc[1] = a1, acc[2] = a2, acc[3] = a3;
 }
 
-static int8_t finish(const es_fully_connected_params_t *p, int32_t acc, const es_channel_t *ch) {
-    const int32_t q = es_requantize_once(acc, ch->multiplier, ch->shift);
-    return (int8_t)es_clamp(q + p->output_zero_point, p->act_min, p->act_max);
+static int8_t finish(const es_fully_connected_params_t *p, uint32_t acc, const es_channel_t *ch) {
+    const int32_t q = es_requantize_once((int32_t)acc, ch->multiplier, ch->shift);
+    return (int8_t)es_clamp(es_wrapping_add(q, p->output_zero_point), p->act_min, p->act_max);
 }
 
 void es_fully_connected(const es_fully_connected_params_t *p, const es_rows_t *in,
@@ -32,9 +33,9 @@ void es_fully_connected(const es_fully_connected_params_t *p, const es_rows_t *i
         uint32_t n = 0;
 
         for (; n + 4 <= outputs; n += 4) {
-            int32_t acc[4];
+            uint32_t acc[4];
             for (uint32_t i = 0; i < 4; i++) {
-                acc[i] = channels[n + i].bias;
+                acc[i] = (uint32_t)channels[n + i].bias;
             }
             dot_four(x, weights + n * depth, depth, acc);
             for (uint32_t i = 0; i < 4; i++) {
@@ -43,9 +44,9 @@ void es_fully_connected(const es_fully_connected_params_t *p, const es_rows_t *i
         }
         for (; n < outputs; n++) {
             const int8_t *w = weights + n * depth;
-            int32_t acc = channels[n].bias;
+            uint32_t acc = (uint32_t)channels[n].bias;
             for (uint32_t k = 0; k < depth; k++) {
-                acc += x[k] * w[k];
+                acc += (uint32_t)(x[k] * w[k]);
             }
             q[n] = finish(p, acc, &channels[n]);
         }
