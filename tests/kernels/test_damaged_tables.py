@@ -1,0 +1,229 @@
+"""Damaged model tables are refused by es_init, or run inside their memory and in bounded time.
+
+The tables are those of a small model of every operator, as planned and row by row. Each damage is a
+seeded handful of bit flips, field changes, moved runs and truncations. The runner executes what
+es_init accepts under AddressSanitizer and UndefinedBehaviorSanitizer, in memory of the exact size.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeserve.arena import align_up
+from edgeserve.graph import OpKind
+from edgeserve.kernels import KernelId
+from edgeserve.lower import lower
+from edgeserve.memory import memory_problem
+from edgeserve.plan import plan_arena
+from edgeserve.program import Program
+from edgeserve.table import HEADER, OPERAND, STEP, TURN, Section, write_table
+from edgeserve.tflite.reader import read_model
+from tests.kernels.conformance import random_inputs
+from tests.kernels.host_runner import ES_OK, HostRunner
+from tests.kernels.small_models import small_models
+
+SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
+TOTAL_BYTES, ARENA_BYTES, COUNTER_COUNT = 8, 12, 30
+STEPS, SCHEDULE = 44, 48
+"""Offsets of header fields; after the schedule's come the count of turns and the counters'."""
+STEP_OPERANDS, STEP_COUNTER, OPERAND_DEPTH = 4, 20, 16
+"""Offsets in a step and an operand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A sound table and what each part of it is."""
+
+    name: str
+    program: Program
+    data: bytes
+    sections: tuple[Section, ...]
+
+    @property
+    def arena_bytes(self) -> int:
+        return u32_at(self.data, ARENA_BYTES)
+
+
+def u32_at(data: bytes | bytearray, offset: int) -> int:
+    (value,) = struct.unpack_from("<I", data, offset)
+    return int(value)
+
+
+def planned(name: str, model: bytes) -> Case:
+    program = lower(read_model(model, name=name))
+    problem = memory_problem(program)
+    table = write_table(program, problem.solved(plan_arena(problem.problem)))
+    return Case(name, program, table.data, table.sections)
+
+
+def streamed(case: Case) -> Case:
+    """The same table with one row a turn, and a last output that has memory for two rows alone."""
+    data, steps = bytearray(case.data), case.program.steps
+    turns = b""
+    for step in steps:
+        record = u32_at(data, STEPS) + step.index * STEP.size
+        struct.pack_into("<H", data, record + STEP_COUNTER, step.index)
+        turns += TURN.pack(step.index, 1) * step.output.h
+    output = u32_at(data, record + STEP_OPERANDS) + len(steps[-1].inputs) * OPERAND.size
+    struct.pack_into("<H", data, output + OPERAND_DEPTH, min(2, steps[-1].output.h))
+    struct.pack_into("<H", data, COUNTER_COUNT, len(steps))
+    schedule = (len(data), len(turns) // TURN.size, case.arena_bytes)
+    struct.pack_into("<III", data, SCHEDULE, *schedule)
+    struct.pack_into("<I", data, ARENA_BYTES, case.arena_bytes + align_up(2 * len(steps)))
+    section = Section(len(data), len(data) + len(turns), "schedule")
+    data += turns.ljust(align_up(len(turns)), b"\0")
+    struct.pack_into("<I", data, TOTAL_BYTES, len(data))
+    name = f"{case.name}, row by row"
+    return replace(case, name=name, data=bytes(data), sections=(*case.sections, section))
+
+
+@pytest.fixture(scope="module")
+def whole_cases() -> tuple[Case, ...]:
+    return tuple(planned(name, model) for name, model in small_models().items())
+
+
+@pytest.fixture(scope="module")
+def cases(whole_cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """Both forms of each model that has a step."""
+    stepped = [case for case in whole_cases if case.program.steps]
+    return (*stepped, *map(streamed, stepped))
+
+
+def test_every_operator_and_kernel_has_a_case(cases: tuple[Case, ...]) -> None:
+    assert set(small_models()) == {kind.value for kind in OpKind}
+    used = {step.kernel for case in cases for step in case.program.steps}
+    assert used == set(KernelId)
+
+
+def test_every_kernel_computes_the_same_row_by_row(
+    runner: HostRunner, whole_cases: tuple[Case, ...]
+) -> None:
+    rng = np.random.default_rng(5)
+    for case in whole_cases:
+        if not case.program.steps:
+            continue
+        inputs = [
+            b"".join(array.tobytes() for array in random_inputs(case.program, rng))
+            for _ in range(2)
+        ]
+        count = len(case.program.steps)
+        whole = runner.run_table(case.data, inputs, count)
+        rows = runner.run_table(streamed(case).data, inputs, count)
+        assert (whole.status, rows.status) == (ES_OK, ES_OK), case.name
+        assert whole.steps == rows.steps, case.name
+
+
+Damage = Callable[[random.Random, bytearray, Section], None]
+
+EXTREMES = (0, 1, 2, 3, 127, 128, 255, 256, 4096, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF, 0x10000)
+FAR = (0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFE, 0xFFFFFFFF)
+
+
+def _place(rng: random.Random, section: Section, size: int) -> int:
+    """Where in a section a field of ``size`` bytes may be."""
+    return section.offset + rng.randrange((section.end - section.offset) // size) * size
+
+
+def flip_bits(rng: random.Random, data: bytearray, section: Section) -> None:
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        data[_place(rng, section, 1)] ^= 1 << rng.randrange(8)
+
+
+def set_u32(rng: random.Random, data: bytearray, section: Section) -> None:
+    near = (len(data), len(data) - 16, u32_at(data, ARENA_BYTES), rng.randrange(2 * len(data)))
+    value = rng.choice((*EXTREMES, *FAR, *near))
+    struct.pack_into("<I", data, _place(rng, section, 4), value)
+
+
+def set_u16(rng: random.Random, data: bytearray, section: Section) -> None:
+    value = rng.choice(EXTREMES) & 0xFFFF
+    struct.pack_into("<H", data, _place(rng, section, 2), value)
+
+
+def nudge(rng: random.Random, data: bytearray, section: Section) -> None:
+    """A field that is a little off, or twice or half as large."""
+    offset, form = _place(rng, section, 4), rng.choice(("<I", "<H"))
+    (value,) = struct.unpack_from(form, data, offset)
+    value = rng.choice((value + 1, value - 1, value + 16, value - 16, value * 2, value // 2))
+    struct.pack_into(form, data, offset, value % (1 << 8 * struct.calcsize(form)))
+
+
+def swap_fields(rng: random.Random, data: bytearray, section: Section) -> None:
+    size = rng.choice((2, 4))
+    a, b = _place(rng, section, size), _place(rng, section, size)
+    data[a : a + size], data[b : b + size] = data[b : b + size], data[a : a + size]
+
+
+def move_run(rng: random.Random, data: bytearray, section: Section) -> None:
+    size = rng.choice((4, 8, 20, 24, 32))
+    source, target = rng.randrange(len(data) - size), _place(rng, section, 4)
+    run = data[source : source + size]
+    data[target : target + size] = run[: len(data) - target]
+
+
+RECORDS = ("header", "operands", "parameters", "steps", "schedule", "inputs", "outputs", "states")
+"""What the notes of sections that are not mere constants begin with."""
+
+DAMAGES: tuple[Damage, ...] = (flip_bits, set_u32, set_u16, nudge, swap_fields, move_run)
+
+
+def damaged(case: Case, seed: int) -> bytes:
+    """The table with one to three damages, seldom in weights; sometimes cut short as well."""
+    rng = random.Random(seed)
+    data = bytearray(case.data)
+    sections = [s for s in case.sections if s.end - s.offset >= 4]
+    records = [s for s in sections if s.note.startswith(RECORDS)]
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        section = rng.choice(records if rng.random() < 0.9 else sections)
+        rng.choice(DAMAGES)(rng, data, section)
+    if rng.random() < 0.05:
+        del data[rng.randrange(len(data)) :]
+        if rng.random() < 0.5 and len(data) >= HEADER.size:
+            struct.pack_into("<I", data, TOTAL_BYTES, len(data))
+    return bytes(data)
+
+
+def try_damages(runner: HostRunner, cases: Sequence[Case], seeds: range) -> Counter[int]:
+    """How often es_init answered with each status."""
+    statuses: Counter[int] = Counter()
+    for seed in seeds:
+        case = cases[seed % len(cases)]
+        table = damaged(case, seed)
+        try:
+            statuses[runner.try_table(table, case.arena_bytes)] += 1
+        except AssertionError as error:
+            changed = [i for i, (a, b) in enumerate(zip(case.data, table, strict=False)) if a != b]
+            where = {s.note for s in case.sections for i in changed if s.offset <= i < s.end}
+            raise AssertionError(
+                f"damage {seed} of {case.name}, {len(table)} of {len(case.data)} bytes, "
+                f"changed at {changed[:20]} ({', '.join(sorted(where))}): {error}"
+            ) from None
+    return statuses
+
+
+def test_damaged_tables_stay_in_bounds(runner: HostRunner, cases: tuple[Case, ...]) -> None:
+    for case in cases:
+        assert runner.try_table(case.data, case.arena_bytes) == ES_OK, case.name
+    statuses = try_damages(runner, cases, range(10_000))
+    assert len(statuses) >= 6, "the damages are all alike"
+    assert min(statuses[ES_OK], statuses.total() - statuses[ES_OK]) > 1_000, statuses
+
+
+def test_damaged_reference_models_stay_in_bounds(runner: HostRunner, shared_data: Path) -> None:
+    files = [shared_data / "models" / f"{name}.tflite" for name in SMALL_SHARED_MODELS]
+    whole = [planned(file.stem, file.read_bytes()) for file in files]
+    statuses = try_damages(runner, [*whole, *map(streamed, whole)], range(1_000))
+    assert min(statuses[ES_OK], statuses.total() - statuses[ES_OK]) > 100, statuses
+
+
+@pytest.mark.soak
+def test_many_damaged_tables_stay_in_bounds(runner: HostRunner, cases: tuple[Case, ...]) -> None:
+    try_damages(runner, cases, range(10_000, 1_000_000))
