@@ -301,9 +301,10 @@ static void infer_or_lap(const words_t *words, uint32_t first, bool each) {
         say_timestamp(begin + bench_units_as_microseconds(units));
     }
     line("m-infer-done");
-    say_results();
     if (each) {
         say_input_crc();
+    } else {
+        say_results();
     }
     say_output_crc();
 }

@@ -180,7 +180,6 @@ LAP_LINES = [
     "m-es-lap-0-100",
     "m-es-lap-1-101",
     "m-infer-done",
-    "m-results-[0.500,-1.250,nan,inf,-inf]",
     f"m-es-input-crc-{zlib.crc32(DATA):08x}",
     "m-es-output-crc-0123abcd",
     READY,
@@ -224,11 +223,13 @@ def test_laps_infer_and_results() -> None:
     dut = filled(
         ("es lap 2 1", LAP_LINES),
         ("infer 2 1", infer),
+        ("results", ["m-results-[0.500,-1.250,nan,inf,-inf]", READY]),
         ("results", ["m-results-[]", READY]),
         ("es reset", ["m-es-reset-done", READY]),
     )
     assert dut.laps(2, 1) == Laps((100, 101), 0x0123ABCD)
     assert dut.infer(2, 1) == Inferred(1000, 4294967296000, (0.5,))
+    assert [str(v) for v in dut.results()] == ["0.5", "-1.25", "nan", "inf", "-inf"]
     assert dut.results() == ()
     dut.reset()
 

@@ -235,18 +235,17 @@ class Dut:
         lines = self._command(
             f"es lap {count} {warmup}",
             idle_s=self._idle_s(max(1, warmup)),
-            max_lines=count + 7,
+            max_lines=count + 6,
         )
-        lines = self._expect_count(lines, count + 7)
+        lines = self._expect_count(lines, count + 6)
         head, laps, tail = lines[:3], lines[3 : 3 + count], lines[3 + count :]
         self._expect_start(head, count, warmup)
         counts = tuple(
             int(self._match(rf"m-es-lap-{i}-(\d{{1,20}})", line)[1]) for i, line in enumerate(laps)
         )
         self._match("m-infer-done", tail[0])
-        self._results(tail[1])
-        self._require_input(tail[2])
-        return Laps(counts, self._hex(r"m-es-output-crc-([0-9a-f]{8})", tail[3]))
+        self._require_input(tail[1])
+        return Laps(counts, self._hex(r"m-es-output-crc-([0-9a-f]{8})", tail[2]))
 
     def infer(self, count: int, warmup: int) -> Inferred:
         """The base protocol's measurement of ``count`` inferences together."""
