@@ -118,7 +118,11 @@ INCLUDES = {
 
 
 def optimization(part: Part) -> str:
-    """What runs in an inference is built for speed, the rest for size."""
+    """What runs in an inference is built for speed, the rest for size.
+
+    On a Cortex-M7 with GCC 12, -Os takes a third more instructions an inference and saves a sixth
+    of the code; -O3 saves 2 % of the instructions for a fifth more code.
+    """
     return "-O2" if part is Part.CODE else "-Os"
 
 
