@@ -276,7 +276,8 @@ def _deepest(
     ]
     graph = read_call_graphs(graphs)
     objdump = project.compiler.removesuffix("gcc") + "objdump"
-    add_disassembly(graph, run_tool((objdump, "-d", "--no-show-raw-insn", code_elf), cwd=folder))
+    disassembly = run_tool((objdump, "-d", "--no-show-raw-insn", code_elf), cwd=folder)
+    add_disassembly(graph, disassembly, _symbols(project, folder, code_elf))
     adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
     checks = [f"{path}:check" for path in adapters]
     runs = [f"{path}:run" for path in adapters]
@@ -291,12 +292,7 @@ def _partition(project: Project, folder: Path, elf: str) -> Partition:
     table = folder / project.table_file
     if project.is_host:
         return Partition(table, 0, project.table_bytes)
-    nm = project.compiler.removesuffix("gcc") + "nm"
-    symbols = {
-        words[2]: int(words[0], 16)
-        for line in run_tool((nm, elf), cwd=folder).splitlines()
-        if len(words := line.split()) == 3
-    }
+    symbols = _symbols(project, folder, elf)
     if "es_partition_start" not in symbols or "es_partition_bytes" not in symbols:
         raise ConfigError(
             f"{project.board} has no model partition", hint="link the model in, as is the default"
@@ -308,3 +304,13 @@ def _partition(project: Project, folder: Path, elf: str) -> Partition:
             hint="link the model in, as is the default",
         )
     return Partition(table, symbols["es_partition_start"], symbols["es_partition_bytes"])
+
+
+def _symbols(project: Project, folder: Path, elf: str) -> dict[str, int]:
+    """The defined symbols of an image with their addresses."""
+    nm = project.compiler.removesuffix("gcc") + "nm"
+    return {
+        words[2]: int(words[0], 16)
+        for line in run_tool((nm, elf), cwd=folder).splitlines()
+        if len(words := line.split()) == 3
+    }

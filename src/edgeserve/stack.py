@@ -12,7 +12,7 @@ INDIRECT = "__indirect_call"
 _NODE = re.compile(r'node: \{ title: "([^"]*)" label: "([^"]*)"')
 _EDGE = re.compile(r'edge: \{ sourcename: "([^"]*)" targetname: "([^"]*)"')
 _BYTES = re.compile(r"(\d+) bytes \(([a-z,]+)\)")
-_FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
+_FUNCTION = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
 _CALL = re.compile(r"\s(?:blx?|b|b\.[nw])(?:\.[nw])?\s+[0-9a-f]+ <([^>+]+)>")
 _PUSH = re.compile(r"\s(?:push|stmdb\s+sp!,|vpush)\s*\{([^}]*)\}")
 _SUB = re.compile(r"\ssub(?:w|\.w)?\s+sp(?:, sp)?, #(\d+)")
@@ -49,16 +49,21 @@ def read_call_graphs(texts: Iterable[str]) -> CallGraph:
     return graph
 
 
-def add_disassembly(graph: CallGraph, text: str) -> None:
+def add_disassembly(graph: CallGraph, text: str, symbols: Mapping[str, int]) -> None:
     """Adds functions of precompiled libraries from ``objdump -d`` of an ARM image.
 
-    A frame is the sum of everything that the function pushes anywhere: an upper bound.
+    A frame is the sum of everything that the function pushes anywhere: an upper bound. ``symbols``
+    are the addresses of the image's: other names of a function are known by them, and calls to
+    functions that are not in the image are dropped, as the compiler also names library functions
+    that it thought of and did without.
     """
     known = set(graph.frames)
+    name_at: dict[int, str] = {}
     name = ""
     for line in text.splitlines():
         if match := _FUNCTION.match(line):
-            name = match.group(1)
+            name = match.group(2)
+            name_at[int(match.group(1), 16)] = name
             if name not in known:
                 graph.frames[name] = 0
         elif name and name not in known:
@@ -66,6 +71,12 @@ def add_disassembly(graph: CallGraph, text: str) -> None:
             for callee in _CALL.findall(line):
                 if callee != name:
                     graph.add_call(name, callee)
+    for alias, address in symbols.items():
+        if alias not in graph.frames and address in name_at:
+            graph.frames[alias] = 0
+            graph.add_call(alias, name_at[address])
+    for callees in graph.calls.values():
+        callees -= {c for c in callees if c not in graph.frames and c not in symbols} - {INDIRECT}
 
 
 def _pushed_bytes(line: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import struct
@@ -17,6 +18,10 @@ from edgeserve.build import build
 from edgeserve.bundle import InputAdapter
 from edgeserve.errors import DeviceError
 from edgeserve.image import Image
+from edgeserve.kernels import KERNELS
+from edgeserve.project import Part, ProjectSource, read_project
+from edgeserve.resources import firmware_root
+from edgeserve.strict_json import dump_json
 from edgeserve.xorshift import xorshift_input
 from tests.e2e.firmware_fixtures import (
     SANITIZERS,
@@ -235,6 +240,23 @@ def test_the_computed_stack_covers_the_measured_one(built: Built) -> None:
     assert measured is not None
     assert measured <= image.stack_bytes + 32  # the measuring frame's own
     assert image.stack_chain[0] in ("es_run", "es_init")
+
+
+def test_the_stack_of_every_kernel_is_proven(tmp_path: Path) -> None:
+    need_tools("mps2-an500")
+    folder = write_tiny(tmp_path, "mps2-an500", tiny_program())
+    project = read_project(folder)
+    sources = [s for s in project.sources if not s.path.startswith(("adapters/", "kernels/"))]
+    for kind in KERNELS:
+        for path in (f"adapters/{kind.SOURCE}.c", f"kernels/ref/{kind.SOURCE}.c"):
+            shutil.copyfile(firmware_root() / path, folder / path)
+            sources.append(ProjectSource(path, Part.CODE))
+    symbols = tuple(kind.SYMBOL for kind in KERNELS)
+    everything = dataclasses.replace(project, sources=tuple(sources), kernels=symbols)
+    (folder / "firmware.json").write_text(dump_json(everything))
+    image = build(folder, extra_flags=WERROR)
+    assert image.stack_bytes is not None
+    assert image.stack_bytes <= 1024, image.stack_chain
 
 
 @pytest.mark.parametrize("board", BOARDS)

@@ -40,10 +40,12 @@ LIBRARY = """
       2c:\tbx\tlr
 """
 
+SYMBOLS = {"es_init": 0, "memchr": 0x10, "helper": 0x20, "other_name": 0x20, "es_reset": 0x30}
+
 
 def test_the_deepest_chain_through_pointer_and_library() -> None:
     graph = read_call_graphs([INIT, ADAPTER])
-    add_disassembly(graph, LIBRARY)
+    add_disassembly(graph, LIBRARY, SYMBOLS)
     assert graph.frames["memchr"] == 16 + 8 + 16
     assert graph.frames["helper"] == 4 + 16 + 16
     assert graph.frames["es_init"] == 88, "what the compiler says is not guessed again"
@@ -60,7 +62,7 @@ def test_what_cannot_be_proven_is_an_error() -> None:
     graph = read_call_graphs([INIT, ADAPTER])
     with pytest.raises(ToolError, match="memchr is not known"):
         worst_case_stack(graph, "es_init", {"es_init": []})
-    add_disassembly(graph, LIBRARY)
+    add_disassembly(graph, LIBRARY, SYMBOLS)
     with pytest.raises(ToolError, match="pointer that nobody listed"):
         worst_case_stack(graph, "es_init", {})
     graph.add_call("helper", "memchr")
@@ -70,3 +72,18 @@ def test_what_cannot_be_proven_is_an_error() -> None:
         read_call_graphs([ADAPTER.replace("(static)", "(dynamic)")])
     bounded = read_call_graphs([ADAPTER.replace("(static)", "(dynamic,bounded)")])
     assert bounded.frames["adapters/a.c:check"] == 200
+
+
+def test_other_names_are_followed_and_functions_that_were_not_linked_are_not() -> None:
+    calls = """edge: { sourcename: "adapters/a.c:check" targetname: "other_name" label: "x" }
+edge: { sourcename: "adapters/a.c:check" targetname: "__aeabi_ldivmod" label: "x" }
+"""
+    graph = read_call_graphs([ADAPTER + calls])
+    add_disassembly(graph, LIBRARY, SYMBOLS)
+    deepest = worst_case_stack(graph, "adapters/a.c:check", {})
+    assert deepest.stack_bytes == 200 + 36
+    assert deepest.chain == ("adapters/a.c:check", "other_name", "helper")
+    linked = read_call_graphs([ADAPTER + calls])
+    add_disassembly(linked, LIBRARY, SYMBOLS | {"__aeabi_ldivmod": 0x99})
+    with pytest.raises(ToolError, match="__aeabi_ldivmod is not known"):
+        worst_case_stack(linked, "adapters/a.c:check", {})
