@@ -11,7 +11,8 @@ static es_status_t check(const es_call_t *call) {
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
     /* The sum of 2^23 elements and half their count stay below 2^31. */
-    return in->c == out->c && (uint32_t)p->kernel_h * p->kernel_w <= 1u << 23 &&
+    return in->c == out->c && es_call_holds_window(call, 0, p->kernel_h) &&
+                   (uint32_t)p->kernel_h * p->kernel_w <= 1u << 23 &&
                    es_axis_fits(out->h, p->stride_h, p->kernel_h, 1) &&
                    es_axis_fits(out->w, p->stride_w, p->kernel_w, 1)
                ? ES_OK

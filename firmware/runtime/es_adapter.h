@@ -63,6 +63,13 @@ int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in
 /* True when the whole operand is in memory (depth == h) with dense rows. */
 int es_call_is_dense(const es_call_t *call, uint32_t index);
 
+/* True when an operand keeps in memory all rows that a window of `rows` can see at once. It also
+ * bounds the work of a window by the memory behind it, whatever height a damaged record claims. */
+static inline int es_call_holds_window(const es_call_t *call, uint32_t index, uint32_t rows) {
+    const es_operand_record_t *o = es_call_operand(call, index);
+    return o->depth == o->h || rows <= o->depth;
+}
+
 /* True when a window that walks over an axis never leaves 31 bits, so that no sum in its kernel
  * overflows, and moves at all. */
 static inline int es_axis_fits(uint32_t outputs, uint32_t stride, uint32_t kernel,

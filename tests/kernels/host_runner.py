@@ -1,4 +1,4 @@
-"""Builds and drives ``runner.c``: model tables executed by the real C kernels under ASan and UBSan."""
+"""Builds and drives ``runner.c``: model tables executed by the C kernels under ASan and UBSan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgeserve.table import write_table
 
 REPO = Path(__file__).resolve().parents[2]
 FIRMWARE = REPO / "firmware"
-ES_OK = 0
+ES_OK, ES_BAD_RECORD = 0, 8
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
@@ -111,8 +111,8 @@ class HostRunner:
     def try_table(self, table: bytes, arena_bytes: int, *, runs: int = 2) -> int:
         """Offers a table that may be damaged to a device with ``arena_bytes``; its status.
 
-        A table that is accepted is run on random inputs. AssertionError when it leaves its memory, is
-        undefined in C, or takes longer than any sound table of its size.
+        A table that is accepted is run on random inputs. AssertionError when it leaves its memory,
+        is undefined in C, or takes longer than any sound table of its size.
         """
         assert self._process.stdin is not None
         try:

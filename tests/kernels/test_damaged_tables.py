@@ -27,7 +27,7 @@ from edgeserve.program import Program
 from edgeserve.table import HEADER, OPERAND, STEP, TURN, Section, write_table
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import random_inputs
-from tests.kernels.host_runner import ES_OK, HostRunner
+from tests.kernels.host_runner import ES_BAD_RECORD, ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
@@ -169,6 +169,27 @@ def move_run(rng: random.Random, data: bytearray, section: Section) -> None:
     data[target : target + size] = run[: len(data) - target]
 
 
+def reshape(rng: random.Random, data: bytearray, section: Section) -> None:
+    """Another shape for an operand, sound in itself, somewhere in its memory."""
+    count = (section.end - section.offset) // OPERAND.size
+    record = section.offset + rng.randrange(count) * OPERAND.size
+    offset, row_bytes, c, w, h, depth, dtype, space = OPERAND.unpack_from(data, record)
+    element_bytes = max(1, row_bytes // max(1, w * c))
+    memory_bytes = len(data) if space else u32_at(data, ARENA_BYTES)
+    if rng.random() < 0.5:
+        offset = rng.randrange(0, max(1, memory_bytes), 8)
+    left = max(1, min(memory_bytes - offset, 1 << 16) // element_bytes)
+    extents = [h, w, c]
+    if rng.random() < 0.5:
+        rng.shuffle(extents)
+    for _ in range(rng.choice((1, 1, 2))):
+        extents[rng.randrange(3)] = rng.choice((1, 2, 3, 5, 8, rng.randint(1, left)))
+    h, w, c = (min(extent, 0xFFFF) for extent in extents)
+    row_bytes = w * c * element_bytes % (1 << 32)
+    depth = rng.choice((h, h, h, 1, min(h, 2)))
+    OPERAND.pack_into(data, record, offset, row_bytes, c, w, h, depth, dtype, space)
+
+
 RECORDS = ("header", "operands", "parameters", "steps", "schedule", "inputs", "outputs", "states")
 """What the notes of sections that are not mere constants begin with."""
 
@@ -183,7 +204,8 @@ def damaged(case: Case, seed: int) -> bytes:
     records = [s for s in sections if s.note.startswith(RECORDS)]
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         section = rng.choice(records if rng.random() < 0.9 else sections)
-        rng.choice(DAMAGES)(rng, data, section)
+        is_operands = section.note.startswith("operands") and rng.random() < 0.7
+        (reshape if is_operands else rng.choice(DAMAGES))(rng, data, section)
     if rng.random() < 0.05:
         del data[rng.randrange(len(data)) :]
         if rng.random() < 0.5 and len(data) >= HEADER.size:
@@ -215,6 +237,19 @@ def test_damaged_tables_stay_in_bounds(runner: HostRunner, cases: tuple[Case, ..
     statuses = try_damages(runner, cases, range(10_000))
     assert len(statuses) >= 6, "the damages are all alike"
     assert min(statuses[ES_OK], statuses.total() - statuses[ES_OK]) > 1_000, statuses
+
+
+def test_a_window_over_rows_that_are_not_there_is_refused(
+    runner: HostRunner, cases: tuple[Case, ...]
+) -> None:
+    """A ring of one row that claims to be high, under a window as high: hours of work."""
+    for case in (c for c in cases if c.name in ("MAX_POOL_2D", "AVERAGE_POOL_2D")):
+        data = bytearray(case.data)
+        record = u32_at(data, STEPS)
+        operands, params = struct.unpack_from("<II", data, record + STEP_OPERANDS)
+        struct.pack_into("<HH", data, operands + OPERAND_DEPTH - 2, 0xFFFF, 1)
+        struct.pack_into("<H", data, params, 0xFFFF)
+        assert runner.try_table(bytes(data), case.arena_bytes) == ES_BAD_RECORD
 
 
 def test_damaged_reference_models_stay_in_bounds(runner: HostRunner, shared_data: Path) -> None:
