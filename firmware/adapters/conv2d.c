@@ -21,7 +21,7 @@ static es_status_t check(const es_call_t *call) {
                    es_call_has_blob(call, p->weights, row * p->kernel_h * out->c, 1) &&
                    es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t),
                                     4) &&
-                   es_call_has_blob(call, p->pads, row, 1)
+                   es_call_has_blob(call, p->pads, in->c, 1)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

@@ -12,12 +12,14 @@ static es_status_t check(const es_call_t *call) {
     const es_operand_record_t *out = es_call_operand(call, 1);
     if (!es_axis_fits(out->h, p->stride_h, p->kernel_h, p->dilation_h) ||
         !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w) ||
-        !es_is_int8(p->pad_value) || (uint64_t)in->c * p->multiplier != out->c) {
+        (uint64_t)in->c * p->multiplier != out->c) {
         return ES_BAD_RECORD;
     }
     const uint64_t taps = (uint64_t)p->kernel_h * p->kernel_w;
     return es_call_has_blob(call, p->weights, taps * out->c, 1) &&
-                   es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t), 4)
+                   es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t),
+                                    4) &&
+                   es_call_has_blob(call, p->pads, in->c, 1)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -29,6 +31,7 @@ static void run(const es_call_t *call) {
     const es_depthwise_blobs_t blobs = {
         .weights = es_call_blob(call, p->weights),
         .channels = es_call_blob(call, p->channels),
+        .pads = es_call_blob(call, p->pads),
     };
 
     es_depthwise(p, &blobs, &in, &out, call->y0, call->y1);

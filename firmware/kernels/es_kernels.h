@@ -30,8 +30,8 @@ typedef struct es_conv2d_params {
 typedef struct es_conv2d_blobs {
     const int8_t *weights;
     const es_channel_t *channels; /* [out->c] */
-    const int8_t *pads; /* [kernel_w * weight_c] times the input zero point; where no window leaves the
-                           image, that many bytes of anything */
+    const int8_t *pads;           /* [in->c] times the input zero point; anything where no window
+                                     leaves the image */
 } es_conv2d_blobs_t;
 
 /* out[y][x][n] = clamp(requantize(bias[n] + sum over ky, kx, c of weight * in[y * stride_h - pad_top +
@@ -48,24 +48,25 @@ typedef struct es_depthwise_params {
     uint16_t stride_h, stride_w;
     uint16_t dilation_h, dilation_w;
     uint16_t pad_top, pad_left;
-    int32_t pad_value;
     int32_t output_zero_point;
     int32_t act_min;
     int32_t act_max;
     uint32_t multiplier;
     uint32_t weights;
     uint32_t channels;
+    uint32_t pads;
 } es_depthwise_params_t;
 
 typedef struct es_depthwise_blobs {
     const int8_t *weights; /* [kernel_h][kernel_w][out->c] */
     const es_channel_t *channels; /* [out->c] */
+    const int8_t *pads;           /* as in es_conv2d_blobs_t */
 } es_depthwise_blobs_t;
 
 /* out[y][x][n] = clamp(requantize(bias[n] + sum over ky, kx of weight[ky][kx][n] * in[y * stride_h -
- * pad_top + ky * dilation_h][...][n / multiplier]) + zero point); what lies outside the image is
- * pad_value, an int8. in, out: int8, out->c = in->c * multiplier. Output row y reads input rows
- * y * stride_h - pad_top and after: it may overwrite those before. No scratch. */
+ * pad_top + ky * dilation_h][...][n / multiplier]) + zero point).
+ * in, out: int8, out->c = in->c * multiplier. Output row y reads input rows y * stride_h - pad_top
+ * and after: it may overwrite those before. No scratch. */
 void es_depthwise(const es_depthwise_params_t *params, const es_depthwise_blobs_t *blobs,
                   const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
 
@@ -247,8 +248,8 @@ typedef struct es_add_params {
 } es_add_params_t;
 
 /* out = clamp(requantize(A + B) + zero point), A and B being requantize((in + offset) << left_shift);
- * A - B where `subtract` is 1. a, b, out: int8; an input's h, w or c of 1 is broadcast. shift_1 and
- * shift_2 are not positive. In place on an input that is not broadcast. No scratch. */
+ * A - B where `subtract` is 1. a, b, out: int8; an input's h, w or c of 1 is broadcast. The
+ * shifts are not positive. In place on an input that is not broadcast. No scratch. */
 void es_add(const es_add_params_t *params, const es_rows_t *a, const es_rows_t *b,
             const es_rows_t *out, uint32_t y0, uint32_t y1);
 

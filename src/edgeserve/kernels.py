@@ -100,9 +100,9 @@ class Conv2dParams(Params):
     """CONV_2D. ``weights`` int8, group by group: blocks of four output channels, interleaved
     [kernel_h][kernel_w][weight_c][4], then the one to three channels left.
 
-    The input zero point is folded into the biases; ``pads`` holds a row of taps of it for what lies
-    outside the image (where no window leaves it, the weights' own bytes, which cost nothing). Grouped
-    when ``weight_c`` is below the input's channels.
+    The input zero point is folded into the biases; ``pads`` holds a pixel of it for what lies outside
+    the image (where no window leaves it, the weights' own bytes, which cost nothing). Grouped when
+    ``weight_c`` is below the input's channels.
     """
 
     KERNEL = KernelId.CONV_2D
@@ -130,8 +130,7 @@ class Conv2dParams(Params):
 class DepthwiseParams(Params):
     """DEPTHWISE_CONV_2D. ``weights`` int8 [kernel_h][kernel_w][out_c]; out_c = in_c * multiplier.
 
-    The input zero point is folded into the biases; ``pad_value`` (the input zero point) stands for
-    every input element outside the image.
+    Biases and ``pads`` as for CONV_2D.
     """
 
     KERNEL = KernelId.DEPTHWISE_CONV_2D
@@ -146,13 +145,13 @@ class DepthwiseParams(Params):
     dilation_w: U16
     pad_top: U16
     pad_left: U16
-    pad_value: I32
     output_zero_point: I32
     act_min: I32
     act_max: I32
     multiplier: U32
     weights: Blob
     channels: Blob
+    pads: Blob
 
 
 @dataclass(frozen=True, slots=True)

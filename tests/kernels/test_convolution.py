@@ -182,7 +182,7 @@ SHAPES = [
     Case(3, 3, 2, 4, kernel=(7, 7)),
     Case(2, 9, 16, 3, kernel=(2, 2)),
 ]
-WALKS = [
+WALKS: list[dict[str, Any]] = [
     {},
     {"padding": "VALID"},
     {"stride": (2, 2)},

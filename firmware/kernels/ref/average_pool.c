@@ -1,6 +1,6 @@
 /* AVERAGE_POOL_2D, portable. */
-#include "es_conv.h"
 #include "es_kernels.h"
+#include "es_taps.h"
 
 static int32_t mean(int32_t sum, uint32_t count) {
     const int32_t n = count > 0 ? (int32_t)count : 1;

@@ -1,6 +1,6 @@
 /* MAX_POOL_2D, portable. */
-#include "es_conv.h"
 #include "es_kernels.h"
+#include "es_taps.h"
 
 void es_max_pool(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out, uint32_t y0,
                  uint32_t y1) {

@@ -194,7 +194,6 @@ def _conv2d(b: Builder, op: Op) -> None:
     place = _place(b, op, layer, o, out_c)
     weights = interleaved(layer.matrix, c // weight_c, f"weights {layer.weights.name}")
     zero_point = layer.in_quant.zero_point
-    row = zero_point.to_bytes(1, "little", signed=True) * (kernel_w * weight_c)
     sums = layer.matrix.reshape(out_c, -1).sum(axis=1, dtype=np.int64)
     params = Conv2dParams(
         kernel_h=kernel_h,
@@ -211,7 +210,7 @@ def _conv2d(b: Builder, op: Op) -> None:
         weight_c=weight_c,
         weights=weights,
         channels=layer.channels(layer.biases - zero_point * sums),
-        pads=Blob(row, f"padding {layer.source.name}", 1) if place.leaves else weights,
+        pads=_pads(layer, c) if place.leaves else weights,
     )
     _step(b, op, layer, place, params)
 
@@ -229,6 +228,7 @@ def _depthwise(b: Builder, op: Op) -> None:
         f"weights {list(layer.weights.shape)} are not [1, h, w, a multiple of {c} channels]",
     )
     place = _place(b, op, layer, o, out_c)
+    weights = Blob(layer.matrix.tobytes(), f"weights {layer.weights.name}")
     zero_point = layer.in_quant.zero_point
     sums = layer.matrix.reshape(-1, out_c).sum(axis=0, dtype=np.int64)
     params = DepthwiseParams(
@@ -240,15 +240,21 @@ def _depthwise(b: Builder, op: Op) -> None:
         dilation_w=o.dilation_w,
         pad_top=place.top,
         pad_left=place.left,
-        pad_value=zero_point,
         output_zero_point=layer.out_quant.zero_point,
         act_min=layer.act_min,
         act_max=layer.act_max,
         multiplier=out_c // c,
-        weights=Blob(layer.matrix.tobytes(), f"weights {layer.weights.name}"),
+        weights=weights,
         channels=layer.channels(layer.biases - zero_point * sums),
+        pads=_pads(layer, c) if place.leaves else weights,
     )
     _step(b, op, layer, place, params)
+
+
+def _pads(layer: _Layer, channels: int) -> Blob:
+    """One pixel outside the image."""
+    element = layer.in_quant.zero_point.to_bytes(1, "little", signed=True)
+    return Blob(element * channels, f"padding {layer.source.name}")
 
 
 def _step(

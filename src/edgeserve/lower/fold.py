@@ -1,8 +1,8 @@
 """Steps that their neighbours do on the way: padding before a convolution, a clamp after a step.
 
 A PAD is folded when each of its readers is a convolution, which pads by itself, and would take
-the same value for what lies outside the image. A look-up step is folded when its table is a clamp on
-all that the step before can write, as a RELU with equal scales is.
+the same value for what lies outside the image. A look-up step is folded when its table is a clamp
+on all that the step before can write, as a RELU with equal scales is.
 """
 
 from __future__ import annotations

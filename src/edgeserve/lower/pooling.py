@@ -13,7 +13,6 @@ from edgeserve.lower.builder import Builder
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.lower.window import Walk, need_shape, need_walk
 
-
 _MAX_WINDOW = 1 << 23
 """Elements whose sum surely fits an int32."""
 

@@ -35,7 +35,7 @@ def _softmax(b: Builder, op: Op) -> None:
         op,
         quant.zero_point == _OUTPUT_ZERO_POINT
         and abs(quant.scale - _OUTPUT_SCALE) <= 0.001 * _OUTPUT_SCALE,
-        f"its output has scale {quant.scale:g} and zero point {quant.zero_point}, not 1/256 and -128",
+        f"its output has scale {quant.scale:g}, zero point {quant.zero_point}, not 1/256, -128",
         hint=REQUANTIZE_HINT,
     )
     depth = source.shape[-1]
