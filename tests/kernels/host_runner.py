@@ -22,7 +22,7 @@ from edgeserve.table import write_table
 REPO = Path(__file__).resolve().parents[2]
 FIRMWARE = REPO / "firmware"
 ES_OK, ES_BAD_RECORD = 0, 8
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZERS = ("-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
 
 
 def present_kernels() -> list[str]:

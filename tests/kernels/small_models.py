@@ -33,6 +33,7 @@ def _one(
     rest: Callable[[ModelBuilder], Sequence[int | None]] = lambda b: (),
     shape: Sequence[int] = IMAGE,
     second: Sequence[int] | None = None,
+    second_quant: tuple[float, int] = (0.05, 1),
     dtypes: tuple[str, str] = ("int8", "int8"),
     out_quant: tuple[float, int] | None = (0.07, 3),
     outputs: int = 1,
@@ -43,7 +44,8 @@ def _one(
     quant: dict[str, Any] = {} if dtypes[0] == "float32" else {"scale": 0.05, "zero_point": -2}
     inputs = [b.tensor("x", shape, dtypes[0], **quant)]
     if second is not None:
-        inputs.append(b.tensor("x2", second, "int8", scale=0.05, zero_point=1))
+        scale, zero_point = second_quant
+        inputs.append(b.tensor("x2", second, "int8", scale=scale, zero_point=zero_point))
     slots: list[int | None] = [*inputs, *rest(b)]
     slots.insert(input_position, slots.pop(0))
     out_arguments: dict[str, Any] = {}
@@ -63,7 +65,12 @@ _POOL = {**_WINDOW, "filterHeight": 3, "filterWidth": 2}
 def _moving() -> dict[str, bytes]:
     return {
         "CONCATENATION": _one(
-            "CONCATENATION", (1, 5, 4, 8), {"axis": 3}, second=(1, 5, 4, 2), out_quant=SAME
+            "CONCATENATION",
+            (1, 5, 4, 8),
+            {"axis": 3},
+            second=(1, 5, 4, 2),
+            second_quant=SAME,
+            out_quant=SAME,
         ),
         "DEPTH_TO_SPACE": _one(
             "DEPTH_TO_SPACE", (1, 6, 4, 2), {"blockSize": 2}, shape=(1, 3, 2, 8), out_quant=SAME
@@ -83,7 +90,13 @@ def _moving() -> dict[str, bytes]:
             out_quant=SAME,
         ),
         "PACK": _one(
-            "PACK", (2, 6), {"axis": 0, "valuesCount": 2}, shape=(6,), second=(6,), out_quant=SAME
+            "PACK",
+            (2, 6),
+            {"axis": 0, "valuesCount": 2},
+            shape=(6,),
+            second=(6,),
+            second_quant=SAME,
+            out_quant=SAME,
         ),
         "PAD": _one(
             "PAD",

@@ -234,9 +234,9 @@ def try_damages(runner: HostRunner, cases: Sequence[Case], seeds: range) -> Coun
 def test_damaged_tables_stay_in_bounds(runner: HostRunner, cases: tuple[Case, ...]) -> None:
     for case in cases:
         assert runner.try_table(case.data, case.arena_bytes) == ES_OK, case.name
-    statuses = try_damages(runner, cases, range(10_000))
+    statuses = try_damages(runner, cases, range(50_000))
     assert len(statuses) >= 6, "the damages are all alike"
-    assert min(statuses[ES_OK], statuses.total() - statuses[ES_OK]) > 1_000, statuses
+    assert min(statuses[ES_OK], statuses.total() - statuses[ES_OK]) > 10_000, statuses
 
 
 def test_a_window_over_rows_that_are_not_there_is_refused(
@@ -261,4 +261,4 @@ def test_damaged_reference_models_stay_in_bounds(runner: HostRunner, shared_data
 
 @pytest.mark.soak
 def test_many_damaged_tables_stay_in_bounds(runner: HostRunner, cases: tuple[Case, ...]) -> None:
-    try_damages(runner, cases, range(10_000, 1_000_000))
+    try_damages(runner, cases, range(50_000, 5_000_000))
