@@ -202,7 +202,7 @@ void es_lstm(const es_lstm_params_t *params, const es_lstm_blobs_t *blobs, const
              int8_t *output_state, int16_t *cell_state, const es_rows_t *out, uint32_t y0,
              uint32_t y1);
 
-enum { ES_REDUCE_SUM = 0, ES_REDUCE_MAX = 1 };
+enum { ES_REDUCE_SUM = 0, ES_REDUCE_MAX = 1, ES_REDUCE_SUM_UNSIGNED = 2 };
 
 typedef struct es_reduce_params {
     uint32_t mode;
@@ -218,7 +218,8 @@ typedef struct es_reduce_params {
 
 /* Output row y, element (i, j) over kept_dims [1] and [2], reduces the input elements at (y, i, j) .
  * kept_strides + (k, l, m) . reduced_strides: the maximum, or clamp(requantize(start + sum) + zero
- * point). in, out: int8; in: dense, the strides count from its first element. No scratch. */
+ * point). in, out: int8, or uint8 by another name for SUM_UNSIGNED; in: dense, the strides count from
+ * its first element. No scratch. */
 void es_reduce(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
                uint32_t y0, uint32_t y1);
 

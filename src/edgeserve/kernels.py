@@ -234,10 +234,14 @@ class MaxPoolParams(Params):
 
 
 class ReduceMode(IntEnum):
-    """MEAN is a SUM whose multiplier divides by the number of elements."""
+    """MEAN is a SUM whose multiplier divides by the number of elements.
+
+    SUM_UNSIGNED takes the bits of every int8, also of the result, for those of a uint8.
+    """
 
     SUM = 0
     MAX = 1
+    SUM_UNSIGNED = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from edgeserve.errors import UnsupportedOp
 from edgeserve.graph import Graph
-from edgeserve.lower import alias, convolution, fold, fully_connected, pooling, recurrent, softmax
+from edgeserve.lower import (
+    alias,
+    convolution,
+    edge,
+    elementwise,
+    fold,
+    fully_connected,
+    movement,
+    pooling,
+    recurrent,
+    reduction,
+    resize,
+    softmax,
+)
 from edgeserve.lower.builder import Builder
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.program import Program
@@ -12,9 +25,14 @@ from edgeserve.program import Program
 LOWERINGS: Lowerings = {
     **alias.LOWERINGS,
     **convolution.LOWERINGS,
+    **edge.LOWERINGS,
+    **elementwise.LOWERINGS,
     **fully_connected.LOWERINGS,
+    **movement.LOWERINGS,
     **pooling.LOWERINGS,
     **recurrent.LOWERINGS,
+    **reduction.LOWERINGS,
+    **resize.LOWERINGS,
     **softmax.LOWERINGS,
 }
 

@@ -47,6 +47,7 @@ class Builder:
         self._values: list[Value] = []
         self._steps: list[Step] = []
         self._folded: list[Folded] = []
+        self._notes: list[str] = []
         self._value_of: dict[int, int] = {}
         self._readers: dict[int, list[Op]] = {}
         self._writer = {index: op for op in graph.ops for index in op.outputs}
@@ -194,6 +195,10 @@ class Builder:
         """The first step that an operator was lowered to, None before that or when it has none."""
         return next((step.index for step in self._steps if step.op == op.index), None)
 
+    def note(self, text: str) -> None:
+        """A one-line remark for the user."""
+        self._notes.append(text)
+
     def state(self, tensor: Tensor, *, fill: int = 0) -> int:
         """The value that keeps a variable tensor between inferences; its index."""
         if tensor.index not in self._value_of:
@@ -283,7 +288,7 @@ class Builder:
             inputs=tuple(self._port(index) for index in self.graph.inputs),
             outputs=tuple(self._port(index) for index in self.graph.outputs),
             folded=tuple(self._folded),
-            notes=self.graph.notes,
+            notes=(*self.graph.notes, *self._notes),
         )
 
     def _port(self, index: int) -> Port:

@@ -1,0 +1,36 @@
+/* Adapter of CONCATENATION and PACK. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const uint32_t count = es_call_input_count(call);
+    const es_operand_record_t *out = es_call_operand(call, count);
+    uint64_t c = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const es_operand_record_t *in = es_call_operand(call, i);
+        if (in->dtype != out->dtype || in->h != out->h || in->w != out->w) {
+            return ES_BAD_RECORD;
+        }
+        c += in->c;
+    }
+    return c == out->c ? ES_OK : ES_BAD_RECORD;
+}
+
+static void run(const es_call_t *call) {
+    const es_rows_t out = es_call_output(call);
+    uint32_t first = 0;
+
+    for (uint32_t i = 0; i < es_call_input_count(call); i++) {
+        const es_rows_t in = es_call_rows(call, i);
+        es_concatenation(&in, &out, first, call->y0, call->y1);
+        first += in.c;
+    }
+}
+
+const es_kernel_t es_kernel_concatenation = {
+    .id = 15,
+    .params_bytes = 0,
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,75 @@
+/* Questions that several adapters ask of a record. */
+#ifndef ES_CHECKS_H
+#define ES_CHECKS_H
+
+#include "es_adapter.h"
+
+static inline int es_is_between(int32_t value, int32_t low, int32_t high) {
+    return value >= low && value <= high;
+}
+
+/* A power of two that es_requantize() can shift by. */
+static inline int es_is_shift(int32_t shift) {
+    return es_is_between(shift, -31, 30);
+}
+
+/* A zero point of an 8-bit type, or one with its sign turned. */
+static inline int es_is_offset(int32_t offset) {
+    return es_is_between(offset, -256, 256);
+}
+
+static inline uint64_t es_row_elements(const es_operand_record_t *o) {
+    return (uint64_t)o->w * o->c;
+}
+
+/* True when row y of one is as long as row y of the other, element for element. */
+static inline int es_same_rows(const es_operand_record_t *a, const es_operand_record_t *b) {
+    return a->h == b->h && es_row_elements(a) == es_row_elements(b);
+}
+
+static inline int es_same_extents(const es_operand_record_t *a, const es_operand_record_t *b) {
+    return a->h == b->h && a->w == b->w && a->c == b->c;
+}
+
+/* True for two int8 inputs and an int8 output of which each input extent is the output's, or 1. */
+static inline int es_is_binary(const es_call_t *call) {
+    if (!es_call_has_types(call, 2, ES_INT8, ES_INT8)) {
+        return 0;
+    }
+    const es_operand_record_t *out = es_call_operand(call, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        const es_operand_record_t *in = es_call_operand(call, i);
+        if ((in->h != 1 && in->h != out->h) || (in->w != 1 && in->w != out->w) ||
+            (in->c != 1 && in->c != out->c)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Multiplies `dims` as long as the product stays at or below `limit`; 0 when it does not. */
+static inline uint64_t es_product(const uint32_t *dims, uint32_t count, uint64_t limit) {
+    uint64_t product = 1;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (dims[i] == 0 || product > limit / dims[i]) {
+            return 0;
+        }
+        product *= dims[i];
+    }
+    return product;
+}
+
+/* The least and greatest of sum(index * stride): grows *low and *high by them. The caller has
+ * bounded the product of the dims by 2^32, so nothing overflows. */
+static inline void es_reach(const uint32_t *dims, const int32_t *strides, uint32_t count,
+                            int64_t *low, int64_t *high) {
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t far = (int64_t)(dims[i] - 1) * strides[i];
+        const int64_t limit = (int64_t)1 << 40; /* far beyond any operand: keeps the sums small */
+        far = far > limit ? limit : far < -limit ? -limit : far;
+        *(far < 0 ? low : high) += far;
+    }
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* Adapter of PRELU. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_prelu_params_t *p = es_call_params(call);
+
+    return es_is_binary(call) && es_is_offset(p->input_offset) && es_is_offset(p->alpha_offset) &&
+                   es_is_shift(p->positive_shift) && es_is_shift(p->negative_shift)
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
+static void run(const es_call_t *call) {
+    const es_prelu_params_t *p = es_call_params(call);
+    const es_rows_t a = es_call_rows(call, 0);
+    const es_rows_t b = es_call_rows(call, 1);
+    const es_rows_t out = es_call_output(call);
+
+    es_prelu(p, &a, &b, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_prelu = {
+    .id = 13,
+    .params_bytes = sizeof(es_prelu_params_t),
+    .check = check,
+    .run = run,
+};

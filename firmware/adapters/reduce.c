@@ -1,0 +1,38 @@
+/* Adapter of MEAN, SUM and REDUCE_MAX. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_reduce_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8) || !es_call_is_dense(call, 0)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    const uint64_t total = es_row_elements(in) * in->h, row = es_row_elements(out);
+    if (p->mode > ES_REDUCE_SUM_UNSIGNED || p->kept_dims[0] != out->h || total > INT32_MAX ||
+        es_product(p->kept_dims + 1, 2, row) != row || es_product(p->reduced_dims, 3, total) == 0 ||
+        !es_is_shift(p->shift)) {
+        return ES_BAD_RECORD;
+    }
+    int64_t low = 0, high = 0;
+    es_reach(p->kept_dims, p->kept_strides, 3, &low, &high);
+    es_reach(p->reduced_dims, p->reduced_strides, 3, &low, &high);
+    return low >= 0 && high < (int64_t)total ? ES_OK : ES_OUT_OF_BOUNDS;
+}
+
+static void run(const es_call_t *call) {
+    const es_reduce_params_t *p = es_call_params(call);
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_reduce(p, &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_reduce = {
+    .id = 7,
+    .params_bytes = sizeof(es_reduce_params_t),
+    .check = check,
+    .run = run,
+};
