@@ -103,9 +103,13 @@ class MissingTool(ToolError):
 class ToolFailed(ToolError):
     """A program ran and failed; ``tail`` holds the last lines that it wrote."""
 
-    def __init__(self, tool: str, *, status: str, tail: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self, tool: str, *, status: str, tail: tuple[str, ...] = (), hint: str = ""
+    ) -> None:
         last = next((line for line in reversed(tail) if line.strip()), "")
-        super().__init__(f"{tool} failed ({status}){': ' + last.strip() if last else ''}", hint=hint)
+        super().__init__(
+            f"{tool} failed ({status}){': ' + last.strip() if last else ''}", hint=hint
+        )
         self.tool = tool
         self.status = status
         self.tail = tail

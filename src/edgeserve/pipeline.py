@@ -127,6 +127,7 @@ def convert(
             source,
             calibration=calibration,
             trust_source=trust_source,
+            name=destination.name,
             work_dir=Path(work),
             progress=progress,
             image_range=image_range,

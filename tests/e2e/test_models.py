@@ -1,0 +1,96 @@
+"""The public models, whole: from the file to an emulated Cortex-M7, verified and weighed."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.models import GOLDEN, measure
+from edgeserve import pipeline
+from edgeserve.build import compiler_version
+
+MODELS = (
+    "hello_world_int8",
+    "ad01_int8",
+    "micro_speech_quantized",
+    "kws_ref_model",
+    "pretrainedResnet_quant",
+    "vww_96_int8",
+    "person_detect",
+)
+MLPERF_TINY = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "vww_96_int8")
+# Of TensorFlow Lite Micro for the same input, but ad01's: LiteRT's own reference (docs/DESIGN.md).
+OUTPUT_CRC32 = {
+    "hello_world_int8": "71beeff9",
+    "ad01_int8": "924f5a32",
+    "micro_speech_quantized": "c002d0b0",
+    "kws_ref_model": "f7cb3257",
+    "pretrainedResnet_quant": "942bd32c",
+    "vww_96_int8": "90d2a596",
+    "person_detect": "01a5a599",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles of this test alone; compiled objects are shared through the cache's object store."""
+    monkeypatch.chdir(tmp_path)
+
+
+def model_path(shared_data: Path, name: str) -> Path:
+    return shared_data / "models" / f"{name}.tflite"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_step_equals_the_oracle(shared_data: Path, name: str) -> None:
+    path = model_path(shared_data, name)
+    _, found = pipeline.verify(path, "mps2-an500", board=None, inputs=20)
+    assert found.first_difference is None
+    assert found.differing_bytes == 0
+    assert len(found.inputs) == 20
+    assert found.coverage.uncovered == ()
+    assert found.coverage.covered + len(found.coverage.folded) == found.coverage.total
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_costs_what_is_recorded(shared_data: Path, name: str) -> None:
+    golden: dict[str, Any] = json.loads(GOLDEN.read_text())
+    compiler, row = measure(model_path(shared_data, name))
+    recorded = golden["models"][name]
+    assert row.output_crc32 == OUTPUT_CRC32[name]
+    assert row.arena_bytes == row.live_bound_bytes
+    assert row.arena_high_water_bytes <= row.arena_bytes
+    assert row.ram_other_bytes < 1024
+    assert row.code_bytes < 16 * 1024
+    assert row.stack_high_water_bytes <= row.stack_bytes
+    if compiler == golden["compiler"]:
+        assert asdict(row) == recorded
+    else:
+        assert row.instructions <= recorded["instructions"] * 1.1
+
+
+@pytest.mark.parametrize("name", MLPERF_TINY)
+def test_portable_kernels_beat_the_rivals_reference(name: str) -> None:
+    rivals = tomllib.loads((Path(GOLDEN).parents[2] / "benchmarks" / "rivals.toml").read_text())
+    golden: dict[str, Any] = json.loads(GOLDEN.read_text())
+    limit = 0.75 * rivals[name]["reference_instructions"]
+    assert golden["models"][name]["instructions"] <= limit
+
+
+def test_a_model_in_the_flash_partition_gives_the_same_bytes(shared_data: Path) -> None:
+    path = model_path(shared_data, "kws_ref_model")
+    target, found = pipeline.verify(path, "mps2-an500", board=None, inputs=2, partition=True)
+    assert target.image is not None
+    assert target.image.partition is not None
+    assert found.equal
+
+
+def test_recorded_compiler_is_named(shared_data: Path) -> None:
+    """The record says which compiler its exact counts hold for."""
+    golden = json.loads(GOLDEN.read_text())
+    assert golden["compiler"].split()[0] == compiler_version("arm-none-eabi-gcc").split()[0]
