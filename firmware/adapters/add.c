@@ -5,9 +5,8 @@
 static es_status_t check(const es_call_t *call) {
     const es_add_params_t *p = es_call_params(call);
 
-    return es_is_binary(call) && es_is_between(p->left_shift, 0, 20) && es_is_offset(p->offset_1) &&
-                   es_is_offset(p->offset_2) && es_is_between(p->shift_1, -31, 0) &&
-                   es_is_between(p->shift_2, -31, 0) && es_is_between(p->output_shift, -31, 0)
+    return es_is_binary(call) && es_is_offset(p->offset_2) && es_is_between(p->shift_2, -31, 0) &&
+                   es_is_between(p->output_shift, -31, 0)
                ? ES_OK
                : ES_BAD_RECORD;
 }

@@ -233,14 +233,12 @@ void es_look_up(const es_rows_t *in, const es_rows_t *out, const uint8_t table[2
                 uint32_t y1);
 
 typedef struct es_add_params {
-    int32_t left_shift;
+    int32_t factor_1;
     int32_t offset_1;
-    int32_t multiplier_1;
-    int32_t shift_1;
+    int32_t factor_2; /* 1, or -1 */
     int32_t offset_2;
     int32_t multiplier_2;
     int32_t shift_2;
-    uint32_t subtract; /* 0 or 1 */
     int32_t output_zero_point;
     int32_t output_multiplier;
     int32_t output_shift;
@@ -248,9 +246,10 @@ typedef struct es_add_params {
     int32_t act_max;
 } es_add_params_t;
 
-/* out = clamp(requantize(A + B) + zero point), A and B being requantize((in + offset) << left_shift);
- * A - B where `subtract` is 1. a, b, out: int8; an input's h, w or c of 1 is broadcast. The
- * shifts are not positive. In place on an input that is not broadcast. No scratch. */
+/* out = clamp(requantize(A + factor_2 * B) + zero point) with A = a * factor_1 + offset_1, which needs
+ * no rounding because a is the input of the greater scale, and B = requantize((b + offset_2) << 20).
+ * a, b, out: int8; an input's h, w or c of 1 is broadcast. The shifts are not positive. In place on an
+ * input that is not broadcast. No scratch. */
 void es_add(const es_add_params_t *params, const es_rows_t *a, const es_rows_t *b,
             const es_rows_t *out, uint32_t y0, uint32_t y1);
 

@@ -1,9 +1,9 @@
 """The one table of kernels that the runtime has: their ids, parameter records, sources and scratch.
 
 A parameter record is a C struct of little-endian fields, described here by a dataclass whose
-annotations give each field's width. The struct of the same name in ``firmware/include/es_kernels.h``
-must have the same layout; a test compiles it and compares every offset. Fields are ordered so that no
-padding is needed anywhere but at the end, where the record is rounded up to four bytes.
+annotations give each field's width. The struct in ``firmware/kernels/es_kernels.h`` must have the
+same layout; a test compiles it and compares every offset. Fields are ordered so that no padding is
+needed anywhere but at the end, where the record is rounded up to four bytes.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Params:
 
     KERNEL: ClassVar[KernelId]
     SOURCE: ClassVar[str]
-    """Stem of the kernel's source file under ``firmware/kernels/<isa>/`` and ``firmware/adapters/``."""
+    """Stem of the source files in ``firmware/kernels/<isa>/`` and ``firmware/adapters/``."""
     SYMBOL: ClassVar[str]
     """The ``es_kernel_t`` that the adapter defines."""
 
@@ -249,8 +249,8 @@ class ReduceParams(Params):
     """MEAN, SUM, REDUCE_MAX. Adjacent kept and adjacent reduced dimensions are merged on the host.
 
     Output element (i, j, k) over ``kept_dims`` reduces the input elements at
-    ``sum(index * stride)`` over ``kept_strides`` and ``reduced_strides`` (in elements); ``kept_dims[0]``
-    are the output's rows. A sum begins at ``start``, which takes the zero points off.
+    ``sum(index * stride)`` over ``kept_strides`` and ``reduced_strides`` (in elements);
+    ``kept_dims[0]`` are the output's rows. A sum begins at ``start``, which takes off the zero points.
     """
 
     KERNEL = KernelId.REDUCE
@@ -294,20 +294,22 @@ class LookUpParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class AddParams(Params):
-    """ADD, and SUB where ``subtract`` is 1; an input of extent 1 in h, w or c is broadcast."""
+    """ADD and SUB; an input of extent 1 in h, w or c is broadcast.
+
+    The first input is the one with the greater scale: ``factor_1`` (plus or minus 2^19) scales it
+    exactly. The second is scaled by a multiplier, and subtracted where ``factor_2`` is -1.
+    """
 
     KERNEL = KernelId.ADD
     SOURCE = "add"
     SYMBOL = "es_kernel_add"
 
-    left_shift: I32
+    factor_1: I32
     offset_1: I32
-    multiplier_1: I32
-    shift_1: I32
+    factor_2: I32
     offset_2: I32
     multiplier_2: I32
     shift_2: I32
-    subtract: U32
     output_zero_point: I32
     output_multiplier: I32
     output_shift: I32
@@ -333,6 +335,8 @@ class MulParams(Params):
 
 
 class ExtremumMode(IntEnum):
+    """Which of two elements is kept."""
+
     MINIMUM = 0
     MAXIMUM = 1
 
@@ -445,8 +449,8 @@ class ResizeNearestParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class ResizeBilinearParams(Params):
-    """RESIZE_BILINEAR. ``rows`` and ``columns`` hold {uint16 low, uint16 high, int32 fraction} of each
-    output; the fraction of ``high`` is in 1/1024 and lies in [-512, 1536].
+    """RESIZE_BILINEAR. ``rows`` and ``columns`` hold {uint16 low, uint16 high, int32 fraction} of
+    each output; the fraction of ``high`` is in 1/1024 and lies in [-512, 1536].
     """
 
     KERNEL = KernelId.RESIZE_BILINEAR

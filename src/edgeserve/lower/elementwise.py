@@ -37,30 +37,31 @@ LEFT_SHIFT = 20
 
 
 def _add(b: Builder, op: Op) -> None:
+    """Both inputs are brought to twice the greater scale, times 2^-20: for one that is a shift."""
     assert isinstance(op.options, ActivationOptions)
     first, second, output = _int8_operands(b, op)
+    sign_1, sign_2 = 1, -1 if op.kind is OpKind.SUB else 1
+    if b.quant(op, second).scale > b.quant(op, first).scale:
+        first, second, sign_1, sign_2 = second, first, sign_2, sign_1
     quant_1, quant_2, out_quant = b.quant(op, first), b.quant(op, second), b.quant(op, output)
-    twice_max = 2.0 * max(quant_1.scale, quant_2.scale)
-    scale_1 = requant(quant_1.scale / twice_max)
-    scale_2 = requant(quant_2.scale / twice_max)
-    scale_out = requant(twice_max / ((1 << LEFT_SHIFT) * out_quant.scale))
+    twice = 2.0 * quant_1.scale
+    scale_2 = requant(quant_2.scale / twice)
+    scale_out = requant(twice / ((1 << LEFT_SHIFT) * out_quant.scale))
     b.need(
         op,
         scale_out.shift <= 0,
-        f"its output scale {out_quant.scale:g} is too small for its inputs' "
-        f"{max(quant_1.scale, quant_2.scale):g}",
+        f"its output scale {out_quant.scale:g} is too small for its inputs' {quant_1.scale:g}",
         hint=REQUANTIZE_HINT,
     )
     low, high = fused_range(b, op, op.options.activation, out_quant)
+    factor_1 = sign_1 * (1 << LEFT_SHIFT - 1)
     params = AddParams(
-        left_shift=LEFT_SHIFT,
-        offset_1=-quant_1.zero_point,
-        multiplier_1=scale_1.multiplier,
-        shift_1=scale_1.shift,
+        factor_1=factor_1,
+        offset_1=-quant_1.zero_point * factor_1,
+        factor_2=sign_2,
         offset_2=-quant_2.zero_point,
         multiplier_2=scale_2.multiplier,
         shift_2=scale_2.shift,
-        subtract=int(op.kind is OpKind.SUB),
         output_zero_point=out_quant.zero_point,
         output_multiplier=scale_out.multiplier,
         output_shift=scale_out.shift,
