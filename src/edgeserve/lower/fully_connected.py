@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
+from math import isfinite
 
-from edgeserve.graph import DType, FullyConnectedOptions, Op, OpKind
+import numpy as np
+import numpy.typing as npt
+
+from edgeserve.graph import DType, FullyConnectedOptions, Op, OpKind, Tensor
 from edgeserve.kernels import Blob, FullyConnectedParams, channel_table
-from edgeserve.lower.builder import Builder
+from edgeserve.lower.activation import fused_range
+from edgeserve.lower.builder import REQUANTIZE_HINT, Builder
 from edgeserve.lower.lowering import Lowerings
-from edgeserve.lower.requant import activation_range, requant
+from edgeserve.lower.requant import requant
 
 
 def _fully_connected(b: Builder, op: Op) -> None:
@@ -30,15 +34,14 @@ def _fully_connected(b: Builder, op: Op) -> None:
     )
     in_quant, out_quant = b.quant(op, source), b.quant(op, output)
     matrix = b.constant(op, weights, "weight matrix").astype(np.int64)
-    assert weights.quant is not None
-    b.need(op, set(weights.quant.zero_points) == {0}, "its weights have a zero point")
-    factors = _factors(in_quant.scale, weights.quant.scales, out_quant.scale, out_c)
-    biases = np.zeros(out_c, np.int64)
-    if bias is not None:
-        biases = b.constant(op, bias, "bias").astype(np.int64).reshape(out_c)
-    biases = biases - in_quant.zero_point * matrix.sum(axis=1)
+    scales = _weight_scales(b, op, weights)
+    factors = _factors(in_quant.scale, scales, out_quant.scale, out_c)
+    b.need(
+        op, all(map(isfinite, factors)), "its scales have no finite product", hint=REQUANTIZE_HINT
+    )
+    biases = _biases(b, op, bias, out_c) - in_quant.zero_point * matrix.sum(axis=1)
     requants = [requant(factor) for factor in factors]
-    low, high = activation_range(op.options.activation, out_quant)
+    low, high = fused_range(b, op, op.options.activation, out_quant)
     params = FullyConnectedParams(
         output_zero_point=out_quant.zero_point,
         act_min=low,
@@ -59,6 +62,29 @@ def _fully_connected(b: Builder, op: Op) -> None:
         (rows, 1, out_c),
         macs=rows * depth * out_c,
     )
+
+
+def _weight_scales(b: Builder, op: Op, weights: Tensor) -> tuple[float, ...]:
+    """One scale, or one an output channel."""
+    quant = weights.quant
+    if quant is None or (len(quant.scales) > 1 and quant.axis != 0):
+        raise b.unsupported(
+            op, f"its weights {weights.name!r} have no scale a channel", hint=REQUANTIZE_HINT
+        )
+    b.need(op, set(quant.zero_points) == {0}, "its weights have a zero point", hint=REQUANTIZE_HINT)
+    return quant.scales
+
+
+def _biases(b: Builder, op: Op, bias: Tensor | None, out_c: int) -> npt.NDArray[np.int64]:
+    if bias is None:
+        return np.zeros(out_c, np.int64)
+    b.need_dtype(op, bias, DType.INT32)
+    b.need(
+        op,
+        bias.elements == out_c,
+        f"its bias {bias.name!r} has {bias.elements} elements for {out_c} outputs",
+    )
+    return b.constant(op, bias, "bias").astype(np.int64).reshape(out_c)
 
 
 def wrap_int32(value: int) -> int:

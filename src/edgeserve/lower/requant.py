@@ -17,7 +17,7 @@ INT8_MIN, INT8_MAX = -128, 127
 
 @dataclass(frozen=True, slots=True)
 class Requant:
-    """A real factor as ``multiplier / 2**31 * 2**shift``; the multiplier is 0 or in [2^30, 2^31)."""
+    """A real factor as ``multiplier / 2**31 * 2**shift``; multiplier 0 or in [2^30, 2^31)."""
 
     multiplier: int
     shift: int
@@ -44,12 +44,13 @@ def requant(factor: float) -> Requant:
 
 def round_half_away(value: float) -> int:
     """std::round: to nearest, ties away from zero."""
-    return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
 def float32(value: float) -> float:
-    """The nearest float32, widened."""
-    return float(np.float32(value))
+    """The nearest float32, widened; infinite beyond their range."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(value))
 
 
 def quantize_to_int8(value: float, quant: Quant) -> int:
