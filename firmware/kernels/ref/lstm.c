@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Products of Q15 numbers and what follows are gemmlowp's int16 fixed point. All intermediate values
- * stay inside int16 for every argument, so plain int32 gives the same bits. */
+/* Products of Q15 numbers and what follows are gemmlowp's int16 fixed point. All intermediate
+ * values stay inside int16 for every argument, so plain int32 gives the same bits. */
 static int32_t mul_q15(int32_t a, int32_t b) {
     return (a * b + (1 << 14)) >> 15;
 }
@@ -87,12 +87,10 @@ typedef struct position {
 /* The next gate of the layout, before its activation. */
 static int32_t gate(const es_lstm_params_t *p, uint32_t g, position_t *at, const int8_t *x,
                     uint32_t depth, const int8_t *state, uint32_t cells) {
-    const int32_t from_input =
-        es_requantize(dot(x, at->weights, depth, at->biases[0]), p->input_multipliers[g],
-                      p->input_shifts[g]);
-    const int32_t from_state =
-        es_requantize(dot(state, at->recurrent, cells, at->biases[1]),
-                      p->recurrent_multipliers[g], p->recurrent_shifts[g]);
+    const int32_t from_input = es_requantize(dot(x, at->weights, depth, at->biases[0]),
+                                             p->input_multipliers[g], p->input_shifts[g]);
+    const int32_t from_state = es_requantize(dot(state, at->recurrent, cells, at->biases[1]),
+                                             p->recurrent_multipliers[g], p->recurrent_shifts[g]);
 
     at->weights += depth;
     at->recurrent += cells;
@@ -133,12 +131,12 @@ void es_lstm(const es_lstm_params_t *p, const es_lstm_blobs_t *blobs, const es_r
                 gates[ES_LSTM_INPUT] = INT16_MAX - gates[ES_LSTM_FORGET];
             }
             const int32_t cell = remember(p, cell_state[n], gates);
-            const int32_t hidden = es_requantize(
-                gates[ES_LSTM_OUTPUT] * tanh_q15(cell, cell_integer_bits), p->hidden_multiplier,
-                p->hidden_shift);
+            const int32_t hidden =
+                es_requantize(gates[ES_LSTM_OUTPUT] * tanh_q15(cell, cell_integer_bits),
+                              p->hidden_multiplier, p->hidden_shift);
             cell_state[n] = (int16_t)cell;
-            q[n] = (int8_t)es_clamp(es_wrapping_add(hidden, p->hidden_zero_point), INT8_MIN,
-                                    INT8_MAX);
+            q[n] =
+                (int8_t)es_clamp(es_wrapping_add(hidden, p->hidden_zero_point), INT8_MIN, INT8_MAX);
         }
         memcpy(output_state, q, cells);
     }
