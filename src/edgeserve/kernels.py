@@ -250,7 +250,7 @@ class ReduceParams(Params):
 
     Output element (i, j, k) over ``kept_dims`` reduces the input elements at
     ``sum(index * stride)`` over ``kept_strides`` and ``reduced_strides`` (in elements);
-    ``kept_dims[0]`` are the output's rows. A sum begins at ``start``, which takes off the zero points.
+    ``kept_dims[0]`` are the output's rows. A sum begins at ``start``, minus the zero points.
     """
 
     KERNEL = KernelId.REDUCE

@@ -91,6 +91,13 @@ def test_reduce_at_extreme_scales(
     assert_conforms(runner, reduce(kind, shape, (1, 2), quants=quants))
 
 
+def test_sum_says_that_the_reference_takes_its_elements_for_uint8(runner: HostRunner) -> None:
+    model = reduce("SUM", (1, 4, 1, 1), (1,), quants=((1.0, 0), (4.1, 0)))
+    inputs = [[np.full((1, 4, 1, 1), value, np.int8)] for value in (-128, -1, 0, 127)]
+    program = assert_conforms(runner, model, inputs=inputs)
+    assert ["uint8" in note for note in program.notes] == [True]
+
+
 def test_mean_rounds_as_the_reference_for_many_counts(runner: HostRunner) -> None:
     for count in range(1, 60):
         assert_conforms(runner, reduce("MEAN", (1, count, 1, 24), (1, 2)), runs=1, seed=count)
