@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +26,13 @@ from edgeserve.project import (
     object_of,
     read_project,
 )
-from edgeserve.stack import Deepest, add_disassembly, read_call_graphs, worst_case_stack
+from edgeserve.stack import (
+    CallGraph,
+    Deepest,
+    add_disassembly,
+    read_call_graphs,
+    worst_case_stack,
+)
 
 APT_PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
@@ -38,8 +44,12 @@ _API = (
     *("es_step_kernel", "es_arena_bytes", "es_table_bytes", "es_table_sha256"),
     *("es_table_arena_bytes", "es_status_text", "es_input_count", "es_output_count"),
 )
+BUILT_FOLDER = f"{BUILD_FOLDER}/built"
+"""Where objects go: not the Makefile's folder, where other flags may have made them."""
+
 _SHARED = (Part.CODE, Part.PORT)
 _TIMEOUT_S = 300.0
+_WORD_BYTES = 4
 _TAIL_LINES = 20
 
 
@@ -62,8 +72,7 @@ def build(
     if partition and kind is not ImageKind.BENCH:
         raise ConfigError("only the bench image can leave its model to a partition")
     suffix = "-partition" if partition else ""
-    # Not the Makefile's folder: other flags may have made the objects there.
-    objects_folder = f"{BUILD_FOLDER}/built{suffix}"
+    objects_folder = f"{BUILT_FOLDER}{suffix}"
     sources = project.sources_of(kind, partition=partition)
     for source in sources:
         _compile(project, source, folder, objects_folder, partition, tuple(extra_flags))
@@ -203,35 +212,45 @@ def _weigh(
     code_objects = [name for name, source in objects.items() if source.part is Part.CODE]
     code_elf = f"{objects_folder}/code.elf"
     library = library_members(project, folder, code_objects, code_elf)
-    sums = {part: [0, 0] for part in Part}
+    flash, ram = dict.fromkeys(Part, 0), dict.fromkeys(Part, 0)
     for piece in pieces:
         part = _part_of(piece, objects, library)
-        sums[part][0] += piece.flash_bytes
-        sums[part][1] += piece.ram_bytes
+        flash[part] += in_words(piece.flash_bytes)
+        ram[part] += in_words(piece.ram_bytes)
     arena = sum(piece.ram_bytes for piece in pieces if piece.section == ".bss.bench_arena")
     arena_bytes = min(arena, project.arena_bytes)
     state_bytes = sum(
-        piece.ram_bytes
+        in_words(piece.ram_bytes)
         for piece in pieces
         if piece.section == ".bss.model" and piece.origin in objects
     )
-    harness = (Part.PORT, Part.BENCH, Part.APP)
+    # What is left over is the harness's, padding between pieces with it.
     core = (Part.CODE, Part.TABLE, Part.KERNEL_LIST)
-    table_bytes = project.table_bytes if partition else sums[Part.TABLE][0]
+    harness_bytes = sum(piece.flash_bytes for piece in pieces) - sum(flash[part] for part in core)
+    ram_other_bytes = sum(ram[part] for part in core) + state_bytes
+    bench_ram_bytes = sum(piece.ram_bytes for piece in pieces) - arena_bytes - ram_other_bytes
+    table_bytes = project.table_bytes if partition else flash[Part.TABLE]
     deepest = None if project.is_host else _deepest(project, folder, objects, code_elf)
     return Image(
         elf=folder / elf,
         compiler=compiler_version(project.compiler),
-        code_bytes=sums[Part.CODE][0],
-        model_bytes=table_bytes + sums[Part.KERNEL_LIST][0],
-        harness_bytes=sum(sums[part][0] for part in harness),
+        code_bytes=flash[Part.CODE],
+        model_bytes=table_bytes + flash[Part.KERNEL_LIST],
+        harness_bytes=harness_bytes,
         arena_bytes=project.arena_bytes,
-        ram_other_bytes=sum(sums[part][1] for part in core) + state_bytes,
-        bench_ram_bytes=sum(sums[part][1] for part in harness) - arena_bytes - state_bytes,
+        ram_other_bytes=ram_other_bytes,
+        bench_ram_bytes=bench_ram_bytes,
         stack_bytes=deepest.stack_bytes if deepest else None,
         stack_chain=deepest.chain if deepest else (),
         partition=_partition(project, folder, elf) if partition else None,
     )
+
+
+def in_words(size_bytes: int) -> int:
+    """What a piece counts as: up to the next word. The padding that the linker really puts after it
+    depends on what comes next, and then the same kernel would weigh more in one image than in another.
+    """
+    return -(-size_bytes // _WORD_BYTES) * _WORD_BYTES
 
 
 def _part_of(piece: Placed, objects: dict[str, ProjectSource], library: frozenset[str]) -> Part:
@@ -266,9 +285,19 @@ def library_members(
 def _deepest(
     project: Project, folder: Path, objects: dict[str, ProjectSource], code_elf: str
 ) -> Deepest:
-    """The worst of es_init() and es_run(), which reach kernels through pointers by convention:
-    ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
-    """
+    """The worst of es_init() and es_run()."""
+    graph = call_graph(project, folder, objects, code_elf)
+    adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
+    checks = [f"{path}:check" for path in adapters]
+    runs = [f"{path}:run" for path in adapters]
+    found = (init_stack(graph, checks), run_stack(graph, runs))
+    return max(found, key=lambda deepest: deepest.stack_bytes)
+
+
+def call_graph(
+    project: Project, folder: Path, objects: Mapping[str, ProjectSource], code_elf: str
+) -> CallGraph:
+    """Who calls whom in runtime, kernels and the library functions linked into ``code_elf``."""
     graphs = [
         (folder / name).with_suffix(".ci").read_text()
         for name, source in objects.items()
@@ -278,14 +307,21 @@ def _deepest(
     objdump = project.compiler.removesuffix("gcc") + "objdump"
     disassembly = run_tool((objdump, "-d", "--no-show-raw-insn", code_elf), cwd=folder)
     add_disassembly(graph, disassembly, _symbols(project, folder, code_elf))
-    adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
-    checks = [f"{path}:check" for path in adapters]
-    runs = [f"{path}:run" for path in adapters]
+    return graph
+
+
+def init_stack(graph: CallGraph, checks: Sequence[str]) -> Deepest:
+    """The worst of es_init(), which reaches the adapters' ``checks`` through pointers:
+    ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
+    """
     # The compiler may inline check_step() and check_table() into their only callers.
     inlined = ("es_init", "runtime/es_init.c:check_table", "runtime/es_init.c:check_step")
-    indirect = {**dict.fromkeys(inlined, checks), "es_run": runs}
-    found = [worst_case_stack(graph, root, indirect) for root in ("es_init", "es_run")]
-    return max(found, key=lambda deepest: deepest.stack_bytes)
+    return worst_case_stack(graph, "es_init", dict.fromkeys(inlined, checks))
+
+
+def run_stack(graph: CallGraph, runs: Sequence[str]) -> Deepest:
+    """The worst of es_run(), which reaches the adapters' ``runs`` through pointers."""
+    return worst_case_stack(graph, "es_run", {"es_run": runs})
 
 
 def _partition(project: Project, folder: Path, elf: str) -> Partition:

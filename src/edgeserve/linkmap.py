@@ -19,8 +19,8 @@ _RAM = (".bss", ".tbss", "COMMON", ".noinit")
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A piece of an image. ``origin`` is the object file, or ``archive(member)``; padding between
-    pieces belongs to the piece before it.
+    """A piece of an image. ``origin`` is the object file, or ``archive(member)``, or empty for the
+    padding between pieces.
     """
 
     section: str
@@ -53,8 +53,7 @@ def parse_map(text: str) -> tuple[Placed, ...]:
     pieces: list[Placed] = []
     for section, size_bytes, origin in _inputs(text):
         if section == _FILL and pieces:
-            last = pieces[-1]
-            pieces[-1] = Placed(last.section, last.size_bytes + size_bytes, last.origin)
+            pieces.append(Placed(pieces[-1].section, size_bytes, ""))
         elif section != _FILL and origin:
             pieces.append(Placed(section, size_bytes, origin))
     return tuple(pieces)

@@ -147,7 +147,7 @@ def footprint(compiled: Compiled, board: Board) -> Footprint:
     return Footprint(
         arena_bytes=compiled.memory.arena_bytes,
         live_bound_bytes=live_bound_bytes(compiled.memory.problem),
-        model_bytes=len(compiled.table.data),
+        model_bytes=len(compiled.table.data) + code.kernel_list_bytes,
         code_bytes=code.code_bytes,
         ram_other_bytes=code.ram_other_bytes,
         stack_bytes=code.stack_bytes,

@@ -7,10 +7,11 @@ against real builds.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from edgeserve.errors import ConfigError
 from edgeserve.kernels import KERNELS, KernelId
@@ -19,67 +20,95 @@ SIZES_FILE = Path(__file__).with_name("sizes.json")
 ESTIMATE_PERCENT = 25
 """What is added where a core's own compiler is not to be had."""
 
+_POINTER_BYTES = 4
 _STAND_IN = {"esp32-lx6": "lx106", "esp32-lx7": "lx106", "host": "cortex-m7"}
 _SOURCE_OF = {params.KERNEL: params.SOURCE for params in KERNELS}
 
 
 @dataclass(frozen=True, slots=True)
+class LoopStack:
+    """Stack of es_init() or es_run(): without any kernel, and down to where it calls one."""
+
+    alone_bytes: int
+    above_kernels_bytes: int
+
+    def with_kernels(self, kernel_bytes: int) -> int:
+        return max(self.alone_bytes, self.above_kernels_bytes + kernel_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class KernelSize:
-    """A kernel with its adapter: code, worst stack below the loop, library members pulled in."""
+    """A kernel with its adapter: code, stack of check and run, library members pulled in."""
 
     code_bytes: int
-    stack_bytes: int
+    check_stack_bytes: int
+    run_stack_bytes: int
     library: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CoreSizes:
-    """One core's measurements; ``stack_bytes`` is the loop's own, without kernels."""
+    """One core's measurements; ``library`` is what the runtime needs without kernels."""
 
     compiler: str
+    flags: tuple[str, ...]
     runtime_bytes: int
-    stack_bytes: int
     ram_other_bytes: int
-    library_bytes: dict[str, int]
+    init_stack: LoopStack
+    run_stack: LoopStack
     library: tuple[str, ...]
-    kernels: dict[str, KernelSize]
+    library_bytes: Mapping[str, int]
+    kernels: Mapping[str, KernelSize]
 
 
 @dataclass(frozen=True, slots=True)
 class CodeSize:
-    """What a set of kernels weighs; ``source`` names the compiler, or says estimate."""
+    """What a set of kernels weighs; ``source`` names the compiler, or says estimate.
+
+    ``kernel_list_bytes`` is a pointer for each, which lies beside the model table.
+    """
 
     code_bytes: int
+    kernel_list_bytes: int
     stack_bytes: int
     ram_other_bytes: int
     source: str
 
 
 @cache
-def measured_sizes() -> dict[str, CoreSizes]:
+def measured_sizes() -> Mapping[str, CoreSizes]:
     """The table, by core."""
-    document = json.loads(SIZES_FILE.read_text())
-    return {
-        core: CoreSizes(
-            compiler=entry["compiler"],
-            runtime_bytes=entry["runtime_bytes"],
-            stack_bytes=entry["stack_bytes"],
-            ram_other_bytes=entry["ram_other_bytes"],
-            library_bytes=entry["library_bytes"],
-            library=tuple(entry["library"]),
-            kernels={
-                name: KernelSize(k["code_bytes"], k["stack_bytes"], tuple(k["library"]))
-                for name, k in entry["kernels"].items()
-            },
-        )
-        for core, entry in document["cores"].items()
-    }
+    document = json.loads(SIZES_FILE.read_text(encoding="utf-8"))
+    return {core: _core_sizes(entry) for core, entry in document["cores"].items()}
+
+
+def _core_sizes(entry: Mapping[str, Any]) -> CoreSizes:
+    return CoreSizes(
+        compiler=entry["compiler"],
+        flags=tuple(entry["flags"]),
+        runtime_bytes=entry["runtime_bytes"],
+        ram_other_bytes=entry["ram_other_bytes"],
+        init_stack=LoopStack(**entry["init_stack"]),
+        run_stack=LoopStack(**entry["run_stack"]),
+        library=tuple(entry["library"]),
+        library_bytes=entry["library_bytes"],
+        kernels={
+            name: KernelSize(
+                code_bytes=kernel["code_bytes"],
+                check_stack_bytes=kernel["check_stack_bytes"],
+                run_stack_bytes=kernel["run_stack_bytes"],
+                library=tuple(kernel["library"]),
+            )
+            for name, kernel in entry["kernels"].items()
+        },
+    )
 
 
 def code_size(core: str, kernels: Iterable[KernelId]) -> CodeSize:
     """Code, stack and static RAM of the runtime with these kernels on a core.
 
-    Raises ConfigError for a core that was never measured and has no stand-in.
+    Raises ConfigError for a core that was never measured and has no stand-in, and for a kernel that
+    was not measured.
     """
     measured = measured_sizes()
     stand_in = _STAND_IN.get(core)
@@ -89,22 +118,41 @@ def code_size(core: str, kernels: Iterable[KernelId]) -> CodeSize:
             f"no code sizes are known for core {core!r}",
             hint=f"known: {', '.join(sorted({*measured, *_STAND_IN}))}",
         )
-    parts = [sizes.kernels[_SOURCE_OF[kernel]] for kernel in sorted(set(kernels))]
-    members = set(sizes.library).union(*(part.library for part in parts))
-    code_bytes = (
-        sizes.runtime_bytes
-        + sum(part.code_bytes for part in parts)
-        + sum(sizes.library_bytes[member] for member in members)
-    )
-    stack_bytes = sizes.stack_bytes + max((part.stack_bytes for part in parts), default=0)
+    total = _total(sizes, [_kernel_size(sizes, kernel) for kernel in sorted(set(kernels))])
     if core in measured:
-        source = f"table: {sizes.compiler}"
-        return CodeSize(code_bytes, stack_bytes, sizes.ram_other_bytes, source)
+        return total
     return CodeSize(
-        _raised(code_bytes),
-        _raised(stack_bytes),
-        _raised(sizes.ram_other_bytes),
+        _raised(total.code_bytes),
+        total.kernel_list_bytes,
+        _raised(total.stack_bytes),
+        _raised(total.ram_other_bytes),
         f"estimate: {stand_in} with {sizes.compiler}, +{ESTIMATE_PERCENT} %",
+    )
+
+
+def _kernel_size(sizes: CoreSizes, kernel: KernelId) -> KernelSize:
+    name = _SOURCE_OF[kernel]
+    if name not in sizes.kernels:
+        raise ConfigError(
+            f"the size of kernel {name} was never measured", hint="measure it: make bench-sizes"
+        )
+    return sizes.kernels[name]
+
+
+def _total(sizes: CoreSizes, parts: Sequence[KernelSize]) -> CodeSize:
+    members = set(sizes.library).union(*(part.library for part in parts))
+    stacks = (
+        sizes.init_stack.with_kernels(max((p.check_stack_bytes for p in parts), default=0)),
+        sizes.run_stack.with_kernels(max((p.run_stack_bytes for p in parts), default=0)),
+    )
+    return CodeSize(
+        code_bytes=sizes.runtime_bytes
+        + sum(part.code_bytes for part in parts)
+        + sum(sizes.library_bytes[member] for member in members),
+        kernel_list_bytes=_POINTER_BYTES * max(1, len(parts)),
+        stack_bytes=max(stacks),
+        ram_other_bytes=sizes.ram_other_bytes,
+        source=f"table: {sizes.compiler}",
     )
 
 

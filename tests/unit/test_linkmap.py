@@ -54,7 +54,8 @@ def test_pieces_and_their_memory() -> None:
     flash = [(p.origin, p.flash_bytes) for p in pieces if p.flash_bytes]
     assert flash == [
         ("startup.o", 0x40),
-        ("a.o", 0x11 + 3),
+        ("a.o", 0x11),
+        ("", 3),
         ("a.o", 0x20),
         ("/lib/libc.a(memcpy.o)", 0x10),
         ("a.o", 5),

@@ -1,0 +1,335 @@
+"""Measures code and stack of the runtime and of every kernel, for ``edgeserve check``.
+
+``python -m benchmarks.sizes`` writes ``src/edgeserve/sizes.json``; ``--check`` compares it with a new
+measurement instead and fails where they differ. Nothing runs: a project that lists every kernel is
+compiled and linked as any model's is, and its map and call graph are read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeserve.board import Board, Toolchain, load_board
+from edgeserve.build import (
+    BUILT_FOLDER,
+    build,
+    call_graph,
+    compiler_version,
+    in_words,
+    init_stack,
+    library_members,
+    run_stack,
+    run_tool,
+)
+from edgeserve.firmware import write_firmware
+from edgeserve.kernels import KERNELS, Params
+from edgeserve.linkmap import Placed, parse_map
+from edgeserve.memory import memory_problem
+from edgeserve.plan import plan_arena
+from edgeserve.program import Program
+from edgeserve.project import (
+    PROJECT_FILE,
+    Part,
+    Project,
+    ProjectSource,
+    compile_argv,
+    object_of,
+)
+from edgeserve.resources import firmware_root
+from edgeserve.sizes import SIZES_FILE
+from edgeserve.stack import INDIRECT, CallGraph, read_call_graphs, worst_case_stack
+from edgeserve.strict_json import dump_json
+from edgeserve.table import write_table
+
+PORT_BOARD = "mps2-an500"
+"""Its port is any Cortex-M's, so that images for other cores link as well."""
+
+ARM_BOARDS = {"cortex-m7": "mps2-an500", "cortex-m4": "nano33ble"}
+"""Where each core's flags come from."""
+
+XTENSA = "lx106"
+XTENSA_COMPILER = "xtensa-lx106-elf-gcc"
+XTENSA_FLAGS = ("-mlongcalls", "-mtext-section-literals")
+"""As Espressif's own builds."""
+
+ROM_FRAME_BYTES = 64
+"""What a library function of an Espressif chip's ROM may take of the stack. These functions (memcpy,
+64-bit division) take no flash; their frames are not published, and Arm's are below this.
+"""
+
+WINDOW_BYTES = 16
+"""What a call takes more under the windowed ABI of lx6 and lx7 than under lx106's: the area into
+which the caller's registers are spilled.
+"""
+
+_PROBE = "probe"
+_PROBE_BYTES = 1 << 20
+_SYMBOL = "sizes"
+_STRING_H = """\
+#include <stddef.h>
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
+void *memmove(void *to, const void *from, size_t bytes);
+void *memset(void *to, int value, size_t bytes);
+int memcmp(const void *a, const void *b, size_t bytes);
+void *memchr(const void *text, int value, size_t bytes);
+size_t strlen(const char *text);
+"""
+
+
+def present_kernels() -> tuple[type[Params], ...]:
+    """The kernels that have an adapter and a reference source, in rising order of id."""
+    root = firmware_root()
+    return tuple(
+        kind
+        for kind in sorted(KERNELS, key=lambda kind: kind.KERNEL)
+        if (root / "adapters" / f"{kind.SOURCE}.c").is_file()
+        and (root / "kernels" / "ref" / f"{kind.SOURCE}.c").is_file()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """A project on disk that lists every kernel, its objects by name, and who calls whom."""
+
+    folder: Path
+    project: Project
+    objects: dict[str, ProjectSource]
+    kinds: tuple[type[Params], ...]
+
+    def code_objects(self, kinds: Iterable[type[Params]]) -> list[str]:
+        """The objects of the runtime with some kernels."""
+        stems = {f"{kind.SOURCE}.c" for kind in kinds}
+        return [
+            name
+            for name, source in self.objects.items()
+            if source.part is Part.CODE
+            and (source.path.startswith("runtime/") or Path(source.path).name in stems)
+        ]
+
+
+def write_workshop(folder: Path, board: Board, kinds: Sequence[type[Params]]) -> Workshop:
+    """Writes the project of a model without steps, and adds every kernel to it."""
+    empty = Program(name=_SYMBOL, values=(), steps=(), inputs=(), outputs=(), folded=())
+    problem = memory_problem(empty)
+    table = write_table(empty, problem.solved(plan_arena(problem.problem)))
+    project = write_firmware(folder, symbol=_SYMBOL, table=table, program=empty, board=board)
+    extra = [ProjectSource(path, Part.CODE) for kind in kinds for path in _files(kind)]
+    for source in extra:
+        target = folder / source.path
+        target.parent.mkdir(exist_ok=True, parents=True)
+        target.write_bytes((firmware_root() / source.path).read_bytes())
+    first = [source for source in project.sources if source.part is Part.CODE]
+    rest = [source for source in project.sources if source.part is not Part.CODE]
+    project = replace(
+        project,
+        sources=(*first, *extra, *rest),
+        kernels=tuple(kind.SYMBOL for kind in kinds),
+    )
+    (folder / PROJECT_FILE).write_text(dump_json(project))
+    _list_kernels(folder, project)
+    objects = {object_of(source, BUILT_FOLDER): source for source in project.sources}
+    return Workshop(folder, project, objects, tuple(kinds))
+
+
+def _files(kind: type[Params]) -> tuple[str, str]:
+    return f"adapters/{kind.SOURCE}.c", f"kernels/ref/{kind.SOURCE}.c"
+
+
+def _list_kernels(folder: Path, project: Project) -> None:
+    """Writes the kernel list anew, as codegen writes it for a model that uses them all."""
+    (path,) = (folder / s.path for s in project.sources if s.part is Part.KERNEL_LIST)
+    lines = ['#include "edgeserve.h"']
+    lines += [f"extern const es_kernel_t {symbol};" for symbol in project.kernels]
+    entries = ", ".join(f"&{symbol}" for symbol in project.kernels)
+    lines.append(f"const es_kernel_t *const {path.stem}[] = {{{entries}}};")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def measure_arm(core: str, kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any]:
+    """A row of the table from a linked image."""
+    flags_board, port_board = load_board(ARM_BOARDS[core]), load_board(PORT_BOARD)
+    shop = write_workshop(folder, replace(port_board, toolchain=flags_board.toolchain), kinds)
+    image = build(folder)
+    pieces = parse_map(image.elf.with_name(f"{image.elf.name}.map").read_text())
+    weights = _weights(pieces, shop)
+    library = {
+        kind.SOURCE: _library(shop, [kind]) - (always := _library(shop, [])) for kind in kinds
+    }
+    members = always.union(*library.values())
+    graph = call_graph(shop.project, folder, shop.objects, f"{BUILT_FOLDER}/code.elf")
+    return {
+        "compiler": image.compiler,
+        "flags": list(shop.project.cpu_flags),
+        **_runtime(shop, graph, weights, image.ram_other_bytes),
+        "library": sorted(always),
+        "library_bytes": {
+            member: sum(in_words(p.flash_bytes) for p in pieces if p.member == member)
+            for member in sorted(members)
+        },
+        "kernels": {
+            kind.SOURCE: _kernel(graph, kind, weights, library[kind.SOURCE]) for kind in kinds
+        },
+    }
+
+
+def measure_xtensa(kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any]:
+    """The row of lx106, whose compiler comes without a C library: objects alone are weighed."""
+    board = replace(load_board(PORT_BOARD), toolchain=Toolchain("", ()))
+    shop = write_workshop(folder, board, kinds)
+    (folder / "libc").mkdir()
+    (folder / "libc" / "string.h").write_text(_STRING_H)
+    (folder / "libc" / "stdint.h").write_text("#include <stdint-gcc.h>\n")
+    flags = (*XTENSA_FLAGS, "-isystem", "libc")
+    project = replace(shop.project, compiler=XTENSA_COMPILER, cpu_flags=flags)
+    shop = replace(shop, project=project)
+    weights: dict[str, int] = {}
+    for name in shop.code_objects(kinds):
+        source = shop.objects[name]
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        run_tool(compile_argv(project, source, name, folder=str(folder)), cwd=folder)
+        weights[source.path] = _object_bytes(folder, name)
+    graph = _xtensa_graph(shop)
+    return {
+        "compiler": compiler_version(XTENSA_COMPILER),
+        "flags": list(XTENSA_FLAGS),
+        **_runtime(shop, graph, weights, _static_ram_bytes(folder, shop)),
+        "library": [],
+        "library_bytes": {},
+        "kernels": {kind.SOURCE: _kernel(graph, kind, weights, frozenset()) for kind in kinds},
+    }
+
+
+def _weights(pieces: Iterable[Placed], shop: Workshop) -> dict[str, int]:
+    """Flash bytes by the source's path."""
+    weights: dict[str, int] = {}
+    for piece in pieces:
+        if piece.origin in shop.objects:
+            path = shop.objects[piece.origin].path
+            weights[path] = weights.get(path, 0) + in_words(piece.flash_bytes)
+    return weights
+
+
+def _library(shop: Workshop, kinds: Sequence[type[Params]]) -> frozenset[str]:
+    project = replace(shop.project, kernels=tuple(kind.SYMBOL for kind in kinds))
+    output = f"{BUILT_FOLDER}/some.elf"
+    return library_members(project, shop.folder, shop.code_objects(kinds), output)
+
+
+def _runtime(
+    shop: Workshop, graph: CallGraph, weights: dict[str, int], ram_other_bytes: int
+) -> dict[str, Any]:
+    runtime = [s.path for s in shop.project.sources if s.path.startswith("runtime/")]
+    graph.frames[_PROBE] = _PROBE_BYTES
+    return {
+        "runtime_bytes": sum(weights.get(path, 0) for path in runtime),
+        "ram_other_bytes": ram_other_bytes,
+        "init_stack": {
+            "alone_bytes": init_stack(graph, []).stack_bytes,
+            "above_kernels_bytes": init_stack(graph, [_PROBE]).stack_bytes - _PROBE_BYTES,
+        },
+        "run_stack": {
+            "alone_bytes": run_stack(graph, []).stack_bytes,
+            "above_kernels_bytes": run_stack(graph, [_PROBE]).stack_bytes - _PROBE_BYTES,
+        },
+    }
+
+
+def _kernel(
+    graph: CallGraph, kind: type[Params], weights: dict[str, int], library: frozenset[str]
+) -> dict[str, Any]:
+    adapter, kernel = _files(kind)
+    return {
+        "code_bytes": weights[adapter] + weights[kernel],
+        "check_stack_bytes": worst_case_stack(graph, f"{adapter}:check", {}).stack_bytes,
+        "run_stack_bytes": worst_case_stack(graph, f"{adapter}:run", {}).stack_bytes,
+        "library": sorted(library),
+    }
+
+
+def _object_bytes(folder: Path, name: str) -> int:
+    """Code and constants of an object file."""
+    return sum(size for size in _sections(folder, name, (".text", ".literal", ".rodata")))
+
+
+def _static_ram_bytes(folder: Path, shop: Workshop) -> int:
+    """Variables of the runtime, and the model's handle, which the caller owns."""
+    probe = folder / "handle.c"
+    probe.write_text('#include "edgeserve.h"\nes_model_t es_handle;\n')
+    source = ProjectSource(probe.name, Part.CODE)
+    run_tool(compile_argv(shop.project, source, "handle.o", folder=str(folder)), cwd=folder)
+    objects = ["handle.o", *shop.code_objects(shop.kinds)]
+    sections = (".data", ".bss")
+    return sum(size for name in objects for size in _sections(folder, name, sections))
+
+
+def _sections(folder: Path, name: str, prefixes: tuple[str, ...]) -> Iterator[int]:
+    text = run_tool((XTENSA_COMPILER.removesuffix("gcc") + "size", "-A", name), cwd=folder)
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 3 and words[0].startswith(prefixes):
+            yield in_words(int(words[1]))
+
+
+def _xtensa_graph(shop: Workshop) -> CallGraph:
+    graph = read_call_graphs(
+        (shop.folder / name).with_suffix(".ci").read_text() for name in shop.code_objects(shop.kinds)
+    )
+    for function in graph.frames:
+        graph.frames[function] += WINDOW_BYTES
+    called = set().union(*graph.calls.values())
+    for function in called - set(graph.frames) - {INDIRECT}:
+        graph.frames[function] = ROM_FRAME_BYTES
+    return graph
+
+
+def measure(kinds: Sequence[type[Params]]) -> dict[str, Any]:
+    """The whole document."""
+    cores: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="edgeserve-sizes-") as work:
+        for core in ARM_BOARDS:
+            cores[core] = measure_arm(core, kinds, Path(work) / core)
+        cores[XTENSA] = measure_xtensa(kinds, Path(work) / XTENSA)
+    return {"cores": cores}
+
+
+def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
+    """What differs between two documents, one line each."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            yield from differences(old.get(key), new.get(key), f"{where}/{key}")
+    elif old != new:
+        yield f"{where}: {old} -> {new}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1 with ``--check`` when the committed table is not what is measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    options = parser.parse_args(arguments)
+    kinds = present_kernels()
+    for kind in KERNELS:
+        if kind not in kinds:
+            print(f"{kind.SOURCE}: has no adapter or no reference kernel, left out")
+    document = measure(kinds)
+    old = json.loads(SIZES_FILE.read_text()) if SIZES_FILE.exists() else {}
+    changed = list(differences(old, document))
+    for line in changed:
+        print(line)
+    print(f"{SIZES_FILE.name}: {len(changed)} figures differ of {len(kinds)} kernels' measurement")
+    if options.check:
+        return 1 if changed else 0
+    temporary = SIZES_FILE.with_suffix(".new")
+    temporary.write_text(json.dumps(document, indent=1) + "\n")
+    temporary.replace(SIZES_FILE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
