@@ -45,7 +45,7 @@ def read_file(path: Path) -> Graph:
     except OSError as error:
         reason = error.strerror or "unknown error"
         raise ModelError(
-            f"cannot read {shown(str(path))}: {reason}", hint="give the path of a .tflite file"
+            f"cannot read {str(path)!r}: {reason}", hint="give the path of a .tflite file"
         ) from None
     if len(data) > MAX_FILE_BYTES:
         raise ModelError(
