@@ -282,8 +282,10 @@ def build(model: Path, board: str, partition: bool, output_format: str) -> int:
         document = to_json(image)
         show.print_json({**document, "elf": str(image.elf)})
         return 0
-    click.echo(f"{image.elf}")
-    click.echo(f"  project: {image.elf.parent.parent} (make builds it without edgeserve)")
+    click.echo(show.place(image.elf))
+    click.echo(
+        f"  project: {show.place(image.elf.parent.parent)} (make builds it without edgeserve)"
+    )
     for what, size in (
         ("code (runtime and kernels)", image.code_bytes),
         ("model", image.model_bytes),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +25,7 @@ def print_bundle(compiled: Compiled) -> None:
     """What `convert` made, and how far int8 is from float."""
     facts = compiled.bundle.facts
     click.echo(
-        f"{compiled.bundle.path}: {len(compiled.program.steps)} steps, "
+        f"{place(compiled.bundle.path)}: {len(compiled.program.steps)} steps, "
         f"{compiled.program.macs:,} MACs, {len(compiled.table.data):,} bytes of model"
     )
     agreement = facts.agreement
@@ -158,7 +159,7 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
         click.echo(f"  {what:<18}{text}")
     for note in measurement.notes:
         click.echo(f"  note: {note}")
-    click.echo(f"  recorded in {target.compiled.bundle.measurements_path}")
+    click.echo(f"  recorded in {place(target.compiled.bundle.measurements_path)}")
 
 
 def verification_json(target: OpenDevice, verification: Verification) -> dict[str, Any]:
@@ -282,6 +283,12 @@ def print_program(compiled: Compiled) -> None:
         f"table {len(compiled.table.data):,} bytes (SHA-256 {compiled.table.sha256[:16]}), "
         f"arena {compiled.memory.arena_bytes:,} bytes"
     )
+
+
+def place(path: Path) -> str:
+    """A path as a person standing here would write it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def short(name: str) -> str:
