@@ -158,24 +158,18 @@ def measure_arm(core: str, kinds: Sequence[type[Params]], folder: Path) -> dict[
     shop = write_workshop(folder, replace(port_board, toolchain=flags_board.toolchain), kinds)
     image = build(folder)
     pieces = parse_map(image.elf.with_name(f"{image.elf.name}.map").read_text())
-    weights = _weights(pieces, shop)
-    library = {
-        kind.SOURCE: _library(shop, [kind]) - (always := _library(shop, [])) for kind in kinds
-    }
-    members = always.union(*library.values())
+    own, shared = _weights(pieces, shop)
+    always = _needed(shop, []) & set(shared)
+    more = {kind.SOURCE: (_needed(shop, [kind]) & set(shared)) - always for kind in kinds}
     graph = call_graph(shop.project, folder, shop.objects, f"{BUILT_FOLDER}/code.elf")
     return {
         "compiler": image.compiler,
         "flags": list(shop.project.cpu_flags),
-        **_runtime(shop, graph, weights, image.ram_other_bytes),
-        "library": sorted(always),
-        "library_bytes": {
-            member: sum(in_words(p.flash_bytes) for p in pieces if p.member == member)
-            for member in sorted(members)
-        },
-        "kernels": {
-            kind.SOURCE: _kernel(graph, kind, weights, library[kind.SOURCE]) for kind in kinds
-        },
+        "runtime_bytes": sum(shared[name] for name in always),
+        "ram_other_bytes": image.ram_other_bytes,
+        **_loops(graph),
+        "shared_bytes": {name: shared[name] for name in sorted(set().union(*more.values()))},
+        "kernels": {kind.SOURCE: _kernel(graph, kind, own, more[kind.SOURCE]) for kind in kinds},
     }
 
 
@@ -199,57 +193,67 @@ def measure_xtensa(kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any
     return {
         "compiler": compiler_version(XTENSA_COMPILER),
         "flags": list(XTENSA_FLAGS),
-        **_runtime(shop, graph, weights, _static_ram_bytes(folder, shop)),
-        "library": [],
-        "library_bytes": {},
+        "runtime_bytes": sum(n for path, n in weights.items() if path.startswith("runtime/")),
+        "ram_other_bytes": _static_ram_bytes(folder, shop),
+        **_loops(graph),
+        "shared_bytes": {},
         "kernels": {kind.SOURCE: _kernel(graph, kind, weights, frozenset()) for kind in kinds},
     }
 
 
-def _weights(pieces: Iterable[Placed], shop: Workshop) -> dict[str, int]:
-    """Flash bytes by the source's path."""
-    weights: dict[str, int] = {}
+def _weights(pieces: Iterable[Placed], shop: Workshop) -> tuple[dict[str, int], dict[str, int]]:
+    """Flash bytes of each kernel's sources by path, and of what several may share by name."""
+    own: dict[str, int] = {}
+    shared: dict[str, int] = {}
     for piece in pieces:
-        if piece.origin in shop.objects:
-            path = shop.objects[piece.origin].path
-            weights[path] = weights.get(path, 0) + in_words(piece.flash_bytes)
-    return weights
+        source = shop.objects.get(piece.origin)
+        name = _shared_name(piece, shop)
+        if name is not None:
+            shared[name] = shared.get(name, 0) + in_words(piece.flash_bytes)
+        elif source is not None:
+            own[source.path] = own.get(source.path, 0) + in_words(piece.flash_bytes)
+    return own, shared
 
 
-def _library(shop: Workshop, kinds: Sequence[type[Params]]) -> frozenset[str]:
+def _shared_name(piece: Placed, shop: Workshop) -> str | None:
+    """A library's member, or a function of the runtime, which some images do without."""
+    source = shop.objects.get(piece.origin)
+    if source is not None and source.path.startswith("runtime/"):
+        return piece.section
+    return piece.member
+
+
+def _needed(shop: Workshop, kinds: Sequence[type[Params]]) -> frozenset[str]:
+    """What the runtime with some kernels shares, found by linking them alone."""
     project = replace(shop.project, kernels=tuple(kind.SYMBOL for kind in kinds))
     output = f"{BUILT_FOLDER}/some.elf"
-    return library_members(project, shop.folder, shop.code_objects(kinds), output)
+    members = library_members(project, shop.folder, shop.code_objects(kinds), output)
+    pieces = parse_map((shop.folder / f"{output}.map").read_text())
+    names = {_shared_name(piece, shop) for piece in pieces if piece.flash_bytes}
+    return frozenset(name for name in names if name is not None) | members
 
 
-def _runtime(
-    shop: Workshop, graph: CallGraph, weights: dict[str, int], ram_other_bytes: int
-) -> dict[str, Any]:
-    runtime = [s.path for s in shop.project.sources if s.path.startswith("runtime/")]
+def _loops(graph: CallGraph) -> dict[str, Any]:
+    """es_init() and es_run() without kernels, and down to where they call one."""
     graph.frames[_PROBE] = _PROBE_BYTES
     return {
-        "runtime_bytes": sum(weights.get(path, 0) for path in runtime),
-        "ram_other_bytes": ram_other_bytes,
-        "init_stack": {
-            "alone_bytes": init_stack(graph, []).stack_bytes,
-            "above_kernels_bytes": init_stack(graph, [_PROBE]).stack_bytes - _PROBE_BYTES,
-        },
-        "run_stack": {
-            "alone_bytes": run_stack(graph, []).stack_bytes,
-            "above_kernels_bytes": run_stack(graph, [_PROBE]).stack_bytes - _PROBE_BYTES,
-        },
+        name: {
+            "alone_bytes": stack_of(graph, []).stack_bytes,
+            "above_kernels_bytes": stack_of(graph, [_PROBE]).stack_bytes - _PROBE_BYTES,
+        }
+        for name, stack_of in (("init_stack", init_stack), ("run_stack", run_stack))
     }
 
 
 def _kernel(
-    graph: CallGraph, kind: type[Params], weights: dict[str, int], library: frozenset[str]
+    graph: CallGraph, kind: type[Params], own: dict[str, int], shared: frozenset[str]
 ) -> dict[str, Any]:
     adapter, kernel = _files(kind)
     return {
-        "code_bytes": weights[adapter] + weights[kernel],
+        "code_bytes": own[adapter] + own[kernel],
         "check_stack_bytes": worst_case_stack(graph, f"{adapter}:check", {}).stack_bytes,
         "run_stack_bytes": worst_case_stack(graph, f"{adapter}:run", {}).stack_bytes,
-        "library": sorted(library),
+        "shared": sorted(shared),
     }
 
 
@@ -279,7 +283,8 @@ def _sections(folder: Path, name: str, prefixes: tuple[str, ...]) -> Iterator[in
 
 def _xtensa_graph(shop: Workshop) -> CallGraph:
     graph = read_call_graphs(
-        (shop.folder / name).with_suffix(".ci").read_text() for name in shop.code_objects(shop.kinds)
+        (shop.folder / name).with_suffix(".ci").read_text()
+        for name in shop.code_objects(shop.kinds)
     )
     for function in graph.frames:
         graph.frames[function] += WINDOW_BYTES

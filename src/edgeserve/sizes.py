@@ -7,6 +7,7 @@ against real builds.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,7 @@ ESTIMATE_PERCENT = 25
 """What is added where a core's own compiler is not to be had."""
 
 _POINTER_BYTES = 4
+_PACKAGER = re.compile(r"\([^)]*\)")
 _STAND_IN = {"esp32-lx6": "lx106", "esp32-lx7": "lx106", "host": "cortex-m7"}
 _SOURCE_OF = {params.KERNEL: params.SOURCE for params in KERNELS}
 
@@ -38,17 +40,19 @@ class LoopStack:
 
 @dataclass(frozen=True, slots=True)
 class KernelSize:
-    """A kernel with its adapter: code, stack of check and run, library members pulled in."""
+    """A kernel with its adapter: code, stack of check and run, and what it shares with others:
+    members of libraries, and functions that the runtime has for adapters.
+    """
 
     code_bytes: int
     check_stack_bytes: int
     run_stack_bytes: int
-    library: tuple[str, ...]
+    shared: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CoreSizes:
-    """One core's measurements; ``library`` is what the runtime needs without kernels."""
+    """One core's measurements; ``runtime_bytes`` is everything without any kernel."""
 
     compiler: str
     flags: tuple[str, ...]
@@ -56,8 +60,7 @@ class CoreSizes:
     ram_other_bytes: int
     init_stack: LoopStack
     run_stack: LoopStack
-    library: tuple[str, ...]
-    library_bytes: Mapping[str, int]
+    shared_bytes: Mapping[str, int]
     kernels: Mapping[str, KernelSize]
 
 
@@ -90,14 +93,13 @@ def _core_sizes(entry: Mapping[str, Any]) -> CoreSizes:
         ram_other_bytes=entry["ram_other_bytes"],
         init_stack=LoopStack(**entry["init_stack"]),
         run_stack=LoopStack(**entry["run_stack"]),
-        library=tuple(entry["library"]),
-        library_bytes=entry["library_bytes"],
+        shared_bytes=entry["shared_bytes"],
         kernels={
             name: KernelSize(
                 code_bytes=kernel["code_bytes"],
                 check_stack_bytes=kernel["check_stack_bytes"],
                 run_stack_bytes=kernel["run_stack_bytes"],
-                library=tuple(kernel["library"]),
+                shared=tuple(kernel["shared"]),
             )
             for name, kernel in entry["kernels"].items()
         },
@@ -126,7 +128,7 @@ def code_size(core: str, kernels: Iterable[KernelId]) -> CodeSize:
         total.kernel_list_bytes,
         _raised(total.stack_bytes),
         _raised(total.ram_other_bytes),
-        f"estimate: {stand_in} with {sizes.compiler}, +{ESTIMATE_PERCENT} %",
+        f"estimate: {stand_in} by {_short(sizes.compiler)}, +{ESTIMATE_PERCENT} %",
     )
 
 
@@ -140,7 +142,7 @@ def _kernel_size(sizes: CoreSizes, kernel: KernelId) -> KernelSize:
 
 
 def _total(sizes: CoreSizes, parts: Sequence[KernelSize]) -> CodeSize:
-    members = set(sizes.library).union(*(part.library for part in parts))
+    shared: set[str] = set().union(*(part.shared for part in parts))
     stacks = (
         sizes.init_stack.with_kernels(max((p.check_stack_bytes for p in parts), default=0)),
         sizes.run_stack.with_kernels(max((p.run_stack_bytes for p in parts), default=0)),
@@ -148,12 +150,18 @@ def _total(sizes: CoreSizes, parts: Sequence[KernelSize]) -> CodeSize:
     return CodeSize(
         code_bytes=sizes.runtime_bytes
         + sum(part.code_bytes for part in parts)
-        + sum(sizes.library_bytes[member] for member in members),
+        + sum(sizes.shared_bytes[name] for name in shared),
         kernel_list_bytes=_POINTER_BYTES * max(1, len(parts)),
         stack_bytes=max(stacks),
         ram_other_bytes=sizes.ram_other_bytes,
-        source=f"table: {sizes.compiler}",
+        source=f"table: {_short(sizes.compiler)}",
     )
+
+
+def _short(compiler: str) -> str:
+    """Name and version of a compiler, without its packager's words: ``gcc (Debian 12) 12.2.0``."""
+    name, *rest = _PACKAGER.sub(" ", compiler).split()
+    return " ".join([name, *rest[:1]])
 
 
 def _raised(size_bytes: int) -> int:

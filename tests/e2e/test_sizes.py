@@ -1,0 +1,150 @@
+"""The sizes that check tells without a compiler, against images that a compiler made."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import sizes as measuring
+from edgeserve.board import Board, board_ids, load_board
+from edgeserve.build import build, compiler_version
+from edgeserve.firmware import write_firmware
+from edgeserve.image import Image
+from edgeserve.kernels import KERNELS, KernelId
+from edgeserve.lower import lower
+from edgeserve.memory import memory_problem
+from edgeserve.plan import plan_arena
+from edgeserve.program import Program
+from edgeserve.sizes import SIZES_FILE, CodeSize, code_size, measured_sizes
+from edgeserve.table import ModelTable, write_table
+from edgeserve.tflite.reader import read_model
+from tests.kernels.small_models import small_models
+
+ARM = "arm-none-eabi-gcc"
+ELSEWHERE_PERCENT = 10
+"""Another compiler than the recorded one makes other code, but not much other."""
+
+needs_arm = pytest.mark.skipif(shutil.which(ARM) is None, reason=f"{ARM} is not installed")
+
+
+def _arm_boards() -> list[str]:
+    """One board for each choice of compiler flags."""
+    boards = [load_board(name) for name in board_ids()]
+    first = {
+        board.toolchain.flags: board.id
+        for board in reversed(boards)
+        if board.toolchain is not None and board.toolchain.prefix
+    }
+    return sorted(first.values())
+
+
+def _program(model: bytes) -> tuple[Program, ModelTable]:
+    program = lower(read_model(model, name="sizes"))
+    problem = memory_problem(program)
+    return program, write_table(program, problem.solved(plan_arena(problem.problem)))
+
+
+def _image(model: bytes, board: Board, folder: Path) -> tuple[Program, ModelTable, Image]:
+    """An image with the board's flags; the emulated board's port does for every Cortex-M."""
+    program, table = _program(model)
+    port = replace(load_board("mps2-an500"), toolchain=board.toolchain)
+    write_firmware(folder, symbol="sizes", table=table, program=program, board=port)
+    return program, table, build(folder)
+
+
+def _kernels(program: Program) -> frozenset[KernelId]:
+    return frozenset(step.kernel for step in program.steps)
+
+
+def _models_of_every_kernel() -> dict[str, bytes]:
+    """Few of the small models that use all kernels, by name."""
+    chosen: dict[str, bytes] = {}
+    seen: set[frozenset[KernelId]] = set()
+    for name, model in small_models().items():
+        kernels = _kernels(_program(model)[0])
+        if kernels not in seen:
+            seen.add(kernels)
+            chosen[name] = model
+    assert frozenset().union(*seen) == {kind.KERNEL for kind in KERNELS}
+    return chosen
+
+
+def _assert_equal(core: str, told: CodeSize, table: ModelTable, image: Image) -> None:
+    assert image.stack_bytes is not None
+    pairs = {
+        "code": (told.code_bytes, image.code_bytes),
+        "stack": (told.stack_bytes, image.stack_bytes),
+        "other RAM": (told.ram_other_bytes, image.ram_other_bytes),
+        "model": (len(table.data) + told.kernel_list_bytes, image.model_bytes),
+    }
+    if image.compiler == measured_sizes()[core].compiler:
+        assert {k: t for k, (t, _) in pairs.items()} == {k: b for k, (_, b) in pairs.items()}
+        return
+    for what, (table_bytes, built_bytes) in pairs.items():
+        allowed = built_bytes * ELSEWHERE_PERCENT / 100
+        assert abs(table_bytes - built_bytes) <= allowed, f"{what} on {core} by {image.compiler}"
+
+
+@needs_arm
+@pytest.mark.parametrize("board_id", _arm_boards())
+def test_table_equals_images(board_id: str, tmp_path: Path) -> None:
+    board = load_board(board_id)
+    models = _models_of_every_kernel()
+    if board_id != _arm_boards()[0]:
+        models = {name: models[name] for name in sorted(models)[::5]}
+    for number, model in enumerate(models.values()):
+        program, table, image = _image(model, board, tmp_path / str(number))
+        told = code_size(board.cpu.core, _kernels(program))
+        _assert_equal(board.cpu.core, told, table, image)
+
+
+@needs_arm
+@pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "person_detect"])
+def test_table_equals_images_of_public_models(name: str, shared_data: Path, tmp_path: Path) -> None:
+    path = shared_data / "models" / f"{name}.tflite"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    board = load_board("mps2-an500")
+    program, table, image = _image(path.read_bytes(), board, tmp_path / "firmware")
+    _assert_equal(board.cpu.core, code_size(board.cpu.core, _kernels(program)), table, image)
+
+
+def test_table_is_what_its_compilers_make() -> None:
+    """The whole committed table, measured again."""
+    for core, row in measured_sizes().items():
+        compiler = row.compiler.split()[0]
+        if shutil.which(compiler) is None or compiler_version(compiler) != row.compiler:
+            pytest.skip(f"{core} was measured with {row.compiler}, which is not here")
+    document = measuring.measure(measuring.present_kernels())
+    committed = json.loads(SIZES_FILE.read_text())
+    assert list(measuring.differences(committed, document)) == []
+
+
+def test_every_board_has_sizes_of_every_kernel() -> None:
+    every = [kind.KERNEL for kind in KERNELS]
+    for name in board_ids():
+        board = load_board(name)
+        size = code_size(board.cpu.core, every)
+        assert size.code_bytes > 16_000
+        measured = board.cpu.core in measured_sizes()
+        assert re.fullmatch(
+            r"table: \S+ [\d.]+" if measured else r"estimate: \S+ by \S+ [\d.]+, \+25 %",
+            size.source,
+        ), size.source
+
+
+def test_estimates_are_raised_by_a_quarter() -> None:
+    kernels: Iterable[KernelId] = [KernelId.CONV_2D]
+    lx106, esp32 = code_size("lx106", kernels), code_size("esp32-lx6", kernels)
+    for measured, estimated in (
+        (lx106.code_bytes, esp32.code_bytes),
+        (lx106.stack_bytes, esp32.stack_bytes),
+        (lx106.ram_other_bytes, esp32.ram_other_bytes),
+    ):
+        assert 1.25 * measured <= estimated < 1.25 * measured + 1
