@@ -1,8 +1,8 @@
 """Measures code and stack of the runtime and of every kernel, for ``edgeserve check``.
 
-``python -m benchmarks.sizes`` writes ``src/edgeserve/sizes.json``; ``--check`` compares it with a new
-measurement instead and fails where they differ. Nothing runs: a project that lists every kernel is
-compiled and linked as any model's is, and its map and call graph are read.
+``python -m benchmarks.sizes`` writes ``src/edgeserve/sizes.json``; ``--check`` compares it with a
+new measurement instead and fails where they differ. Nothing runs: a project that lists every kernel
+is compiled and linked as any model's is, and its map and call graph are read.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ XTENSA_FLAGS = ("-mlongcalls", "-mtext-section-literals")
 """As Espressif's own builds."""
 
 ROM_FRAME_BYTES = 64
-"""What a library function of an Espressif chip's ROM may take of the stack. These functions (memcpy,
-64-bit division) take no flash; their frames are not published, and Arm's are below this.
+"""What a library function of an Espressif chip's ROM is taken to need of the stack. These functions
+(memcpy, 64-bit division) need no flash; their frames are not published.
 """
 
 WINDOW_BYTES = 16

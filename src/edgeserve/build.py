@@ -248,7 +248,7 @@ def _weigh(
 
 def in_words(size_bytes: int) -> int:
     """What a piece counts as: up to the next word. The padding that the linker really puts after it
-    depends on what comes next, and then the same kernel would weigh more in one image than in another.
+    depends on what comes next, and the same kernel would weigh more in one image than in another.
     """
     return -(-size_bytes // _WORD_BYTES) * _WORD_BYTES
 
