@@ -282,9 +282,9 @@ def build(model: Path, board: str, partition: bool, output_format: str) -> int:
         document = to_json(image)
         show.print_json({**document, "elf": str(image.elf)})
         return 0
-    click.echo(show.place(image.elf))
+    click.echo(show.shown_path(image.elf))
     click.echo(
-        f"  project: {show.place(image.elf.parent.parent)} (make builds it without edgeserve)"
+        f"  project: {show.shown_path(image.elf.parent.parent)} (make builds it without edgeserve)"
     )
     for what, size in (
         ("code (runtime and kernels)", image.code_bytes),

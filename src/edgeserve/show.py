@@ -25,7 +25,7 @@ def print_bundle(compiled: Compiled) -> None:
     """What `convert` made, and how far int8 is from float."""
     facts = compiled.bundle.facts
     click.echo(
-        f"{place(compiled.bundle.path)}: {len(compiled.program.steps)} steps, "
+        f"{shown_path(compiled.bundle.path)}: {len(compiled.program.steps)} steps, "
         f"{compiled.program.macs:,} MACs, {len(compiled.table.data):,} bytes of model"
     )
     agreement = facts.agreement
@@ -159,7 +159,7 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
         click.echo(f"  {what:<18}{text}")
     for note in measurement.notes:
         click.echo(f"  note: {note}")
-    click.echo(f"  recorded in {place(target.compiled.bundle.measurements_path)}")
+    click.echo(f"  recorded in {shown_path(target.compiled.bundle.measurements_path)}")
 
 
 def verification_json(target: OpenDevice, verification: Verification) -> dict[str, Any]:
@@ -285,7 +285,7 @@ def print_program(compiled: Compiled) -> None:
     )
 
 
-def place(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path as a person standing here would write it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
