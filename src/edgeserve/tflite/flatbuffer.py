@@ -153,6 +153,14 @@ class Table:
         (value,) = field.layout.unpack_from(self.source.data, self.position + offset)
         return cast(T, value)
 
+    def slots(self) -> int:
+        """How many fields its vtable has an entry for."""
+        return (self.vtable_bytes - _UINT16_PAIR.size) // _UINT16.size
+
+    def target(self, field: Ref) -> int | None:
+        """The byte position that a field points to, None when absent."""
+        return self._target(field.slot, field.name)
+
     def table(self, field: Ref) -> Table | None:
         """The sub-table that a field points to, None when absent."""
         target = self._target(field.slot, field.name)

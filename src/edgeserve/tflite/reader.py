@@ -63,7 +63,7 @@ def read_model(data: bytes, *, name: str) -> Graph:
     whatever characters they hold.
     """
     source = Source(data)
-    model = _open_model(source)
+    model = open_model(source)
     subgraphs = tuple(model.tables(schema.Model.SUBGRAPHS, "subgraph", most=MAX_TABLES))
     if not subgraphs:
         raise damaged("the model", "it has no subgraph")
@@ -92,7 +92,8 @@ def read_model(data: bytes, *, name: str) -> Graph:
     return graph
 
 
-def _open_model(source: Source) -> Table:
+def open_model(source: Source) -> Table:
+    """The root table of a .tflite file. Raises ModelError when it is none."""
     start = schema.FILE_IDENTIFIER_OFFSET_BYTES
     end = start + len(schema.FILE_IDENTIFIER)
     if len(source.data) < end:

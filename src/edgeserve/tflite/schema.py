@@ -1,7 +1,7 @@
 """The facts of the public TFLite schema, version 3: field slots, enum numbers, file identifier.
 
 Source: ``tensorflow/compiler/mlir/lite/schema/schema.fbs`` of TensorFlow, as released with LiteRT
-2.3.0. Only the fields that the reader looks at are here. A class stands for a table of the schema,
+2.3.0. Only the fields that edgeserve looks at are here. A class stands for a table of the schema,
 which its docstring names, and has fields under the schema's names, in upper case.
 """
 
@@ -138,7 +138,18 @@ class Model:
     VERSION = uint32(0, "version")
     OPERATOR_CODES = Ref(1, "operator_codes")
     SUBGRAPHS = Ref(2, "subgraphs")
+    DESCRIPTION = Ref(3, "description")
     BUFFERS = Ref(4, "buffers")
+    METADATA_BUFFER = Ref(5, "metadata_buffer")
+    METADATA = Ref(6, "metadata")
+    SIGNATURE_DEFS = Ref(7, "signature_defs")
+
+
+class Metadata:
+    """``Metadata``."""
+
+    NAME = Ref(0, "name")
+    BUFFER = uint32(1, "buffer")
 
 
 class OperatorCode:
