@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -10,6 +11,8 @@ from pathlib import Path
 from edgeserve.errors import ConfigError
 from edgeserve.resources import boards_root
 from edgeserve.strict_toml import TomlTable, read_toml
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class Kind(StrEnum):
@@ -131,10 +134,24 @@ def read_board(path: Path) -> Board:
         emulator=_emulator(table.optional_table("emulator")),
     )
     table.finish()
+    _check(board, path)
+    return board
+
+
+def _check(board: Board, path: Path) -> None:
+    if not _ID.fullmatch(board.id):
+        raise ConfigError(
+            f"{path}: {board.id!r} is not the id of a board",
+            hint="name the file with lower-case letters, digits, _ and - alone",
+        )
+    names = [region.name for region in board.regions]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"{path}: two regions have one name", hint="name each region differently")
     for what in Holds:
         if not board.holding(what):
             raise ConfigError(f"{path}: no region holds {what.value!r}", hint="add it to a `holds`")
-    return board
+    if board.port is not None and board.toolchain is None:
+        raise ConfigError(f"{path}: a port needs a [toolchain]", hint="add the compiler's flags")
 
 
 def _cpu(table: TomlTable) -> Cpu:
@@ -174,6 +191,8 @@ def _emulator(table: TomlTable | None) -> Emulator | None:
         ratio = Fraction(table.text("instructions_per_tick"))
     except (ValueError, ZeroDivisionError):
         raise table.error("instructions_per_tick", 'is not a fraction such as "5/16"') from None
+    if ratio <= 0:
+        raise table.error("instructions_per_tick", "must be above zero")
     emulator = Emulator(
         program=table.text("program"),
         machine=table.text("machine"),

@@ -21,9 +21,10 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model to check: a bundle or a ``.tflite``, relative to the file that names it."""
+    """A model to check: a bundle or a ``.tflite``. ``label`` is the path as the user wrote it."""
 
     path: Path
+    label: str
     boards: tuple[str, ...]
     budget: Budget
 
@@ -45,7 +46,7 @@ def read_checkfile(path: Path) -> Checkfile:
     boards: tuple[str, ...] = ()
     reserve, growth, baseline = Reserve(), Growth(), None
     if check is not None:
-        boards = check.optional_texts("boards")
+        boards = _boards(check, path.parent)
         reserve = Reserve(
             check.optional_number("reserve_ram_bytes") or 0,
             check.optional_number("reserve_flash_bytes") or 0,
@@ -59,15 +60,27 @@ def read_checkfile(path: Path) -> Checkfile:
         check.finish()
     models = tuple(_model(entry, path.parent, boards) for entry in root.tables("model"))
     root.finish()
+    if not models:
+        raise root.error("model", "lists nothing to check")
     return Checkfile(models, reserve, baseline, growth)
 
 
+def _boards(table: TomlTable, folder: Path) -> tuple[str, ...]:
+    """Board ids, and board files relative to the file that names them."""
+    return tuple(
+        str(folder / name) if name.endswith(".toml") else name
+        for name in table.optional_texts("boards")
+    )
+
+
 def _model(table: TomlTable, folder: Path, default_boards: tuple[str, ...]) -> ModelEntry:
-    boards = table.optional_texts("boards") or default_boards
+    boards = _boards(table, folder) or default_boards
     if not boards:
         raise table.error("boards", "is missing, and [check] names none for all models")
+    label = table.text("path")
     entry = ModelEntry(
-        path=folder / table.text("path"),
+        path=folder / label,
+        label=label,
         boards=boards,
         budget=Budget(
             table.optional_number("max_arena_bytes"), table.optional_number("max_flash_bytes")

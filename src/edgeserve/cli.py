@@ -1,16 +1,19 @@
 """The command line: arguments in, a call of the pipeline, text out.
 
 Exit codes: 0 good; 1 the answer is no; 2 usage, or a refused model; 3 a tool failed or is missing;
-4 the device; 130 interrupted.
+4 the device; 130 interrupted; 141 the reader of the output went away.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from edgeserve.pipeline import Progress
 
 INTERRUPTED = 130
+NO_READER = 141
 BUG = 3
 
 _format = click.option(
@@ -169,9 +173,12 @@ def check(
     from edgeserve.checkfile import DEFAULT_NAME, Growth, ModelEntry, read_checkfile
     from edgeserve.fit import Budget, Reserve
 
+    limits = (reserve_ram, reserve_flash, max_arena, max_flash, arena_growth, flash_growth)
     if not models:
-        if boards or all_boards:
-            raise click.UsageError("name a MODEL, or leave out --board to use edgeserve.toml")
+        if boards or all_boards or any(limits):
+            raise click.UsageError(
+                "name a MODEL; edgeserve.toml has boards, reserves and limits of its own"
+            )
         path = config or Path(DEFAULT_NAME)
         if not path.exists():
             raise ConfigError(
@@ -179,12 +186,14 @@ def check(
             )
         fits = pipeline.check_checkfile(read_checkfile(path), baseline)
     else:
-        names = tuple(board_ids()) if all_boards else tuple(boards)
-        if not names:
+        if config is not None:
+            raise click.UsageError("--config lists models itself: leave out MODEL")
+        if bool(boards) == all_boards:
             raise click.UsageError("name a --board, or --all-boards")
+        names = tuple(board_ids()) if all_boards else tuple(boards)
         budget = Budget(max_arena, max_flash)
         fits = pipeline.check(
-            [ModelEntry(model, names, budget) for model in models],
+            [ModelEntry(model, str(model), names, budget) for model in models],
             reserve=Reserve(reserve_ram, reserve_flash),
             baseline=baseline,
             growth=Growth(arena_growth, flash_growth),
@@ -220,8 +229,14 @@ _partition = click.option(
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
+@click.option(
+    "--tflm",
+    type=click.Path(path_type=Path),
+    metavar="OUT.tflite",
+    help="Also write the model with a memory plan for TensorFlow Lite Micro inside.",
+)
 @_format
-def plan(model: Path, board: str, output_format: str) -> int:
+def plan(model: Path, board: str, tflm: Path | None, output_format: str) -> int:
     """Plan a model's arena and show who is alive where it is fullest."""
     from edgeserve import __version__ as planner
     from edgeserve import pipeline
@@ -237,10 +252,14 @@ def plan(model: Path, board: str, output_format: str) -> int:
         board=where.id,
         planner=planner,
     )
+    offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     if output_format == "json":
-        show.print_json(to_json(record))
-    else:
-        show.print_plan(compiled.bundle.name, record)
+        also = {"tflm": show.tflm_json(tflm, offline)} if tflm and offline else {}
+        show.print_json({**to_json(record), **also})
+        return 0
+    show.print_plan(compiled.bundle.name, record)
+    if tflm and offline:
+        show.print_tflm(tflm, offline)
     return 0
 
 
@@ -436,52 +455,78 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = cli.main(given, prog_name="edgeserve", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return 2
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("edgeserve: interrupted", err=True)
-        return INTERRUPTED
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output went away (`| head`); click turns that into SystemExit.
+        _forget_output()
+        return NO_READER
     except click.exceptions.Exit as error:
         return error.exit_code
-    except EdgeserveError as error:
-        _report(error, as_json=_wants_json(given))
-        return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if os.environ.get("EDGESERVE_DEBUG"):
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except BaseException as error:
+        if os.environ.get("EDGESERVE_DEBUG") and not isinstance(error, EdgeserveError):
             raise
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        click.echo(f"edgeserve: internal error: {what}", err=True)
-        click.echo("  this is a bug; EDGESERVE_DEBUG=1 shows where", err=True)
-        return BUG
+        failure = _failure(error)
+        _report(failure, as_json=_wants_json(given))
+        return failure.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a user is told of an exception."""
+
+    kind: str
+    what: str
+    hint: str
+    exit_code: int
+
+
+def _failure(error: BaseException) -> _Failure:
+    if isinstance(error, EdgeserveError):
+        return _Failure(type(error).__name__, error.what, error.hint, error.exit_code)
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "edgeserve"
+        hint = f"{command} --help lists what it takes"
+        return _Failure("UsageError", error.format_message().rstrip("."), hint, 2)
+    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
+        return _Failure("Interrupted", "interrupted", "", INTERRUPTED)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return _Failure("ToolError", f"{where}{error.strerror or error}", "", 3)
+    if isinstance(error, MemoryError):
+        return _Failure("ToolError", "there is not enough memory on this computer", "", 3)
+    what = f"internal error: {type(error).__name__}: {error}"
+    return _Failure("Bug", what, "this is a bug; EDGESERVE_DEBUG=1 shows where", BUG)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(a == "--format=json" or (a == "--format" and b == "json") for a, b in pairs)
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
 
 
-def _report(error: EdgeserveError, *, as_json: bool) -> None:
-    if as_json:
-        show.print_json(
-            {
-                "error": {
-                    "kind": type(error).__name__,
-                    "what": error.what,
-                    "hint": error.hint,
-                    "exit_code": error.exit_code,
-                }
-            }
-        )
-    click.echo(f"edgeserve: error: {error.what}", err=True)
-    if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+def _report(failure: _Failure, *, as_json: bool) -> None:
+    """One line and a hint on standard error; with ``--format json`` a document as well."""
+    try:
+        if as_json:
+            show.print_json({"error": asdict(failure)})
+            sys.stdout.flush()
+    except OSError:
+        _forget_output()
+    click.echo(f"edgeserve: error: {show.plain(failure.what)}", err=True)
+    if failure.hint:
+        click.echo(f"  hint: {show.plain(failure.hint)}", err=True)
+
+
+def _forget_output() -> None:
+    """Sends what is still buffered nowhere, so that the interpreter's last flush cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names from models are shown on any terminal.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())

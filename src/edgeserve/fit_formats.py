@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from edgeserve.fit import Fit
 from edgeserve.strict_json import to_json
+
+_XML = re.compile("[\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def fit_json(fit: Fit) -> dict[str, Any]:
@@ -59,7 +62,8 @@ def junit_xml(fits: Sequence[Fit]) -> str:
             failure = ET.SubElement(case, "failure", message=_printable(lines[0]))
             failure.text = _printable("\n".join([*lines, *fit.advice]))
     ET.indent(suite)
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True)
+    # Not ElementTree's own declaration, which would name the locale's encoding.
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suite, encoding="unicode")}'
 
 
 def github_lines(fits: Sequence[Fit]) -> str:
@@ -77,8 +81,8 @@ def github_lines(fits: Sequence[Fit]) -> str:
 
 
 def _printable(text: str) -> str:
-    """XML has no way to write control characters."""
-    return "".join(c if c >= " " or c in "\n\t" else "�" for c in text)
+    """XML has no way to write control characters, halves of surrogate pairs and noncharacters."""
+    return "".join(c if _XML.fullmatch(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _data(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from edgeserve.stimulus import Stimulus, random_stimuli, sample_stimuli, xorshif
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
+from edgeserve.tflm import OfflinePlan, annotate, offline_plan
 from edgeserve.verify import Verification
 from edgeserve.verify import verify as verify_device
 
@@ -79,12 +81,17 @@ def compile_bundle(bundle: Bundle, board: Board | None = None) -> Compiled:
     """
     program = lower(read_model(bundle.model_bytes(), name=bundle.name))
     problem = memory_problem(program)
-    stored = bundle.board_dir(board.id) / PLAN_FILE if board else None
+    stored = stored_plan(bundle, board) if board else None
     if stored is not None and stored.exists():
         memory = read_plan(stored, problem, model_sha256=bundle.facts.model_sha256)
     else:
         memory = problem.solved(plan_arena(problem.problem))
     return Compiled(bundle, program, memory, write_table(program, memory))
+
+
+def stored_plan(bundle: Bundle, board: Board) -> Path:
+    """Where a bundle keeps its plan for a board, if it has one."""
+    return bundle.board_dir(board.id) / PLAN_FILE
 
 
 def write_plan(compiled: Compiled, board: Board, bundle_path: Path) -> None:
@@ -187,14 +194,32 @@ def check(
 ) -> tuple[Fit, ...]:
     """Checks every model on every board that its entry names."""
     earlier = read_baseline(baseline) if baseline else None
+    bundles = [open_bundle(entry.path) for entry in models]
+    names = Counter(bundle.name for bundle in bundles)
     fits = []
-    for entry in models:
-        bundle = open_bundle(entry.path)
-        for name in entry.boards:
-            board = load_board(name)
-            compiled = compile_bundle(bundle, board)
-            fits.append(fit(compiled, board, reserve=reserve, budget=entry.budget))
+    for entry, bundle in zip(models, bundles, strict=True):
+        boards = _boards(entry.boards)
+        # Without a stored plan a model is planned alike for every board.
+        planned = [board for board in boards if stored_plan(bundle, board).exists()]
+        fresh = compile_bundle(bundle) if len(planned) < len(boards) else None
+        for board in boards:
+            compiled = fresh if fresh and board not in planned else compile_bundle(bundle, board)
+            # Two models of one name are told apart by the paths that the user wrote.
+            label = bundle.name if names[bundle.name] == 1 else entry.label
+            fits.append(fit(compiled, board, reserve=reserve, budget=entry.budget, model=label))
     return against_baseline(fits, earlier, growth) if earlier is not None else tuple(fits)
+
+
+def _boards(names: Sequence[str]) -> list[Board]:
+    """Each board once; ConfigError when two files have one id."""
+    boards: dict[str, Board] = {}
+    for name in dict.fromkeys(names):
+        board = load_board(name)
+        if boards.setdefault(board.id, board) != board:
+            raise ConfigError(
+                f"two different boards are called {board.id!r}", hint="rename one of the files"
+            )
+    return list(boards.values())
 
 
 def check_checkfile(checkfile: Checkfile, baseline: Path | None = None) -> tuple[Fit, ...]:
@@ -214,6 +239,28 @@ def plan(path: Path, board: Board) -> Compiled:
         compiled = compile_bundle(bundle)
         write_plan(compiled, board, bundle.path)
     return compiled
+
+
+def plan_for_tflm(path: Path, destination: Path) -> OfflinePlan:
+    """Writes a model's ``.tflite`` to ``destination``, with a memory plan for TFLM inside.
+
+    Raises ConfigError when that is the model itself, or cannot be written.
+    """
+    bundle = open_bundle(path)
+    if destination.exists() and any(map(destination.samefile, (path, bundle.model_path))):
+        raise ConfigError(
+            f"{destination} is the model itself, which stays as it is", hint="name another file"
+        )
+    model = bundle.model_bytes()
+    planned = offline_plan(read_model(model, name=bundle.name))
+    draft = destination.with_name(f".{destination.name}.new")
+    try:
+        draft.write_bytes(annotate(model, planned.offsets_bytes))
+        draft.replace(destination)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigError(f"cannot write {destination}: {error.strerror}") from error
+    return planned
 
 
 def build(

@@ -86,9 +86,9 @@ def read_plan(path: Path, problem: MemoryProblem, *, model_sha256: str) -> Memor
     """
     hint = "make it again: edgeserve plan or build with this bundle"
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}", hint=hint) from None
+        raise ConfigError(f"{path} cannot be read: {error}", hint=hint) from None
     record = load_json(PlanRecord, text, where=str(path))
     if record.schema != SCHEMA_VERSION or record.model_sha256 != model_sha256:
         raise ConfigError(f"{path} is the plan of another model or version", hint=hint)
@@ -106,5 +106,8 @@ def read_plan(path: Path, problem: MemoryProblem, *, model_sha256: str) -> Memor
     try:
         check(problem.problem, plan)
     except PlanError as error:
-        raise ConfigError(f"{path} is not a valid plan: {error.what}", hint=hint) from None
+        raise ConfigError(f"{path}: {error.what}", hint=hint) from None
+    bound = live_bound_bytes(problem.problem)
+    if not record.live_bound_bytes == bound <= record.lower_bound_bytes:
+        raise ConfigError(f"{path}: no plan has the bounds that it tells", hint=hint)
     return problem.solved(plan)

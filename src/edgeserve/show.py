@@ -14,41 +14,46 @@ SHOWN_NAME = 44
 """Characters of a tensor's name in a table."""
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
     from edgeserve.pipeline import Compiled, OpenDevice
     from edgeserve.planfile import PlanRecord
+    from edgeserve.tflm import OfflinePlan
     from edgeserve.verify import Verification
 
 
 def print_bundle(compiled: Compiled) -> None:
     """What `convert` made, and how far int8 is from float."""
     facts = compiled.bundle.facts
-    click.echo(
+    say(
         f"{shown_path(compiled.bundle.path)}: {len(compiled.program.steps)} steps, "
         f"{compiled.program.macs:,} MACs, {len(compiled.table.data):,} bytes of model"
     )
     agreement = facts.agreement
     if agreement is not None:
         for output in agreement.outputs:
-            click.echo(
+            say(
                 f"  int8 against float on {agreement.samples} calibration samples, {output.name}: "
                 f"largest difference {output.max_abs_error:.4g}, mean {output.mean_abs_error:.4g}"
             )
         if agreement.top1_agreement is not None:
-            click.echo(f"  same class in {agreement.top1_agreement:.1%} of them")
+            say(f"  same class in {agreement.top1_agreement:.1%} of them")
         if agreement.float_accuracy is not None and agreement.int8_accuracy is not None:
-            click.echo(
+            say(
                 f"  accuracy on them: float {agreement.float_accuracy:.1%}, "
                 f"int8 {agreement.int8_accuracy:.1%}"
             )
     for note in (*facts.notes, *compiled.program.notes):
-        click.echo(f"  note: {note}")
+        say(f"  note: {note}")
 
 
 def print_fits(fits: Sequence[Fit]) -> None:
     """A row a model and board, then what is missing and what would help."""
-    table = columns("model", "board", "", "arena", "flash", "stack", "other RAM", "sizes by")
+    table = columns(
+        "model", "board", "", "arena", "flash", "stack", "other RAM", "left", "sizes by"
+    )
     for fit in fits:
         footprint = fit.footprint
         table.add_row(
@@ -59,19 +64,20 @@ def print_fits(fits: Sequence[Fit]) -> None:
             f"{footprint.flash_bytes:,}",
             f"{footprint.stack_bytes:,}",
             f"{footprint.ram_other_bytes:,}",
+            ", ".join(f"{use.region} {use.left_bytes:,}" for use in fit.regions),
             footprint.source,
         )
     draw(table)
     for fit in fits:
         if not fit.fits:
-            click.echo(f"{fit.model} does not fit {fit.board}:")
+            say(f"{fit.model} does not fit {fit.board}:")
             for shortage in fit.shortages:
-                click.echo(f"  {shortage}")
+                say(f"  {shortage}")
             for tensor in fit.peak_tensors[:4]:
                 where = f"  at the peak ({short(fit.peak_step)})"
-                click.echo(f"{where}: {short(tensor.name)}, {tensor.size_bytes:,}")
+                say(f"{where}: {short(tensor.name)}, {tensor.size_bytes:,}")
             for line in fit.advice:
-                click.echo(f"  help: {line}")
+                say(f"  help: {line}")
 
 
 def measurement_json(target: OpenDevice, measurement: Measurement) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
 
     unit = measurement.unit.value
     place = measurement.place
-    click.echo(
+    say(
         f"{measurement.subject.bundle} on {place.board}"
         + (" (emulated: executed instructions, not time)" if place.emulated else "")
     )
@@ -127,7 +133,7 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
             if value.low is not None and value.high is not None
             else f"   too few laps ({len(measurement.samples)}) for an interval"
         )
-        click.echo(f"  {name} {value.value:>14,} {unit} an inference{bounds}")
+        say(f"  {name} {value.value:>14,} {unit} an inference{bounds}")
     table = columns("step", "kernel", unit, "MACs", f"{unit} a MAC", "tensor")
     for step in measurement.steps:
         share = f"{step.count / step.macs:.2f}" if step.macs else ""
@@ -156,10 +162,10 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
         ("bench RAM", f"{memory.bench_ram_bytes:,}"),
         ("output CRC-32", f"{measurement.output_crc32}, as the oracle's"),
     ):
-        click.echo(f"  {what:<18}{text}")
+        say(f"  {what:<18}{text}")
     for note in measurement.notes:
-        click.echo(f"  note: {note}")
-    click.echo(f"  recorded in {shown_path(target.compiled.bundle.measurements_path)}")
+        say(f"  note: {note}")
+    say(f"  recorded in {shown_path(target.compiled.bundle.measurements_path)}")
 
 
 def verification_json(target: OpenDevice, verification: Verification) -> dict[str, Any]:
@@ -189,44 +195,42 @@ def verification_json(target: OpenDevice, verification: Verification) -> dict[st
 def print_verification(target: OpenDevice, verification: Verification) -> None:
     """Coverage, and the first difference where there is one."""
     seen = verification.coverage
-    click.echo(
+    say(
         f"{target.compiled.bundle.name} on {target.board.id}: {verification.steps} steps, "
         f"{len(verification.inputs)} inputs, {verification.differing_bytes:,} differing bytes"
     )
-    click.echo(
+    say(
         f"  coverage {seen.covered}/{seen.total} tensors compared with the oracle, "
         f"{len(seen.folded)} folded into steps"
         + (f", not covered: {', '.join(seen.uncovered)}" if seen.uncovered else "")
     )
     for folded in seen.folded:
-        click.echo(f"  folded into {_where(folded.step)}: {short(folded.name)}")
+        say(f"  folded into {_where(folded.step)}: {short(folded.name)}")
     for note in verification.notes:
-        click.echo(f"  note: {note}")
+        say(f"  note: {note}")
     first = verification.first_difference
     if first is None:
-        click.echo("  equal bit for bit")
+        say("  equal bit for bit")
         return
     where = "the model's output" if first.step is None else f"step {first.step} ({first.kernel})"
-    click.echo(
+    say(
         f"  FIRST DIFFERENCE: {where}, {first.tensor}, on {first.input}: "
         f"{first.differing_bytes:,} of {first.total_bytes:,} bytes"
     )
-    click.echo(f"    row {first.row}, byte {first.offset}: want {first.want.hex(' ')}")
-    click.echo(
-        f"    {'':>{len(str(first.row)) + len(str(first.offset)) + 11}} got  {first.got.hex(' ')}"
-    )
+    say(f"    row {first.row}, byte {first.offset}: want {first.want.hex(' ')}")
+    say(f"    {'':>{len(str(first.row)) + len(str(first.offset)) + 11}} got  {first.got.hex(' ')}")
 
 
 def print_plan(name: str, record: PlanRecord) -> None:
     """The arena map: what is alive where it is fullest, and where everything lies."""
     verdict = "optimal" if record.optimal else f"proven bound {record.lower_bound_bytes:,}"
-    click.echo(
+    say(
         f"{name}: arena {record.arena_bytes:,} bytes, live bound "
         f"{record.live_bound_bytes:,}, {verdict}, {record.nodes:,} nodes"
     )
-    click.echo(f"fullest in {short(record.peak_step)}:")
+    say(f"fullest in {short(record.peak_step)}:")
     for tensor in record.peak_tensors:
-        click.echo(f"  {tensor.size_bytes:>10,}  {tensor.name}")
+        say(f"  {tensor.size_bytes:>10,}  {tensor.name}")
     table = columns("offset", "bytes", "steps", "tensor")
     for buffer in sorted(record.buffers, key=lambda b: (b.first, b.offset_bytes)):
         table.add_row(
@@ -236,6 +240,25 @@ def print_plan(name: str, record: PlanRecord) -> None:
             short(buffer.name),
         )
     draw(table)
+
+
+def tflm_json(path: Path, planned: OfflinePlan) -> dict[str, Any]:
+    """The ``tflm`` of ``plan --tflm --format json``."""
+    return {
+        "path": str(path),
+        "arena_head_bytes": planned.arena_bytes,
+        "greedy_arena_head_bytes": planned.greedy_bytes,
+        "optimal": planned.plan.optimal,
+    }
+
+
+def print_tflm(path: Path, planned: OfflinePlan) -> None:
+    """What TFLM gains by the plan in a file."""
+    click.echo(
+        f"{path}: TFLM's arena head {planned.greedy_bytes:,} -> {planned.arena_bytes:,} bytes "
+        f"({'optimal for' if planned.plan.optimal else 'with'} whole tensors; "
+        "its kernels' scratch and its persistent data come on top)"
+    )
 
 
 def program_json(compiled: Compiled) -> dict[str, Any]:
@@ -275,10 +298,10 @@ def print_program(compiled: Compiled) -> None:
         table.add_row(str(step.index), step.kernel.name, shape, f"{step.macs:,}", short(step.label))
     draw(table)
     for folded in program.folded:
-        click.echo(f"folded into {_where(folded.step)}: {short(folded.name)}")
+        say(f"folded into {_where(folded.step)}: {short(folded.name)}")
     for note in program.notes:
-        click.echo(f"note: {note}")
-    click.echo(
+        say(f"note: {note}")
+    say(
         f"{len(program.steps)} steps, {program.macs:,} MACs, "
         f"table {len(compiled.table.data):,} bytes (SHA-256 {compiled.table.sha256[:16]}), "
         f"arena {compiled.memory.arena_bytes:,} bytes"
@@ -302,12 +325,26 @@ def _where(step: int | None) -> str:
     return "an input" if step is None else f"step {step}"
 
 
+def say(text: str) -> None:
+    """A line on standard output."""
+    click.echo(plain(text))
+
+
+def plain(text: str) -> str:
+    """``text`` on one line, with everything escaped that could spoil a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def columns(*titles: str) -> Any:
-    """An empty rich table."""
+    """An empty rich table whose cells are shown as :func:`plain` text."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    class PlainTable(Table):
+        def add_row(self, *cells: Any, **style: Any) -> None:
+            super().add_row(*(plain(str(cell)) for cell in cells), **style)
+
+    table = PlainTable(box=SIMPLE_HEAD, pad_edge=False)
     for title in titles:
         table.add_column(title, overflow="fold")
     return table

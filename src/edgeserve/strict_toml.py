@@ -16,11 +16,13 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 def read_toml(path: Path, *, hint: str) -> TomlTable:
     """The root table of a file; ``hint`` goes with every error. Raises ConfigError."""
     try:
-        document = tomllib.loads(path.read_text())
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint=hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}", hint=hint) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply", hint=hint) from None
     return TomlTable(str(path), document, hint=hint)
 
 
@@ -40,17 +42,17 @@ class TomlTable:
 
     def text(self, key: str) -> str:
         value = self._take(key)
-        if not isinstance(value, str):
-            raise self.error(key, "must be a string")
-        return value
+        if not _is_text(value):
+            raise self.error(key, "must be a string on one line")
+        return str(value)
 
     def optional_text(self, key: str) -> str | None:
         return self.text(key) if key in self._values else None
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._take(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error(key, "must be a list of strings")
+        if not isinstance(value, list) or not all(map(_is_text, value)):
+            raise self.error(key, "must be a list of strings, each on one line")
         return tuple(value)
 
     def number(self, key: str) -> int:
@@ -105,3 +107,8 @@ class TomlTable:
         if key not in self._values:
             raise self.error(key, "is missing")
         return self._values.pop(key)
+
+
+def _is_text(value: Any) -> bool:
+    """Control characters have no place in names, and a path must not hold a NUL."""
+    return isinstance(value, str) and value.isprintable()
