@@ -254,7 +254,7 @@ def tflm_json(path: Path, planned: OfflinePlan) -> dict[str, Any]:
 
 def print_tflm(path: Path, planned: OfflinePlan) -> None:
     """What TFLM gains by the plan in a file."""
-    click.echo(
+    say(
         f"{path}: TFLM's arena head {planned.greedy_bytes:,} -> {planned.arena_bytes:,} bytes "
         f"({'optimal for' if planned.plan.optimal else 'with'} whole tensors; "
         "its kernels' scratch and its persistent data come on top)"
