@@ -226,14 +226,17 @@ def _advice(
             f"a reserve of {reserve.ram_bytes:,} bytes of RAM and {reserve.flash_bytes:,} of "
             "flash is counted in"
         )
+    if any(use.left_bytes < 0 for use in regions):
+        advice.append(_board_advice(footprint, reserve, other_boards))
+    return tuple(advice)
+
+
+def _board_advice(footprint: Footprint, reserve: Reserve, boards: Sequence[Board]) -> str:
     fitting = [
         board.id
-        for board in other_boards
+        for board in boards
         if all(use.left_bytes >= 0 for use in place(footprint, board, reserve))
     ]
-    advice.append(
-        f"it would fit {', '.join(fitting)}"
-        if fitting
-        else "no board that edgeserve knows has room"
-    )
-    return tuple(advice)
+    if not fitting:
+        return "no board that edgeserve knows has room"
+    return f"it would fit {', '.join(fitting)}"

@@ -34,11 +34,15 @@ def fit_json(fit: Fit) -> dict[str, Any]:
                 "region": use.region,
                 "need_bytes": use.need_bytes,
                 "have_bytes": use.have_bytes,
+                "left_bytes": use.left_bytes,
                 "parts": [{"what": what, "bytes": size} for what, size in use.parts],
             }
             for use in fit.regions
         ],
-        "shortages": to_json(fit.shortages),
+        "shortages": [
+            {**to_json(shortage), "missing_bytes": shortage.missing_bytes}
+            for shortage in fit.shortages
+        ],
         "advice": list(fit.advice),
     }
 

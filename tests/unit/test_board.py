@@ -1,0 +1,163 @@
+"""Board files: those that travel with edgeserve, and what is refused in a user's."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from edgeserve.board import Board, Holds, Kind, board_ids, load_board
+from edgeserve.errors import ConfigError
+from edgeserve.resources import boards_root, firmware_root
+
+GOOD = """\
+name = "A board"
+kind = "physical"
+
+[cpu]
+core = "cortex-m7"
+isa = ["ref"]
+
+[[region]]
+name = "flash"
+address = 0x08000000
+size_bytes = 0x10000
+holds = ["code", "model"]
+source = "the data sheet"
+
+[[region]]
+name = "ram"
+address = 0x20000000
+size_bytes = 0x8000
+reserved_bytes = 0x100
+reserved_for = "the loader"
+holds = ["arena", "data", "stack"]
+source = "the data sheet"
+"""
+
+EMULATOR = """
+[emulator]
+program = "qemu-system-arm"
+machine = "m"
+icount_shift = 7
+ticks_hz = 1
+instructions_per_tick = "{}"
+"""
+
+
+def read(folder: Path, text: str, name: str = "mine.toml") -> Board:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return load_board(str(path))
+
+
+def refused(folder: Path, text: str, name: str = "mine.toml") -> str:
+    with pytest.raises(ConfigError) as raised:
+        read(folder, text, name)
+    assert raised.value.hint
+    assert "\n" not in raised.value.what
+    assert name in raised.value.what
+    return raised.value.what
+
+
+@pytest.mark.parametrize("name", board_ids())
+def test_every_board_loads(name: str) -> None:
+    board = load_board(name)
+    assert board.id == name
+    assert board.name
+    for what in Holds:
+        assert board.holding(what)
+    for region in board.regions:
+        assert len(region.source) > 10, f"{name}: where is {region.name} from?"
+        assert 0 < region.free_bytes <= region.size_bytes
+        assert bool(region.reserved_bytes) == bool(region.reserved_for)
+    assert (board.emulator is not None) == (board.kind is Kind.EMULATED)
+    assert board.cpu.isa[-1] == "ref"
+    if board.port is not None:
+        assert (firmware_root() / "ports" / board.port).is_dir()
+
+
+def test_boards_of_the_first_release() -> None:
+    assert set(board_ids()) >= {
+        *("mps2-an500", "host", "nucleo_h743zi2", "stm32f746g_disco"),
+        *("teensy41", "esp32dev", "esp32s3", "nano33ble"),
+    }
+
+
+def test_every_figure_has_its_source_beside_it() -> None:
+    for path in boards_root().glob("*.toml"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("[[region]]") == text.count("\nsource = ")
+
+
+def test_a_file_of_the_user(tmp_path: Path) -> None:
+    board = read(tmp_path, GOOD)
+    assert board.id == "mine"
+    assert [region.free_bytes for region in board.regions] == [0x10000, 0x8000 - 0x100]
+    assert [region.name for region in board.holding(Holds.ARENA)] == ["ram"]
+    assert (board.port, board.toolchain, board.emulator) == (None, None, None)
+
+
+def test_preferred_region_is_the_first() -> None:
+    regions = load_board("nucleo_h743zi2").holding(Holds.ARENA)
+    assert [region.name for region in regions] == ["axi_sram", "dtcm"]
+
+
+def test_ratio_of_the_emulator_is_exact(tmp_path: Path) -> None:
+    emulator = read(tmp_path, GOOD + EMULATOR.format("5/16")).emulator
+    assert emulator is not None
+    assert emulator.instructions_per_tick == Fraction(5, 16)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "A board"\n', "", "name is missing"),
+        ('name = "A board"', "name = 3", "name must be a string"),
+        ('name = "A board"', 'name = "A\\u0000board"', "name must be a string on one line"),
+        ('"physical"', '"virtual"', "kind is 'virtual', not one of physical, emulated, host"),
+        ('isa = ["ref"]', 'isa = "ref"', "cpu.isa must be a list of strings"),
+        ('isa = ["ref"]', 'isa = ["ref"]\nspeed = 9', "cpu.speed is not a known key"),
+        ("[cpu]", "[cpus]", "cpu is missing"),
+        ("0x8000\n", "-1\n", "region[1].size_bytes must be a whole number, not negative"),
+        ("0x8000\n", "true\n", "region[1].size_bytes must be a whole number"),
+        ("0x8000\n", "0x80\n", "region[1].reserved_bytes is more than size_bytes"),
+        ('"stack"', '"heap"', "region[1].holds is 'heap', not one of"),
+        (', "stack"', "", "no region holds 'stack'"),
+        ('name = "ram"', 'name = "flash"', "two regions have one name"),
+        ('source = "the data sheet"\n\n', "", "region[0].source is missing"),
+        ("[[region]]", "[[regions]]", "region is missing"),
+        ('kind = "physical"', 'kind = "physical"\nport = "p"', "a port needs a [toolchain]"),
+        ("[cpu]", "[cpu", "line 4"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in GOOD
+    assert said in refused(tmp_path, GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize("ratio", ["5/0", "x", "0", "-1/2", "nan"])
+def test_ratios_that_are_refused(tmp_path: Path, ratio: str) -> None:
+    assert "emulator.instructions_per_tick" in refused(tmp_path, GOOD + EMULATOR.format(ratio))
+
+
+@pytest.mark.parametrize("name", ["My Board.toml", "..toml", "a..b.toml", "Ä.toml", "-x.toml"])
+def test_names_that_cannot_be_ids(tmp_path: Path, name: str) -> None:
+    assert "is not the id of a board" in refused(tmp_path, GOOD, name)
+
+
+@pytest.mark.parametrize("name", ["nosuch", "../boards/host", "", "HOST", "host\n"])
+def test_unknown_board(name: str) -> None:
+    with pytest.raises(ConfigError, match="unknown board") as raised:
+        load_board(name)
+    assert "nucleo_h743zi2" in raised.value.hint
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 100_000, encoding="utf-8")
+    for name in ("absent.toml", "folder.toml", "latin.toml", "deep.toml"):
+        with pytest.raises(ConfigError, match=name):
+            load_board(str(tmp_path / name))
