@@ -1,0 +1,1 @@
+"""Measurements that people run: `make bench`, `make bench-...`."""

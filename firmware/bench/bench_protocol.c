@@ -508,7 +508,9 @@ static void es_out(const words_t *words) {
     }
 }
 
-static struct { uint32_t step, row0, rows; } dump;
+static struct {
+    uint32_t step, row0, rows;
+} dump;
 
 static void dump_row(uint32_t step, uint32_t row, const uint8_t *bytes, uint32_t count) {
     if (step != dump.step || row < dump.row0 || row - dump.row0 >= dump.rows) {

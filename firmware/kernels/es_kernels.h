@@ -34,12 +34,12 @@ typedef struct es_conv2d_blobs {
                                      leaves the image */
 } es_conv2d_blobs_t;
 
-/* out[y][x][n] = clamp(requantize(bias[n] + sum over ky, kx, c of weight * in[y * stride_h - pad_top +
- * ky * dilation_h][...][c]) + zero point). in, out: int8. A group of output channels reads weight_c
- * input channels. weights: group by group, in blocks of four output channels interleaved,
- * [kernel_h][kernel_w][weight_c][4], then the one to three channels left, [kernel_h][kernel_w][weight_c]
- * each. Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
- * No scratch. */
+/* out[y][x][n] = clamp(requantize(bias[n] + sum over ky, kx, c of weight * in[y * stride_h -
+ * pad_top + ky * dilation_h][...][c]) + zero point). in, out: int8. A group of output channels
+ * reads weight_c input channels. weights: group by group, in blocks of four output channels
+ * interleaved, [kernel_h][kernel_w][weight_c][4], then the one to three channels left,
+ * [kernel_h][kernel_w][weight_c] each. Output row y reads input rows y * stride_h - pad_top and
+ * after: it may overwrite those before. No scratch. */
 void es_conv2d(const es_conv2d_params_t *params, const es_conv2d_blobs_t *blobs,
                const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
 
@@ -58,15 +58,15 @@ typedef struct es_depthwise_params {
 } es_depthwise_params_t;
 
 typedef struct es_depthwise_blobs {
-    const int8_t *weights; /* [kernel_h][kernel_w][out->c] */
+    const int8_t *weights;        /* [kernel_h][kernel_w][out->c] */
     const es_channel_t *channels; /* [out->c] */
     const int8_t *pads;           /* as in es_conv2d_blobs_t */
 } es_depthwise_blobs_t;
 
-/* out[y][x][n] = clamp(requantize(bias[n] + sum over ky, kx of weight[ky][kx][n] * in[y * stride_h -
- * pad_top + ky * dilation_h][...][n / multiplier]) + zero point).
- * in, out: int8, out->c = in->c * multiplier. Output row y reads input rows y * stride_h - pad_top
- * and after: it may overwrite those before. No scratch. */
+/* out[y][x][n] = clamp(requantize(bias[n] + sum over ky, kx of weight[ky][kx][n] * in[y * stride_h
+ * - pad_top + ky * dilation_h][...][n / multiplier]) + zero point). in, out: int8, out->c = in->c *
+ * multiplier. Output row y reads input rows y * stride_h - pad_top and after: it may overwrite
+ * those before. No scratch. */
 void es_depthwise(const es_depthwise_params_t *params, const es_depthwise_blobs_t *blobs,
                   const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
 
@@ -161,18 +161,20 @@ typedef struct es_svdf_blobs {
     const int32_t *biases;         /* [out->c] */
 } es_svdf_blobs_t;
 
-/* Each filter's newest state is requantize(offset + sum_k in[k] * feature[k]), clamped to int16, behind
- * its older ones moved down by one; out[u] = clamp(requantize(bias + sum over the unit's filters and
- * times of state * time weight) + zero point). in: int8, rows of in->w * in->c, one a batch. state:
- * int16, rows of filters * memory, one a batch, read and WRITTEN: it must not overlap anything else.
- * out: int8, rows of out->c. Each row must be computed exactly once an inference. No scratch. */
+/* Each filter's newest state is requantize(offset + sum_k in[k] * feature[k]), clamped to int16,
+ * behind its older ones moved down by one; out[u] = clamp(requantize(bias + sum over the unit's
+ * filters and times of state * time weight) + zero point). in: int8, rows of in->w * in->c, one a
+ * batch. state: int16, rows of filters * memory, one a batch, read and WRITTEN: it must not overlap
+ * anything else. out: int8, rows of out->c. Each row must be computed exactly once an inference. No
+ * scratch. */
 void es_svdf(const es_svdf_params_t *params, const es_svdf_blobs_t *blobs, const es_rows_t *in,
              const es_rows_t *state, const es_rows_t *out, uint32_t y0, uint32_t y1);
 
 enum { ES_LSTM_FORGET, ES_LSTM_CELL, ES_LSTM_OUTPUT, ES_LSTM_INPUT, ES_LSTM_GATES };
 
 typedef struct es_lstm_params {
-    uint32_t gates; /* ES_LSTM_GATES, or one less: then the input gate is one minus the forget gate */
+    uint32_t
+        gates; /* ES_LSTM_GATES, or one less: then the input gate is one minus the forget gate */
     int32_t cell_scale_log2;
     int32_t cell_clip; /* 0: none */
     int32_t input_multipliers[ES_LSTM_GATES];
@@ -216,10 +218,10 @@ typedef struct es_reduce_params {
     int32_t output_zero_point;
 } es_reduce_params_t;
 
-/* Output row y, element (i, j) over kept_dims [1] and [2], reduces the input elements at (y, i, j) .
- * kept_strides + (k, l, m) . reduced_strides: the maximum, or clamp(requantize(start + sum) + zero
- * point). in, out: int8, or uint8 by another name for SUM_UNSIGNED; in: dense, the strides count from
- * its first element. No scratch. */
+/* Output row y, element (i, j) over kept_dims [1] and [2], reduces the input elements at (y, i, j)
+ * . kept_strides + (k, l, m) . reduced_strides: the maximum, or clamp(requantize(start + sum) +
+ * zero point). in, out: int8, or uint8 by another name for SUM_UNSIGNED; in: dense, the strides
+ * count from its first element. No scratch. */
 void es_reduce(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
                uint32_t y0, uint32_t y1);
 
@@ -246,10 +248,10 @@ typedef struct es_add_params {
     int32_t act_max;
 } es_add_params_t;
 
-/* out = clamp(requantize(A + factor_2 * B) + zero point) with A = a * factor_1 + offset_1, which needs
- * no rounding because a is the input of the greater scale, and B = requantize((b + offset_2) << 20).
- * a, b, out: int8; an input's h, w or c of 1 is broadcast. The shifts are not positive. In place on an
- * input that is not broadcast. No scratch. */
+/* out = clamp(requantize(A + factor_2 * B) + zero point) with A = a * factor_1 + offset_1, which
+ * needs no rounding because a is the input of the greater scale, and B = requantize((b + offset_2)
+ * << 20). a, b, out: int8; an input's h, w or c of 1 is broadcast. The shifts are not positive. In
+ * place on an input that is not broadcast. No scratch. */
 void es_add(const es_add_params_t *params, const es_rows_t *a, const es_rows_t *b,
             const es_rows_t *out, uint32_t y0, uint32_t y1);
 
@@ -323,8 +325,8 @@ typedef struct es_pad_params {
 } es_pad_params_t;
 
 /* Output row y is the box dims[1..5]; the input's box of inner[1..5] lies at `before` in rows
- * [before[0], before[0] + inner[0]), and `value` everywhere else. Elements of at most four bytes, the
- * same in and out. No scratch. */
+ * [before[0], before[0] + inner[0]), and `value` everywhere else. Elements of at most four bytes,
+ * the same in and out. No scratch. */
 void es_pad(const es_pad_params_t *params, const es_rows_t *in, const es_rows_t *out, uint32_t y0,
             uint32_t y1);
 
@@ -334,8 +336,9 @@ typedef struct es_gather_params {
     uint32_t indices;
 } es_gather_params_t;
 
-/* A row of the input is `axis` runs of inner_bytes, a row of the output those that `indices` name, in
- * their order. An index outside the axis is clamped to it: the device has nobody to tell. No scratch.
+/* A row of the input is `axis` runs of inner_bytes, a row of the output those that `indices` name,
+ * in their order. An index outside the axis is clamped to it: the device has nobody to tell. No
+ * scratch.
  */
 void es_gather(const es_gather_params_t *params, const es_rows_t *in, const int32_t *indices,
                const es_rows_t *out, uint32_t y0, uint32_t y1);
@@ -362,7 +365,8 @@ typedef struct es_resize_bilinear_params {
     uint32_t columns;
 } es_resize_bilinear_params_t;
 
-/* out[y][x] lies between four input pixels, by rows[y] and columns[x]. in, out: int8. Fractions lie in
+/* out[y][x] lies between four input pixels, by rows[y] and columns[x]. in, out: int8. Fractions lie
+ * in
  * [-512, 1536]. No scratch. */
 void es_resize_bilinear(const es_rows_t *in, const es_rows_t *out, const es_between_t *rows,
                         const es_between_t *columns, uint32_t y0, uint32_t y1);

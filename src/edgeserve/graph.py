@@ -47,8 +47,8 @@ _SIZE_BYTES = {
 class Quant:
     """Affine quantization: one scale and zero point, or one of each along dimension ``axis``.
 
-    ``scales`` are float32 values widened to Python floats, so float32 arithmetic on them is exact to
-    repeat.
+    ``scales`` are float32 values widened to Python floats, so float32 arithmetic on them is exact
+    to repeat.
     """
 
     scales: tuple[float, ...]

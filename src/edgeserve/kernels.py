@@ -100,9 +100,9 @@ class Conv2dParams(Params):
     """CONV_2D. ``weights`` int8, group by group: blocks of four output channels, interleaved
     [kernel_h][kernel_w][weight_c][4], then the one to three channels left.
 
-    The input zero point is folded into the biases; ``pads`` holds a pixel of it for what lies outside
-    the image (where no window leaves it, the weights' own bytes, which cost nothing). Grouped when
-    ``weight_c`` is below the input's channels.
+    The input zero point is folded into the biases; ``pads`` holds a pixel of it for what lies
+    outside the image (where no window leaves it, the weights' own bytes, which cost nothing).
+    Grouped when ``weight_c`` is below the input's channels.
     """
 
     KERNEL = KernelId.CONV_2D
@@ -501,7 +501,7 @@ class DequantizeParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class SvdfParams(Params):
-    """SVDF. Inputs: int8 features [batch][in], int16 state [batch][filters * memory]; one row a batch.
+    """SVDF, one row a batch. Inputs: int8 features [batch][in], int16 state [batch][filters*memory].
 
     ``weights_feature`` int8 [filters][in], ``weights_time`` int16 [filters][memory], ``offsets``
     int32 [filters] (the folded input zero point), ``biases`` int32 [units]; filters = units * rank.
@@ -527,8 +527,8 @@ class SvdfParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class LstmParams(Params):
-    """UNIDIRECTIONAL_SEQUENCE_LSTM, 8x8_16. Inputs: int8 sequence (one row a time step), int8 output
-    state [cells], int16 cell state [cells]. The kernel writes both states.
+    """UNIDIRECTIONAL_SEQUENCE_LSTM, 8x8_16. Inputs: int8 sequence (one row a time step), int8
+    output state [cells], int16 cell state [cells]. The kernel writes both states.
 
     Gates come in the order forget, cell, output, input; ``gates`` is 3 where the input gate is one
     minus the forget gate. ``weights`` int8 [cells][gates][in], ``recurrent`` int8

@@ -1,8 +1,9 @@
 """The program: what the device will do, step by step, before anything has an address.
 
-Every step writes one value by one kernel. Values are the writable tensors of the device (activations
-and state kept between inferences) and its constant tensors. Reshapes are gone: an operand views the
-bytes of a value as ``h`` dense rows of ``w * c`` elements, and each step views them as it likes.
+Every step writes one value by one kernel. Values are the writable tensors of the device
+(activations and state kept between inferences) and its constant tensors. Reshapes are gone: an
+operand views the bytes of a value as ``h`` dense rows of ``w * c`` elements, and each step views
+them as it likes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """Bytes that steps read and write. ``data`` holds a constant's; ``fill`` is a state's reset byte."""
+    """Bytes that steps read and write: ``data`` is a constant's, ``fill`` a state's reset byte."""
 
     index: int
     name: str
@@ -41,7 +42,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A value seen as ``h`` rows of ``w * c`` dense elements: ``h * w * c`` are all its elements."""
+    """A value seen as ``h`` rows of ``w * c`` dense elements, which are all of its elements."""
 
     value: int
     h: int
@@ -92,7 +93,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A source tensor that no step writes as such: ``step`` covers it (None: it aliases an input)."""
+    """A source tensor that no step writes as such; ``step`` covers it (None: an input does)."""
 
     tensor: int
     name: str

@@ -172,7 +172,7 @@ def _operand(
     row_bytes = operand.w * operand.c * value.dtype.size_bytes
     if max(operand.h, operand.w) > _U16 or max(operand.c, row_bytes) > _U32:
         raise ModelError(
-            f"tensor {value.name!r}: {operand.h} x {operand.w} x {operand.c} exceeds the model table",
+            f"tensor {value.name!r}: {operand.h} x {operand.w} x {operand.c} exceeds the table",
             hint="no target of edgeserve can hold such a tensor",
         )
     return OPERAND.pack(
