@@ -1,0 +1,443 @@
+"""Planning of a program whose steps may take turns: orders, groups, offsets, and the best of all.
+
+For each order of the steps the cuts into groups with the smallest peak are found first. Around that
+peak candidates with different tie-breaks are placed exactly, and the smallest arena wins; among
+equals the one with the least extra work. All budgets are counts: the same program gives the same
+plan on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
+from edgeserve.plan.effort import REFERENCE, KernelModel
+from edgeserve.plan.groups import (
+    ROWS_PER_TURN,
+    Choice,
+    Lives,
+    caps_of,
+    choices_of,
+    cut,
+    instructions_of,
+)
+from edgeserve.plan.order import Order, orders_of
+from edgeserve.plan.overlap import DEFAULT_NODES, Slide, SlidingProblem, plan_sliding
+from edgeserve.plan.stream import GroupRun, Task, run_group, tasks_of
+from edgeserve.program import Program, Role
+from edgeserve.stream_plan import Action, Feed, Group, Place, Span, StreamPlan, Turn
+
+_COUNTER_BYTES = 2
+_CAPS = 6
+_DRAFT_NODES = 6_000
+
+
+class Objective(Enum):
+    """What a plan is for. The extra instructions are estimates over whole layers.
+
+    SIZE: the least arena with at most a quarter more instructions. BALANCED: the least arena with
+    at most 3 % more. SPEED: the fewest instructions that fit the capacity.
+    """
+
+    SIZE = "size"
+    BALANCED = "balanced"
+    SPEED = "speed"
+
+
+EXTRA_PERCENT = {Objective.SIZE: 25, Objective.BALANCED: 3, Objective.SPEED: 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How to plan. ``feeds``: ports whose rows are asked of the caller one after the other.
+
+    ``rows_per_turn`` empty: no streaming, only overlaps. ``capacity_bytes`` is a goal of SPEED;
+    ``extra_percent`` replaces what the objective allows.
+    """
+
+    objective: Objective = Objective.BALANCED
+    kernels: KernelModel = REFERENCE
+    feeds: tuple[int, ...] = ()
+    rows_per_turn: tuple[int, ...] = ROWS_PER_TURN
+    capacity_bytes: int | None = None
+    node_budget: int = DEFAULT_NODES
+    search_orders: bool = True
+    extra_percent: int | None = None
+
+
+_BALANCED = Method()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    """An order with its tasks, its groups to choose from, and the smallest cap worth trying."""
+
+    order: Order
+    tasks: tuple[Task, ...]
+    choices: list[list[Choice]]
+    caps: list[int]
+
+
+def plan_stream(program: Program, method: Method = _BALANCED) -> StreamPlan:
+    """The best plan that the budgets find for a program.
+
+    Raises ValueError for a feed that is no activation input, or is an output as well.
+    """
+    _check_feeds(program, method.feeds)
+    if not program.steps:
+        return _draft(program, (), (), (), method).finished(program, method)
+    allowed = _allowed(program, method)
+    orders = orders_of(program) if method.search_orders else orders_of(program)[:1]
+    prepared = [_ordered(program, order, method, allowed) for order in orders]
+    least = min(ordered.caps[0] for ordered in prepared)
+    drafts: list[_Draft] = []
+    for ordered in prepared:
+        if ordered.caps[0] <= least + least // 64:
+            drafts += _drafts(program, ordered, method, allowed, drafts)
+    best = min(drafts, key=lambda d: d.rank(allowed))
+    return best.finished(program, method)
+
+
+def _check_feeds(program: Program, feeds: Sequence[int]) -> None:
+    outputs = {port.value for port in program.outputs}
+    for port in feeds:
+        value = program.values[program.inputs[port].value]
+        if value.role is not Role.ACTIVATION or value.index in outputs:
+            raise ValueError(f"input {program.inputs[port].name!r} cannot be fed by rows")
+
+
+def _allowed(program: Program, method: Method) -> int:
+    """Extra instructions that the objective allows."""
+    kernels = method.kernels
+    total = sum(kernels.instructions(step, step.output.h, step.output.h) for step in program.steps)
+    if method.objective is Objective.SPEED and method.capacity_bytes is not None:
+        return total * 1_000
+    percent = method.extra_percent
+    return total * (EXTRA_PERCENT[method.objective] if percent is None else percent) // 100
+
+
+def _ordered(program: Program, order: Order, method: Method, allowed: int) -> _Ordered:
+    tasks = tasks_of(program, order, method.feeds, method.kernels)
+    choices = choices_of(program, tasks, method.kernels, rows_per_turn=method.rows_per_turn)
+    caps = caps_of(choices)
+    low, high = 0, len(caps) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _extra(choices, caps[middle]) <= allowed:
+            high = middle
+        else:
+            low = middle + 1
+    return _Ordered(order, tasks, choices, caps[low:])
+
+
+def _extra(choices: Sequence[Sequence[Choice]], cap: int) -> int:
+    found = cut(choices, cap, _by_effort)
+    return 1 << 62 if found is None else instructions_of(found[0])
+
+
+def _by_effort(choice: Choice) -> int:
+    return choice.effort
+
+
+def _by_streamed(choice: Choice) -> int:
+    return 0 if choice.rows is None else choice.end - choice.first
+
+
+def _by_bytes(choice: Choice) -> int:
+    return choice.cost_bytes
+
+
+def _by_peaks(choice: Choice) -> int:
+    return choice.cost_bytes**4
+
+
+_WEIGHERS: tuple[Callable[[Choice], int], ...] = (_by_effort, _by_streamed, _by_bytes, _by_peaks)
+
+
+def _drafts(
+    program: Program, ordered: _Ordered, method: Method, allowed: int, before: list[_Draft]
+) -> Iterator[_Draft]:
+    """Placed candidates of one order, from the smallest cap up, as long as they may be smaller."""
+    best = min((d.plan.arena_bytes for d in before if d.extra <= allowed), default=1 << 62)
+    seen: set[tuple[Choice, ...]] = set()
+    speedy = method.objective is Objective.SPEED and method.capacity_bytes is not None
+    caps = _speed_caps(ordered.caps, method) if speedy else ordered.caps[:_CAPS]
+    for cap in caps:
+        if cap > best:
+            return
+        for weigh in _WEIGHERS:
+            found = cut(ordered.choices, cap, weigh)
+            if found is None or found[1] in seen:
+                continue
+            seen.add(found[1])
+            draft = _draft(program, ordered.order, ordered.tasks, found[1], method)
+            if draft.extra <= allowed:
+                best = min(best, draft.plan.arena_bytes)
+            yield draft
+
+
+def _speed_caps(caps: list[int], method: Method) -> list[int]:
+    """The largest caps within the capacity; the smallest of all where none is."""
+    assert method.capacity_bytes is not None
+    within = [cap for cap in caps if cap <= method.capacity_bytes]
+    return list(reversed(within[-_CAPS:])) or caps[:_CAPS]
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffers:
+    """The placement problem of a draft, and what its buffers stand for."""
+
+    sliding: SlidingProblem
+    values: dict[int, int]
+    scratch: dict[int, int]
+    sums: dict[int, int]
+    counters: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """Groups with their simulations and a quick placement."""
+
+    order: Order
+    tasks: tuple[Task, ...]
+    groups: tuple[Choice, ...]
+    runs: tuple[GroupRun, ...]
+    buffers: _Buffers
+    plan: ArenaPlan
+
+    @property
+    def extra(self) -> int:
+        return instructions_of(sum(group.effort for group in self.groups))
+
+    def rank(self, allowed: int) -> tuple[bool, int, int]:
+        return (
+            self.extra > allowed,
+            self.plan.arena_bytes,
+            sum(group.effort for group in self.groups),
+        )
+
+    def finished(self, program: Program, method: Method) -> StreamPlan:
+        """With the whole budget for its offsets."""
+        plan = self.plan
+        if not plan.optimal:
+            better = plan_sliding(self.buffers.sliding, node_budget=method.node_budget)
+            plan = better if better.arena_bytes <= plan.arena_bytes else plan
+        return _stream_plan(program, self, plan, method)
+
+
+def _draft(
+    program: Program,
+    order: Order,
+    tasks: tuple[Task, ...],
+    groups: tuple[Choice, ...],
+    method: Method,
+) -> _Draft:
+    lives = Lives(program, tasks)
+    runs = tuple(
+        run_group(tasks, group.first, group.end, group.rows, lives.alive(group.end))
+        for group in groups
+    )
+    buffers = _buffers(program, tasks, groups, runs)
+    plan = plan_sliding(buffers.sliding, node_budget=min(_DRAFT_NODES, method.node_budget))
+    return _Draft(order, tasks, groups, runs, buffers, plan)
+
+
+class _Layout:
+    """Buffers as they are found, in turns of the whole inference."""
+
+    def __init__(self) -> None:
+        self.buffers: list[Buffer] = []
+
+    def add(self, name: str, first: int, end: int, size_bytes: int) -> int:
+        self.buffers.append(Buffer(name, first, end, align_up(size_bytes)))
+        return len(self.buffers) - 1
+
+
+def _buffers(
+    program: Program,
+    tasks: Sequence[Task],
+    groups: Sequence[Choice],
+    runs: Sequence[GroupRun],
+) -> _Buffers:
+    total = max(1, sum(len(run.stints) for run in runs))
+    layout = _Layout()
+    born, dead = _lifetimes(program, runs, total)
+    depths = {value: depth for run in runs for value, depth in run.depths.items()}
+    row_bytes = {task.value: task.row_bytes for task in tasks}
+    values: dict[int, int] = {}
+    for value in program.values:
+        if value.role is Role.CONSTANT:
+            continue
+        size = value.size_bytes
+        if value.index in depths:
+            size = depths[value.index] * row_bytes[value.index]
+        first, end = (
+            (0, total)
+            if value.role is Role.STATE
+            else (
+                born.get(value.index, 0),
+                dead.get(value.index, 1),
+            )
+        )
+        values[value.index] = layout.add(value.name, first, end, size)
+    scratch, sums = _inner_buffers(layout, tasks, groups, runs)
+    streamed = _streamed_tasks(tasks, groups)
+    counters = None
+    if streamed:
+        counters = layout.add("row counters", 0, total, _COUNTER_BYTES * len(streamed))
+    slides = _slides(values, layout.buffers, runs)
+    problem = Problem(tuple(layout.buffers))
+    return _Buffers(SlidingProblem(problem, slides), values, scratch, sums, counters)
+
+
+def _lifetimes(
+    program: Program, runs: Sequence[GroupRun], total: int
+) -> tuple[dict[int, int], dict[int, int]]:
+    born: dict[int, int] = {}
+    dead: dict[int, int] = {}
+    start = 0
+    for run in runs:
+        born.update({value: start + time for value, time in run.born.items()})
+        dead.update({value: start + time for value, time in run.dead.items()})
+        start += len(run.stints)
+    dead.update({port.value: total for port in program.outputs})
+    return born, dead
+
+
+def _inner_buffers(
+    layout: _Layout,
+    tasks: Sequence[Task],
+    groups: Sequence[Choice],
+    runs: Sequence[GroupRun],
+) -> tuple[dict[int, int], dict[int, int]]:
+    """One scratch a group, which its tasks use in turns, and the sums of tasks that have some."""
+    scratch: dict[int, int] = {}
+    sums: dict[int, int] = {}
+    start = 0
+    for group, run in zip(groups, runs, strict=True):
+        times: dict[int, list[int]] = {}
+        for time, (position, _, _) in enumerate(run.stints, start):
+            times.setdefault(position, []).append(time)
+        users = [p for p in times if tasks[p].scratch_bytes]
+        if users:
+            first = min(times[p][0] for p in users)
+            end = max(times[p][-1] for p in users) + 1
+            size = max(tasks[p].scratch_bytes for p in users)
+            scratch.update(
+                dict.fromkeys(
+                    users, layout.add(f"scratch of group {group.first}", first, end, size)
+                )
+            )
+        for position in times:
+            if tasks[position].accumulator_bytes and group.rows is not None:
+                span = times[position]
+                size = tasks[position].accumulator_bytes
+                name = f"sums of task {position}"
+                sums[position] = layout.add(name, span[0], span[-1] + 1, size)
+        start += len(run.stints)
+    return scratch, sums
+
+
+def _streamed_tasks(tasks: Sequence[Task], groups: Sequence[Choice]) -> list[int]:
+    """Positions of the steps that take several turns: each needs a row counter."""
+    return [
+        position
+        for group in groups
+        for position in range(group.first, group.end)
+        if group.rows is not None
+        and tasks[position].step is not None
+        and tasks[position].units > group.rows
+    ]
+
+
+def _slides(
+    values: dict[int, int], buffers: Sequence[Buffer], runs: Sequence[GroupRun]
+) -> tuple[Slide, ...]:
+    slides = []
+    for run in runs:
+        for (source, target), distance in run.distances.items():
+            a, b = buffers[values[source]], buffers[values[target]]
+            if a.first < b.end and b.first < a.end:
+                slides.append(Slide(values[source], values[target], distance))
+    return tuple(slides)
+
+
+def _stream_plan(program: Program, draft: _Draft, plan: ArenaPlan, method: Method) -> StreamPlan:
+    tasks, buffers = draft.tasks, draft.buffers
+    offsets = plan.offsets_bytes
+    steps = len(program.steps)
+    scratch: list[Span | None] = [None] * steps
+    sums: list[Span | None] = [None] * steps
+    counters: list[int | None] = [None] * steps
+    for position, buffer in buffers.scratch.items():
+        scratch[_step_index(tasks[position])] = Span(offsets[buffer], tasks[position].scratch_bytes)
+    for position, buffer in buffers.sums.items():
+        sums[_step_index(tasks[position])] = Span(
+            offsets[buffer], tasks[position].accumulator_bytes
+        )
+    for counter, position in enumerate(_streamed_tasks(tasks, draft.groups)):
+        counters[_step_index(tasks[position])] = counter
+    count = sum(counter is not None for counter in counters)
+    at = 0 if buffers.counters is None else offsets[buffers.counters]
+    whole = sum(
+        method.kernels.instructions(step, step.output.h, step.output.h) for step in program.steps
+    )
+    return StreamPlan(
+        order=draft.order,
+        groups=tuple(_group(tasks, choice) for choice in draft.groups),
+        turns=tuple(_action(tasks, stint) for run in draft.runs for stint in run.stints),
+        places=_places(program, draft, offsets),
+        scratch=tuple(scratch),
+        accumulators=tuple(sums),
+        counters=tuple(counters),
+        counters_span=Span(at, _COUNTER_BYTES * count),
+        arena_bytes=plan.arena_bytes,
+        lower_bound_bytes=plan.lower_bound_bytes,
+        exhausted=plan.exhausted,
+        instructions=whole + draft.extra,
+        extra_instructions=draft.extra,
+        nodes=plan.nodes,
+    )
+
+
+def _step_index(task: Task) -> int:
+    assert task.step is not None
+    return task.step.index
+
+
+def _group(tasks: Sequence[Task], choice: Choice) -> Group:
+    members = tasks[choice.first : choice.end]
+    return Group(
+        steps=tuple(task.step.index for task in members if task.step is not None),
+        feeds=tuple(task.port for task in members if task.port is not None),
+        rows_per_turn=choice.rows,
+    )
+
+
+def _action(tasks: Sequence[Task], stint: tuple[int, int, int]) -> Action:
+    position, first, end = stint
+    task = tasks[position]
+    if task.step is not None:
+        return Turn(task.step.index, end - first)
+    assert task.port is not None
+    return Feed(task.port, end - first)
+
+
+def _places(program: Program, draft: _Draft, offsets: Sequence[int]) -> tuple[Place | None, ...]:
+    makers = {task.value: task for task in draft.tasks}
+    depths = {value: depth for run in draft.runs for value, depth in run.depths.items()}
+    places: list[Place | None] = []
+    for value in program.values:
+        if value.role is Role.CONSTANT:
+            places.append(None)
+            continue
+        offset = offsets[draft.buffers.values[value.index]]
+        maker = makers.get(value.index)
+        if maker is None:
+            places.append(Place(offset, value.size_bytes, 1, 1))
+        else:
+            depth = depths.get(value.index, maker.h)
+            places.append(Place(offset, maker.row_bytes, depth, maker.h))
+    return tuple(places)
