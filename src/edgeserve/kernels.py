@@ -501,7 +501,7 @@ class DequantizeParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class SvdfParams(Params):
-    """SVDF, one row a batch. Inputs: int8 features [batch][in], int16 state [batch][filters*memory].
+    """SVDF, one row a batch. Inputs: int8 features [batch][in], int16 state [filters*memory].
 
     ``weights_feature`` int8 [filters][in], ``weights_time`` int16 [filters][memory], ``offsets``
     int32 [filters] (the folded input zero point), ``biases`` int32 [units]; filters = units * rank.
