@@ -15,6 +15,7 @@ from edgeserve.graph import DType, Graph, Op, Quant, Tensor
 from edgeserve.kernels import Params
 from edgeserve.program import Folded, Operand, Oracle, Port, Program, Role, Step, Value
 
+REPLACE_HINT = "convert the model again, or replace the operator in the source model"
 REQUANTIZE_HINT = (
     "export the model again with full-integer int8 quantization (int8 weights and activations), "
     "or let `edgeserve convert` quantize the float model"
@@ -119,7 +120,7 @@ class Builder:
                 hint=REQUANTIZE_HINT,
             )
 
-    def need(self, op: Op, condition: bool, why: str, *, hint: str = "") -> None:
+    def need(self, op: Op, condition: bool, why: str, *, hint: str = REPLACE_HINT) -> None:
         """UnsupportedOp unless the condition holds."""
         if not condition:
             raise self.unsupported(op, why, hint=hint)
@@ -135,7 +136,7 @@ class Builder:
         _, h, w, c = tensor.shape
         return h, w, c
 
-    def unsupported(self, op: Op, why: str, *, hint: str = "") -> UnsupportedOp:
+    def unsupported(self, op: Op, why: str, *, hint: str = REPLACE_HINT) -> UnsupportedOp:
         return UnsupportedOp(op.kind.value, self.output(op).name, why, hint=hint)
 
     # What the program gains.
