@@ -58,7 +58,7 @@ def read_checkfile(path: Path) -> Checkfile:
         name = check.optional_text("baseline")
         baseline = path.parent / name if name else None
         check.finish()
-    models = tuple(_model(entry, path.parent, boards) for entry in root.tables("model"))
+    models = tuple(_model(entry, path.parent, boards) for entry in root.optional_tables("model"))
     root.finish()
     if not models:
         raise root.error("model", "lists nothing to check")

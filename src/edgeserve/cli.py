@@ -269,9 +269,8 @@ def plan(model: Path, board: str, tflm: Path | None, output_format: str) -> int:
 def inspect(model: Path, output_format: str) -> int:
     """Show what the device will do: steps, kernels, shapes, MACs, what was folded away."""
     from edgeserve import pipeline
-    from edgeserve.bundle import open_bundle
 
-    compiled = pipeline.compile_bundle(open_bundle(model))
+    compiled = pipeline.compile_bundle(pipeline.open_model(model))
     if output_format == "json":
         show.print_json(show.program_json(compiled))
     else:
@@ -287,12 +286,11 @@ def inspect(model: Path, output_format: str) -> int:
 def build(model: Path, board: str, partition: bool, output_format: str) -> int:
     """Write the firmware project of a model for a board, and build its bench image."""
     from edgeserve import pipeline
-    from edgeserve.bundle import open_bundle
     from edgeserve.strict_json import to_json
 
     with _progress("building", output_format) as progress:
         _, image = pipeline.build(
-            open_bundle(model),
+            pipeline.open_model(model),
             pipeline.board_of_target(board),
             partition=partition,
             progress=progress,

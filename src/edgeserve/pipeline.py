@@ -23,7 +23,7 @@ from edgeserve.device.link import Link
 from edgeserve.device.protocol import Dut, limits_for
 from edgeserve.device.serial import open_serial
 from edgeserve.device.start import start_image
-from edgeserve.errors import ConfigError
+from edgeserve.errors import ConfigError, ModelError
 from edgeserve.firmware import write_firmware
 from edgeserve.fit import Budget, Fit, Footprint, Reserve, check_fit
 from edgeserve.image import Image
@@ -73,20 +73,38 @@ def board_of_target(target: str) -> Board:
     return load_board(TARGETS.get(target, target))
 
 
+@contextmanager
+def naming(what: object) -> Iterator[None]:
+    """Tells which file an error about a model is from."""
+    try:
+        yield
+    except ModelError as error:
+        if str(what) not in error.what:
+            error.what = f"{what}: {error.what}"
+        raise
+
+
+def open_model(path: Path) -> Bundle:
+    """The bundle at ``path``, or that of the ``.tflite`` there; see ``open_bundle``."""
+    with naming(path):
+        return open_bundle(path)
+
+
 def compile_bundle(bundle: Bundle, board: Board | None = None) -> Compiled:
     """Reads, lowers and plans a bundle's model; a stored plan of the board is proven and used.
 
     Raises ModelError for a model that cannot be read or run, ConfigError for a stored plan that is
     not right.
     """
-    program = lower(read_model(bundle.model_bytes(), name=bundle.name))
-    problem = memory_problem(program)
-    stored = stored_plan(bundle, board) if board else None
-    if stored is not None and stored.exists():
-        memory = read_plan(stored, problem, model_sha256=bundle.facts.model_sha256)
-    else:
-        memory = problem.solved(plan_arena(problem.problem))
-    return Compiled(bundle, program, memory, write_table(program, memory))
+    with naming(bundle.name):
+        program = lower(read_model(bundle.model_bytes(), name=bundle.name))
+        problem = memory_problem(program)
+        stored = stored_plan(bundle, board) if board else None
+        if stored is not None and stored.exists():
+            memory = read_plan(stored, problem, model_sha256=bundle.facts.model_sha256)
+        else:
+            memory = problem.solved(plan_arena(problem.problem))
+        return Compiled(bundle, program, memory, write_table(program, memory))
 
 
 def stored_plan(bundle: Bundle, board: Board) -> Path:
@@ -129,7 +147,10 @@ def convert(
     board = board_of_target(target)
     if destination.exists() and not force:
         raise ConfigError(f"{destination} exists", hint="add --force to replace the bundle")
-    with tempfile.TemporaryDirectory(prefix="edgeserve-convert-") as work:
+    with (
+        naming(source),
+        tempfile.TemporaryDirectory(prefix="edgeserve-convert-") as work,
+    ):
         converted = convert_source(
             source,
             calibration=calibration,
@@ -140,7 +161,8 @@ def convert(
             image_range=image_range,
         )
     progress(None, "lowering and planning")
-    lower(converted.graph)
+    with naming(source):
+        lower(converted.graph)
     bundle = write_bundle(destination, converted.contents(), force=force)
     compiled = compile_bundle(bundle)
     with bundle_lock(bundle.path):
@@ -194,7 +216,7 @@ def check(
 ) -> tuple[Fit, ...]:
     """Checks every model on every board that its entry names."""
     earlier = read_baseline(baseline) if baseline else None
-    bundles = [open_bundle(entry.path) for entry in models]
+    bundles = [open_model(entry.path) for entry in models]
     names = Counter(bundle.name for bundle in bundles)
     fits = []
     for entry, bundle in zip(models, bundles, strict=True):
@@ -234,7 +256,7 @@ def check_checkfile(checkfile: Checkfile, baseline: Path | None = None) -> tuple
 
 def plan(path: Path, board: Board) -> Compiled:
     """Plans a model for a board and keeps the plan in its bundle."""
-    bundle = open_bundle(path)
+    bundle = open_model(path)
     with bundle_lock(bundle.path):
         compiled = compile_bundle(bundle)
         write_plan(compiled, board, bundle.path)
@@ -246,7 +268,7 @@ def plan_for_tflm(path: Path, destination: Path) -> OfflinePlan:
 
     Raises ConfigError when that is the model itself, or cannot be written.
     """
-    bundle = open_bundle(path)
+    bundle = open_model(path)
     if destination.exists() and any(map(destination.samefile, (path, bundle.model_path))):
         raise ConfigError(
             f"{destination} is the model itself, which stays as it is", hint="name another file"
@@ -322,7 +344,7 @@ def opened(
             f"{device} is a port: what board is on it?", hint="name it: --board mps2-an500"
         )
     kind = load_board(board) if board is not None and is_port(device) else board_of_target(device)
-    bundle = open_bundle(path)
+    bundle = open_model(path)
     if is_port(device):
         compiled, image = compile_bundle(bundle, kind), None
         progress(None, f"opening {device}")

@@ -18,6 +18,8 @@ from edgeserve.errors import ConfigError
 
 Record = TypeVar("Record")
 
+_HINT = "edgeserve wrote this file: let it write it again, or undo the change"
+
 
 def dump_json(value: Any) -> str:
     """The JSON text of a dataclass, indented by two, ended by a newline."""
@@ -44,7 +46,7 @@ def load_json(cls: type[Record], text: str, *, where: str) -> Record:
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where} is not valid JSON: {error}") from error
+        raise ConfigError(f"{where} is not valid JSON: {error}", hint=_HINT) from error
     return from_json(cls, value, where=where)
 
 
@@ -87,22 +89,22 @@ def _parse_optional(kind: Any, value: Any, where: str) -> Any:
 
 def _parse_tuple(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise ConfigError(f"{where} must be a list, not {_spell(value)}")
+        raise ConfigError(f"{where} must be a list, not {_spell(value)}", hint=_HINT)
     item_kind = get_args(kind)[0]
     return tuple(_parse(item_kind, item, f"{where}[{i}]") for i, item in enumerate(value))
 
 
 def _parse_record(kind: type[Any], value: Any, where: str) -> Any:
     if not isinstance(value, dict):
-        raise ConfigError(f"{where} must be an object, not {_spell(value)}")
+        raise ConfigError(f"{where} must be an object, not {_spell(value)}", hint=_HINT)
     hints = get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]
     unknown = sorted(set(value) - set(names))
     missing = [name for name in names if name not in value]
     if unknown:
-        raise ConfigError(f"{where} has an unknown key {unknown[0]!r}")
+        raise ConfigError(f"{where} has an unknown key {unknown[0]!r}", hint=_HINT)
     if missing:
-        raise ConfigError(f"{where} lacks the key {missing[0]!r}")
+        raise ConfigError(f"{where} lacks the key {missing[0]!r}", hint=_HINT)
     return kind(**{name: _parse(hints[name], value[name], f"{where}: {name}") for name in names})
 
 
@@ -111,7 +113,9 @@ def _parse_enum(kind: type[Enum], value: Any, where: str) -> Enum:
         return kind(value)
     except ValueError:
         choices = ", ".join(str(member.value) for member in kind)
-        raise ConfigError(f"{where} must be one of {choices}, not {_spell(value)}") from None
+        raise ConfigError(
+            f"{where} must be one of {choices}, not {_spell(value)}", hint=_HINT
+        ) from None
 
 
 def _parse_scalar(kind: Any, value: Any, where: str) -> Any:
@@ -124,7 +128,7 @@ def _parse_scalar(kind: Any, value: Any, where: str) -> Any:
         return value
     if kind is bool and isinstance(value, bool):
         return value
-    raise ConfigError(f"{where} must be of type {kind.__name__}, not {_spell(value)}")
+    raise ConfigError(f"{where} must be of type {kind.__name__}, not {_spell(value)}", hint=_HINT)
 
 
 def _has_surrogate(text: str) -> bool:

@@ -82,7 +82,7 @@ def test_a_budget_of_nothing_is_a_budget(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "model is missing"),
+        ("", "model lists nothing to check"),
         ("model = []", "model lists nothing to check"),
         ("model = 3", "model must be an array of tables"),
         ("[[model]]\nboards = ['host']", "model[0].path is missing"),

@@ -33,7 +33,7 @@ MOST_GROWTH_BYTES = 1 << 30
 
 
 def damage(data: bytes, rng: random.Random) -> bytes:
-    """A truncation, flipped bits anywhere, or flipped bits near the tables of tensors and operators.
+    """A truncation, or bits flipped anywhere, or in what describes tensors and operators.
 
     Weights are most of a file and any weights are good, so half of the flips look for small words.
     """
