@@ -137,7 +137,8 @@ def _sizes(table: ModelTable, program: Program, names: ModelNames) -> Iterator[s
         yield f"#define {names.macro(what + '_COUNT')} {len(ports)}"
         yield f"#define {names.macro(what + '_BYTES')} {sum(sizes)} /* all of them */"
         for index, (port, size) in enumerate(zip(ports, sizes, strict=True)):
-            note = escape_comment(f"{port.name}: {port.dtype} {list(port.shape)}")
+            shape = " x ".join(map(str, port.shape))
+            note = f"{escape_comment(port.name)}: {port.dtype}, {shape}"
             yield f"#define {names.macro(f'{what}_{index}_BYTES')} {size} /* {note} */"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
-from edgeserve.program import Program, lifetimes
+from edgeserve.program import Program, Role, lifetimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +52,40 @@ class MemoryProblem:
 
 def memory_problem(program: Program) -> MemoryProblem:
     """One buffer for each writable value and each scratch, with the steps during which it lives."""
+    (problem,) = shared_problems((program,))
+    return problem
+
+
+def shared_problems(programs: Sequence[Program]) -> tuple[MemoryProblem, ...]:
+    """The problems of models that take turns in one arena: all are one and the same problem.
+
+    Time goes through the models one after the other, so that their activations may share bytes, and
+    state lives throughout. An inference of one model leaves the outputs of the others undefined.
+    """
+    spans = [max(1, len(program.steps)) for program in programs]
     buffers: list[Buffer] = []
-    of_value: list[int | None] = []
-    for value, lifetime in zip(program.values, lifetimes(program), strict=True):
-        if lifetime is None:
-            of_value.append(None)
-            continue
-        of_value.append(len(buffers))
-        buffers.append(Buffer(value.name, *lifetime, align_up(value.size_bytes)))
-    of_scratch: list[int | None] = []
-    for step in program.steps:
-        if step.scratch_bytes == 0:
-            of_scratch.append(None)
-            continue
-        of_scratch.append(len(buffers))
-        size_bytes = align_up(step.scratch_bytes)
-        buffers.append(Buffer(f"scratch of {step.label}", step.index, step.index + 1, size_bytes))
-    return MemoryProblem(Problem(tuple(buffers)), tuple(of_value), tuple(of_scratch))
+    maps = []
+    for index, program in enumerate(programs):
+        start = sum(spans[:index])
+        of_value: list[int | None] = []
+        for value, lifetime in zip(program.values, lifetimes(program), strict=True):
+            if lifetime is None:
+                of_value.append(None)
+                continue
+            first, end = start + lifetime[0], start + lifetime[1]
+            if value.role is Role.STATE:
+                first, end = 0, sum(spans)
+            of_value.append(len(buffers))
+            buffers.append(Buffer(value.name, first, end, align_up(value.size_bytes)))
+        of_scratch: list[int | None] = []
+        for step in program.steps:
+            if step.scratch_bytes == 0:
+                of_scratch.append(None)
+                continue
+            of_scratch.append(len(buffers))
+            at = start + step.index
+            size_bytes = align_up(step.scratch_bytes)
+            buffers.append(Buffer(f"scratch of {step.label}", at, at + 1, size_bytes))
+        maps.append((tuple(of_value), tuple(of_scratch)))
+    problem = Problem(tuple(buffers))
+    return tuple(MemoryProblem(problem, *one) for one in maps)

@@ -8,10 +8,10 @@
 #define ES_MODEL_TINY_STEP_COUNT 2
 #define ES_MODEL_TINY_INPUT_COUNT 1
 #define ES_MODEL_TINY_INPUT_BYTES 4 /* all of them */
-#define ES_MODEL_TINY_INPUT_0_BYTES 4 /* x/in: int8 {5b}1, 4{5d} */
+#define ES_MODEL_TINY_INPUT_0_BYTES 4 /* x/in: int8, 1 x 4 */
 #define ES_MODEL_TINY_OUTPUT_COUNT 1
 #define ES_MODEL_TINY_OUTPUT_BYTES 2 /* all of them */
-#define ES_MODEL_TINY_OUTPUT_0_BYTES 2 /* x/out: int8 {5b}1, 2{5d} */
+#define ES_MODEL_TINY_OUTPUT_0_BYTES 2 /* x/out: int8, 1 x 2 */
 
 #ifdef __cplusplus
 extern "C" {
