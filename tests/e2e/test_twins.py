@@ -1,0 +1,131 @@
+"""The MobileNet twins: the same bytes again, alive to the last layer, and verified on the board."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from numpy.typing import NDArray
+
+from benchmarks import twins
+from benchmarks.twin_source import images
+from edgeserve import pipeline
+from edgeserve.arena import live_bound_bytes
+from edgeserve.bundle import quantize_samples, tensor_facts
+from edgeserve.graph import OpKind
+from edgeserve.tflite.reader import read_file, read_model
+from edgeserve.tflm import offline_plan
+
+# One process builds; others would wait for its lock.
+pytestmark = pytest.mark.xdist_group("twins")
+
+TINY = twins.Twin("tiny", "v2", 0.35, 32, images=4)
+# Bytes that the whole tensors of these shapes need: ours, and TFLM's greedy planner.
+WHOLE_TENSORS = {
+    "mobilenet_v1_025_224": (301_056, 401_408),
+    "mobilenet_v2_035_128": (245_760, 245_760),
+    "mobilenet_v2_035_224": (752_640, 752_640),
+    "mobilenet_v2_100_224": (1_505_280, 1_505_280),
+}
+LEAST_DISTINCT_VALUES = 16
+# Of a thousand classes few have a share of 1/256, which is the output's scale.
+LEAST_DISTINCT_SHARES = 5
+
+
+def test_the_recipe_makes_the_same_bytes_again(tmp_path: Path) -> None:
+    digests = set()
+    for attempt in ("first", "second"):
+        (tmp_path / attempt).mkdir()
+        path, built = twins.build_twin(TINY, tmp_path / attempt)
+        data = path.read_bytes()
+        assert built.sha256 == hashlib.sha256(data).hexdigest()
+        assert built.recorded_sha256 is None
+        assert not built.as_recorded
+        digests.add(built.sha256)
+    assert len(digests) == 1
+    assert_alive(data, TINY.size)
+
+
+def test_images_are_seeded_and_use_the_whole_range() -> None:
+    stack = images(3, 48)
+    np.testing.assert_array_equal(stack, images(3, 48))
+    np.testing.assert_array_equal(stack[:2], images(2, 48))
+    assert stack.shape == (3, 48, 48, 3)
+    for image in stack:
+        assert (image.min(), image.max()) == (-1.0, 1.0)
+    assert not np.array_equal(stack[0], stack[1])
+
+
+def test_every_twin_has_a_recorded_digest() -> None:
+    assert set(twins.recorded()) == set(twins.TWINS) == set(WHOLE_TENSORS)
+
+
+def test_another_digest_than_the_recorded_one_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a twin is built once, then found."""
+    monkeypatch.setenv("EDGESERVE_CACHE", str(tmp_path))
+    made: list[str] = []
+
+    def build(wanted: twins.Twin, folder: Path) -> tuple[Path, twins.Built]:
+        made.append(wanted.name)
+        draft = folder / "draft.tflite"
+        draft.write_bytes(b"some other bytes")
+        return draft, twins.Built("", None, ("numpy 0",), 1.0)
+
+    monkeypatch.setattr(twins, "build_twin", build)
+    name = "mobilenet_v2_035_128"
+    for built_now in (True, False):
+        said: list[str] = []
+        path = twins.twin(name, say=said.append)
+        assert path.read_bytes() == b"some other bytes"
+        assert said[:-1] == ([f"{name}: building, which takes minutes"] if built_now else [])
+        assert f"is not the recorded {twins.recorded()[name][:16]}" in said[-1]
+        assert "numpy 0" in said[-1]
+    assert made == [name]
+    assert {p.suffix for p in path.parent.iterdir()} == {".tflite", ".json"}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", twins.TWINS)
+def test_a_twin_is_alive_and_runs_bit_for_bit(name: str) -> None:
+    path = twins.twin(name)
+    assert_alive(path.read_bytes(), twins.TWINS[name].size)
+    planned = offline_plan(read_file(path))
+    assert (planned.arena_bytes, planned.greedy_bytes) == WHOLE_TENSORS[name]
+    target, found = pipeline.verify(path, "mps2-an500", board=None, inputs=2)
+    assert found.first_difference is None
+    assert found.coverage.uncovered == ()
+    assert live_bound_bytes(target.compiled.memory.problem) <= WHOLE_TENSORS[name][0]
+
+
+def assert_alive(model: bytes, size: int) -> None:
+    """No operator answers a constant, and none the same for two images."""
+    first, second = (activations(model, image) for image in images(2, size))
+    graph = read_model(model, name="twin")
+    for op in graph.ops:
+        least = LEAST_DISTINCT_SHARES if op.kind is OpKind.SOFTMAX else LEAST_DISTINCT_VALUES
+        for index in op.outputs:
+            name = graph.tensors[index].name
+            assert len(np.unique(first[index])) >= least, name
+            assert not np.array_equal(first[index], second[index]), name
+
+
+def activations(model: bytes, image: NDArray[np.float32]) -> dict[int, NDArray[np.int8]]:
+    """What every operator writes for an image, by tensor, from LiteRT's reference kernels."""
+    graph = read_model(model, name="twin")
+    (taken,) = graph.inputs
+    interpreter = Interpreter(
+        model_content=model,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    facts = tensor_facts(graph.tensors[taken])
+    interpreter.set_tensor(taken, quantize_samples(image[None], facts))
+    interpreter.invoke()
+    return {index: interpreter.get_tensor(index) for op in graph.ops for index in op.outputs}
