@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from click.testing import CliRunner
 
 from edgeserve.cli import cli, main
@@ -102,6 +103,27 @@ def test_nothing_else_in_the_file_changes(kind: str) -> None:
     assert as_plain(parsed) == as_plain(unpack(model))
     assert annotated.endswith(model)
     assert annotated[4:8] == b"TFL3"
+
+
+def litert_outputs(model: bytes) -> list[bytes]:
+    """What LiteRT's reference kernels answer to seeded inputs."""
+    random = np.random.default_rng(3)
+    resolver = OpResolverType.BUILTIN_REF
+    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=resolver)
+    interpreter.allocate_tensors()
+    for details in interpreter.get_input_details():
+        values = random.integers(-100, 100, details["shape"])
+        interpreter.set_tensor(details["index"], values.astype(details["dtype"]))
+    interpreter.invoke()
+    found = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+    return [output.tobytes() for output in found]
+
+
+@pytest.mark.parametrize("kind", sorted(SMALL_MODELS))
+def test_litert_answers_as_before(kind: str) -> None:
+    model = SMALL_MODELS[kind]
+    offsets = offline_plan(read_model(model, name="m")).offsets_bytes
+    assert litert_outputs(annotate(model, offsets)) == litert_outputs(model)
 
 
 def test_buffers_keep_their_alignment_and_the_numbers_have_theirs() -> None:
