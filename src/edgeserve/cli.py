@@ -235,15 +235,38 @@ _partition = click.option(
     metavar="OUT.tflite",
     help="Also write the model with a memory plan for TensorFlow Lite Micro inside.",
 )
+@click.option(
+    "--share",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="OTHER",
+    help="Another model that takes turns with MODEL in one arena; may be repeated.",
+)
+@click.option(
+    "--sources",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="With --share: write the C sources of all of them, planned together.",
+)
 @_format
-def plan(model: Path, board: str, tflm: Path | None, output_format: str) -> int:
+def plan(
+    model: Path,
+    board: str,
+    tflm: Path | None,
+    share: tuple[Path, ...],
+    sources: Path | None,
+    output_format: str,
+) -> int:
     """Plan a model's arena and show who is alive where it is fullest."""
     from edgeserve import __version__ as planner
     from edgeserve import pipeline
     from edgeserve.planfile import plan_record
     from edgeserve.strict_json import to_json
 
+    if sources and not share:
+        raise click.UsageError("--sources goes with --share")
     where = pipeline.board_of_target(board)
+    shared = pipeline.share((model, *share), sources) if share else None
     compiled = pipeline.plan(model, where)
     record = plan_record(
         compiled.program,
@@ -255,11 +278,14 @@ def plan(model: Path, board: str, tflm: Path | None, output_format: str) -> int:
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     if output_format == "json":
         also = {"tflm": show.tflm_json(tflm, offline)} if tflm and offline else {}
+        also |= {"shared": show.shared_json(shared)} if shared else {}
         show.print_json({**to_json(record), **also})
         return 0
     show.print_plan(compiled.bundle.name, record)
     if tflm and offline:
         show.print_tflm(tflm, offline)
+    if shared:
+        show.print_shared(shared)
     return 0
 
 

@@ -19,6 +19,9 @@ from edgeserve.table import ModelTable
 _ARENA_BYTES_OFFSET = 12
 _WORDS_PER_LINE = 8
 _NOTE_LENGTH = 96
+MODEL_HEADER = "model.h"
+"""The header that gives the one model of a project names that do not depend on it."""
+
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.,:;()/+-=")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -70,7 +73,7 @@ def generate_sources(table: ModelTable, program: Program, *, symbol: str) -> tup
         Source(f"{names.table}.h", _header(table, program, names)),
         Source(f"{names.table}_table.c", _table(table, names)),
         Source(f"{names.table}_kernels.c", _kernels(program, names)),
-        Source("model.h", _alias(names)),
+        Source(MODEL_HEADER, _alias(names)),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.build import build as build_image
 from edgeserve.bundle import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
+from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.convert.conversion import convert_source
 from edgeserve.device.link import Link
 from edgeserve.device.protocol import Dut, limits_for
@@ -29,7 +31,7 @@ from edgeserve.fit import Budget, Fit, Footprint, Reserve, check_fit
 from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
-from edgeserve.memory import MemoryPlan, memory_problem
+from edgeserve.memory import MemoryPlan, memory_problem, shared_problems
 from edgeserve.plan import plan_arena
 from edgeserve.planfile import PLAN_FILE, peak_of, plan_record, read_plan
 from edgeserve.program import Program
@@ -261,6 +263,68 @@ def plan(path: Path, board: Board) -> Compiled:
         compiled = compile_bundle(bundle)
         write_plan(compiled, board, bundle.path)
     return compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Models that take turns in one arena; ``alone`` has each name and the arena of its own."""
+
+    arena_bytes: int
+    lower_bound_bytes: int
+    alone: tuple[tuple[str, int], ...]
+    sources: tuple[Path, ...]
+
+
+def share(paths: Sequence[Path], destination: Path | None) -> Shared:
+    """Plans several models into one arena, state of each kept apart from all the others.
+
+    ``destination`` is the folder that gets their C sources, whose tables all ask for that one
+    arena. Raises ConfigError for models with one and the same name, or a folder that exists.
+    """
+    compiled = [compile_bundle(open_model(path)) for path in paths]
+    symbols = [one.bundle.identifier for one in compiled]
+    for symbol in symbols:
+        if symbols.count(symbol) > 1:
+            raise ConfigError(
+                f"two of the models are both called {symbol!r}",
+                hint="convert one again with another name (-o out/NAME)",
+            )
+    problems = shared_problems([one.program for one in compiled])
+    joint = plan_arena(problems[0].problem)
+    written: tuple[Path, ...] = ()
+    if destination is not None:
+        files = {
+            source.name: source.text
+            for one, problem, symbol in zip(compiled, problems, symbols, strict=True)
+            for source in generate_sources(
+                write_table(one.program, problem.solved(joint)), one.program, symbol=symbol
+            )
+            if source.name != MODEL_HEADER
+        }
+        written = _write_folder(destination, files)
+    return Shared(
+        arena_bytes=joint.arena_bytes,
+        lower_bound_bytes=joint.lower_bound_bytes,
+        alone=tuple((one.bundle.name, one.memory.arena_bytes) for one in compiled),
+        sources=written,
+    )
+
+
+def _write_folder(destination: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
+    """Writes a new folder whole or not at all."""
+    if destination.exists():
+        raise ConfigError(f"{destination} exists", hint="name a folder that is not there yet")
+    draft = destination.with_name(f".{destination.name}.new")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        for name, text in files.items():
+            (draft / name).write_text(text)
+        draft.rename(destination)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise ConfigError(f"cannot write {destination}: {error.strerror}") from error
+    return tuple(destination / name for name in files)
 
 
 def plan_for_tflm(path: Path, destination: Path) -> OfflinePlan:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
-    from edgeserve.pipeline import Compiled, OpenDevice
+    from edgeserve.pipeline import Compiled, OpenDevice, Shared
     from edgeserve.planfile import PlanRecord
     from edgeserve.tflm import OfflinePlan
     from edgeserve.verify import Verification
@@ -259,6 +259,26 @@ def print_tflm(path: Path, planned: OfflinePlan) -> None:
         f"({'optimal for' if planned.plan.optimal else 'with'} whole tensors; "
         "its kernels' scratch and its persistent data come on top)"
     )
+
+
+def shared_json(shared: Shared) -> dict[str, Any]:
+    """``plan --share --format json``: the key ``shared``."""
+    return {
+        "arena_bytes": shared.arena_bytes,
+        "lower_bound_bytes": shared.lower_bound_bytes,
+        "alone": [{"model": name, "arena_bytes": size} for name, size in shared.alone],
+        "sources": [str(path) for path in shared.sources],
+    }
+
+
+def print_shared(shared: Shared) -> None:
+    """One arena for several models, beside an arena each."""
+    apart = sum(size for _, size in shared.alone)
+    say(f"one arena for all: {shared.arena_bytes:,} bytes, where an arena each takes {apart:,}")
+    for name, size in shared.alone:
+        say(f"  {size:>10,}  {name}")
+    if shared.sources:
+        say(f"  sources in {shown_path(shared.sources[0].resolve().parent)}")
 
 
 def program_json(compiled: Compiled) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from edgeserve.arena import check, live_bound_bytes
+from edgeserve.cli import main
 from edgeserve.codegen import generate_sources
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem, shared_problems
@@ -152,3 +154,26 @@ def test_a_model_shares_with_itself(count: int) -> None:
     problems = shared_problems([program] * count)
     bound = live_bound_bytes(memory_problem(program).problem)
     assert plan_arena(problems[0].problem).arena_bytes == bound
+
+
+def test_plan_share_writes_the_sources_of_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = []
+    for operator in ("SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"):
+        paths.append(tmp_path / f"{operator.lower()}.tflite")
+        paths[-1].write_bytes(small_models()[operator])
+    sources = tmp_path / "both"
+    arguments = ["plan", str(paths[0]), "--share", str(paths[1]), "--format", "json"]
+    assert main([*arguments, "--sources", str(sources)]) == 0
+    shared = json.loads(capsys.readouterr().out)["shared"]
+    assert shared["arena_bytes"] < sum(one["arena_bytes"] for one in shared["alone"])
+    assert sorted(Path(path).name for path in shared["sources"]) == sorted(
+        path.name for path in sources.iterdir()
+    )
+    headers = [path.read_text() for path in sources.glob("*.h")]
+    assert len(headers) == 2
+    assert all(f"ARENA_BYTES {shared['arena_bytes']}\n" in text for text in headers)
+    assert main([*arguments, "--sources", str(sources)]) == 2
+    assert main(["plan", str(paths[0]), "--share", str(paths[0])]) == 2
+    assert main(["plan", str(paths[0]), "--sources", str(sources)]) == 2
