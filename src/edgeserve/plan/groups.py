@@ -47,6 +47,7 @@ class Choice:
     effort: int
 
 
+Cut: TypeAlias = tuple[Choice, ...]
 Weigher: TypeAlias = Callable[[Choice], int]
 
 
@@ -473,7 +474,7 @@ def caps_of(choices: Sequence[Sequence[Choice]]) -> list[int]:
 
 def cut(
     choices: Sequence[Sequence[Choice]], cap_bytes: int, weigh: Weigher
-) -> tuple[int, tuple[Choice, ...]] | None:
+) -> tuple[int, Cut] | None:
     """The groups within ``cap_bytes`` with the least sum of ``weigh``; None where none exist."""
     best: list[int | None] = [0] + [None] * (len(choices) - 1)
     way: list[Choice | None] = [None] * len(choices)

@@ -85,7 +85,7 @@ def sliding_bound_bytes(sliding: SlidingProblem) -> int:
 
 
 def _covered(source: int, jobs: list[tuple[int, int]], sizes: Sequence[int]) -> int:
-    """The most bytes of a source that targets may cover, each from some place before its deadline."""
+    """The most bytes of a source that targets may cover, each by its deadline."""
     covered = 0
     for deadline, target in sorted(jobs):
         covered = max(covered, min(covered + sizes[target], deadline))

@@ -68,10 +68,10 @@ class Task:
 class GroupRun:
     """What a simulation saw.
 
-    ``depths``: rows of each ring. ``distances``: for a value that dies in the group (source) and one
-    born in it (target) the least ``offset(source) - offset(target)`` in bytes, maybe negative, at
-    which both may overlap; a pair without an entry may not. ``born`` and ``dead`` count stints: a
-    value made here exists from ``born`` on, one freed here until before ``dead``.
+    ``depths``: rows of each ring. ``distances``: for a value that dies in the group (source) and
+    one born in it (target) the least ``offset(source) - offset(target)`` in bytes, maybe negative,
+    at which both may overlap; a pair without an entry may not. ``born`` and ``dead`` count stints:
+    a value made here exists from ``born`` on, one freed here until before ``dead``.
     """
 
     stints: tuple[Stint, ...]
@@ -241,6 +241,10 @@ class _Pull:
             found.sort(key=lambda source: (levels[source[1]], source[1]))
             levels[member] = 1 + max((levels[source] for _, source in found), default=0)
             self._sources[member] = found
+        self._readers: dict[int, list[int]] = {}
+        for member, found in self._sources.items():
+            for _, source in found:
+                self._readers.setdefault(source, []).append(member)
 
     def missing(self, member: int) -> int | None:
         """A task that must go on before the next turn of ``member``; None when it can run.
@@ -265,6 +269,18 @@ class _Pull:
             first = self.done[task]
             self.done[task] = min(first + self.rows, self.tasks[task].units)
             self.stints.append((task, first, self.done[task]))
+            if self._is_done(task):
+                self._finish_sources(task)
+
+    def _is_done(self, member: int) -> bool:
+        return self.done[member] == self.tasks[member].units
+
+    def _finish_sources(self, member: int) -> None:
+        """Rows that nothing reads are computed all the same, as soon as no reader is left."""
+        for _, source in self._sources[member]:
+            if all(map(self._is_done, self._readers[source])):
+                while not self._is_done(source):
+                    self.advance(source)
 
 
 def ring_depths(tasks: Sequence[Task], stints: Sequence[Stint]) -> dict[int, int]:
@@ -276,10 +292,9 @@ def ring_depths(tasks: Sequence[Task], stints: Sequence[Stint]) -> dict[int, int
         task = tasks[index]
         made = task.produced(end)
         if made:
-            oldest = min(
-                (read.freed[done.get(reader, 0)] for reader, read in readers.get(task.value, ())),
-                default=task.produced(first),
-            )
+            oldest = task.produced(first)
+            for reader, read in readers.get(task.value, ()):
+                oldest = min(oldest, read.freed[done.get(reader, 0)])
             depths[task.value] = max(depths.get(task.value, 1), made - oldest)
         done[index] = end
     return depths
@@ -359,7 +374,7 @@ class _Observer:
 def _over_rings(
     observer: _Observer, depths: dict[int, int], stints: Sequence[Stint]
 ) -> dict[tuple[int, int], int]:
-    """What a whole output has written by the time a ring is dead: the rest may lie over the ring."""
+    """What a whole output has written when a ring dies: the rest may lie over the ring."""
     found: dict[tuple[int, int], int] = {}
     for index in {index for index, _, _ in stints}:
         task = observer.tasks[index]

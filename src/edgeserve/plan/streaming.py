@@ -8,7 +8,7 @@ plan on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,10 +17,14 @@ from edgeserve.plan.effort import REFERENCE, KernelModel
 from edgeserve.plan.groups import (
     ROWS_PER_TURN,
     Choice,
+    Cut,
     Lives,
+    Weigher,
     caps_of,
     choices_of,
     cut,
+    effort_of,
+    extra_effort,
     instructions_of,
 )
 from edgeserve.plan.order import Order, orders_of
@@ -30,7 +34,9 @@ from edgeserve.program import Program, Role
 from edgeserve.stream_plan import Action, Feed, Group, Place, Span, StreamPlan, Turn
 
 _COUNTER_BYTES = 2
-_CAPS = 6
+_SHARES = 256
+_MORE = (0, 1, 2, 4, 8, 16, 32)
+_SHIFTS = 32
 _DRAFT_NODES = 6_000
 
 
@@ -100,6 +106,32 @@ def plan_stream(program: Program, method: Method = _BALANCED) -> StreamPlan:
     return best.finished(program, method)
 
 
+def plan_groups(
+    program: Program,
+    order: Order,
+    groups: Sequence[tuple[int, int | None]],
+    method: Method = _BALANCED,
+) -> StreamPlan:
+    """The plan of a given order and given groups.
+
+    A group is the number of its tasks (steps, and fed inputs right before their first reader) and
+    its rows per turn; None, for a single task, means all at once.
+    """
+    _check_feeds(program, method.feeds)
+    tasks = tasks_of(program, order, method.feeds, method.kernels)
+    choices = []
+    end = 0
+    for count, rows in groups:
+        first, end = end, end + count
+        effort = 0
+        if rows is not None:
+            effort = sum(extra_effort(task, rows, method.kernels) for task in tasks[first:end])
+        choices.append(Choice(first, end, rows, 0, effort))
+    if end != len(tasks) or any(c.rows is None and c.end - c.first > 1 for c in choices):
+        raise ValueError(f"{list(groups)} are no groups of {len(tasks)} tasks")
+    return _draft(program, order, tasks, tuple(choices), method).finished(program, method)
+
+
 def _check_feeds(program: Program, feeds: Sequence[int]) -> None:
     outputs = {port.value for port in program.outputs}
     for port in feeds:
@@ -153,36 +185,66 @@ def _by_peaks(choice: Choice) -> int:
     return choice.cost_bytes**4
 
 
-_WEIGHERS: tuple[Callable[[Choice], int], ...] = (_by_effort, _by_streamed, _by_bytes, _by_peaks)
+_WEIGHERS: tuple[Weigher, ...] = (_by_effort, _by_streamed, _by_bytes, _by_peaks)
+
+
+def _between(cap: int, shift: int) -> Weigher:
+    """Effort and peaks in one: a group at the cap weighs as much as ``2**shift`` instructions."""
+    return lambda c: c.effort + effort_of((c.cost_bytes**4 << shift) // cap**4, 0)
+
+
+def _cuts(choices: Sequence[Sequence[Choice]], cap: int, allowed: int) -> Iterator[Cut]:
+    """Cuts under one cap with different tie-breaks, none with more effort than allowed.
+
+    Groups far below the cap leave their neighbours room. So the last has peaks as low as the
+    allowed effort can buy.
+    """
+    for weigh in _WEIGHERS:
+        found = cut(choices, cap, weigh)
+        if found is not None and _extra_of(found[1]) <= allowed:
+            yield found[1]
+    low, high = 0, _SHIFTS
+    best: Cut | None = None
+    while low < high:
+        middle = (low + high) // 2
+        found = cut(choices, cap, _between(cap, middle))
+        if found is not None and _extra_of(found[1]) <= allowed:
+            best, low = found[1], middle + 1
+        else:
+            high = middle
+    if best is not None:
+        yield best
+
+
+def _extra_of(groups: Cut) -> int:
+    return instructions_of(sum(group.effort for group in groups))
 
 
 def _drafts(
     program: Program, ordered: _Ordered, method: Method, allowed: int, before: list[_Draft]
 ) -> Iterator[_Draft]:
     """Placed candidates of one order, from the smallest cap up, as long as they may be smaller."""
-    best = min((d.plan.arena_bytes for d in before if d.extra <= allowed), default=1 << 62)
-    seen: set[tuple[Choice, ...]] = set()
-    speedy = method.objective is Objective.SPEED and method.capacity_bytes is not None
-    caps = _speed_caps(ordered.caps, method) if speedy else ordered.caps[:_CAPS]
+    best = min((draft.plan.arena_bytes for draft in before), default=1 << 62)
+    seen: set[Cut] = set()
+    if method.objective is Objective.SPEED and method.capacity_bytes is not None:
+        caps = _speed_caps(ordered.caps, method.capacity_bytes)
+    else:
+        caps = [ordered.caps[0] + ordered.caps[0] * share // _SHARES for share in _MORE]
     for cap in caps:
         if cap > best:
             return
-        for weigh in _WEIGHERS:
-            found = cut(ordered.choices, cap, weigh)
-            if found is None or found[1] in seen:
-                continue
-            seen.add(found[1])
-            draft = _draft(program, ordered.order, ordered.tasks, found[1], method)
-            if draft.extra <= allowed:
+        for groups in _cuts(ordered.choices, cap, allowed):
+            if groups not in seen:
+                seen.add(groups)
+                draft = _draft(program, ordered.order, ordered.tasks, groups, method)
                 best = min(best, draft.plan.arena_bytes)
-            yield draft
+                yield draft
 
 
-def _speed_caps(caps: list[int], method: Method) -> list[int]:
-    """The largest caps within the capacity; the smallest of all where none is."""
-    assert method.capacity_bytes is not None
-    within = [cap for cap in caps if cap <= method.capacity_bytes]
-    return list(reversed(within[-_CAPS:])) or caps[:_CAPS]
+def _speed_caps(caps: list[int], capacity_bytes: int) -> list[int]:
+    """The capacity and a little less, in case it is missed; the smallest cap where none fits."""
+    within = [capacity_bytes - capacity_bytes * share // _SHARES for share in _MORE]
+    return [cap for cap in within if cap >= caps[0]] or caps[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +489,7 @@ def _action(tasks: Sequence[Task], stint: tuple[int, int, int]) -> Action:
 
 def _places(program: Program, draft: _Draft, offsets: Sequence[int]) -> tuple[Place | None, ...]:
     makers = {task.value: task for task in draft.tasks}
+    views = {read.value: read for task in draft.tasks for read in task.reads}
     depths = {value: depth for run in draft.runs for value, depth in run.depths.items()}
     places: list[Place | None] = []
     for value in program.values:
@@ -435,7 +498,10 @@ def _places(program: Program, draft: _Draft, offsets: Sequence[int]) -> tuple[Pl
             continue
         offset = offsets[draft.buffers.values[value.index]]
         maker = makers.get(value.index)
-        if maker is None:
+        read = views.get(value.index)
+        if maker is None and read is not None:
+            places.append(Place(offset, read.row_bytes, read.h, read.h))
+        elif maker is None:
             places.append(Place(offset, value.size_bytes, 1, 1))
         else:
             depth = depths.get(value.index, maker.h)
