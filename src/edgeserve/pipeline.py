@@ -22,6 +22,7 @@ from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.convert.conversion import convert_source
 from edgeserve.device.link import Link
+from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
 from edgeserve.device.serial import open_serial
 from edgeserve.device.start import start_image
@@ -491,3 +492,8 @@ def stimuli(compiled: Compiled, count: int) -> tuple[Stimulus, ...]:
     samples = compiled.bundle.samples()
     kept = sample_stimuli(samples, count // 2) if samples is not None else ()
     return (*random_stimuli(compiled.program, count - len(kept)), *kept)
+
+
+def devices() -> tuple[Present, ...]:
+    """What ``--device`` can name here."""
+    return present_devices()

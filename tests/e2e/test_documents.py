@@ -197,6 +197,10 @@ def test_boards(document: Documents) -> None:
     assert emulated["emulator"]["instructions_per_tick"] == "5/16"
 
 
+def test_devices(document: Documents) -> None:
+    agree(document("devices"), DOCUMENTED["devices"])
+
+
 def test_build_bench_and_verify(document: Documents, reshaping: Path) -> None:
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
