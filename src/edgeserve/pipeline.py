@@ -17,7 +17,7 @@ from edgeserve.bench import Candidate
 from edgeserve.bench import bench as bench_device
 from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.build import build as build_image
-from edgeserve.bundle import Bundle, bundle_lock, open_bundle, write_bundle
+from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.convert.conversion import convert_source
