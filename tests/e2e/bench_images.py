@@ -18,8 +18,7 @@ from edgeserve.device.start import start_image
 from edgeserve.firmware import write_firmware
 from edgeserve.image import Image
 from edgeserve.lower import lower
-from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
@@ -68,8 +67,7 @@ def build_image(
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     program = lower(read_model(model, name="test"))
-    problem = memory_problem(program)
-    table = write_table(program, problem.solved(plan_arena(problem.problem)))
+    table = write_table(program, whole_plan(program))
     project = folder / board_id
     write_firmware(project, symbol="test", table=table, program=program, board=board)
     return BenchImage(model, program, table, board, build(project, partition=partition))

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeserve.kernels import KERNELS
-from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.table import write_table
 
@@ -127,8 +126,7 @@ class HostRunner:
         self, program: Program, inputs: Sequence[Sequence[npt.NDArray[np.generic]]]
     ) -> tuple[tuple[bytes, ...], ...]:
         """Plans and executes a program; for each run, the bytes that each step wrote."""
-        problem = memory_problem(program)
-        table = write_table(program, problem.solved(plan_arena(problem.problem)))
+        table = write_table(program, whole_plan(program))
         data = [b"".join(array.tobytes() for array in one) for one in inputs]
         ran = self.run_table(table.data, data, len(program.steps))
         assert ran.status == ES_OK, f"es_init refuses the table: status {ran.status}"

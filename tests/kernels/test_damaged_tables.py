@@ -21,8 +21,7 @@ from edgeserve.arena import align_up
 from edgeserve.graph import OpKind
 from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
-from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.table import HEADER, OPERAND, STEP, TURN, Section, write_table
 from edgeserve.tflite.reader import read_model
@@ -59,8 +58,7 @@ def u32_at(data: bytes | bytearray, offset: int) -> int:
 
 def planned(name: str, model: bytes) -> Case:
     program = lower(read_model(model, name=name))
-    problem = memory_problem(program)
-    table = write_table(program, problem.solved(plan_arena(problem.problem)))
+    table = write_table(program, whole_plan(program))
     return Case(name, program, table.data, table.sections)
 
 
