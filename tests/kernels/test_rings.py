@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from edgeserve.lower import lower
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
+from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import random_inputs
-from tests.kernels.host_runner import HostRunner
+from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.streamed import in_one_group, with_copies
 from tests.kernels.test_convolution import conv2d, depthwise, depthwise_cases, walked
@@ -129,3 +131,25 @@ def test_sums_over_rows_equal_the_whole(runner: HostRunner, kind: str, rows: int
             KernelId.AVERAGE_POOL_2D,
             KernelId.REDUCE,
         )
+
+
+def test_a_ring_that_is_one_row_short_is_noticed(runner: HostRunner) -> None:
+    """The tests above would see a plan whose rings are too small."""
+    noticed = tried = 0
+    for model in WINDOWS[::5]:
+        program = with_copies(lower(read_model(model, name="window")))
+        plan = in_one_group(program, 1)
+        fed = plan.places[program.inputs[0].value]
+        if fed is None or fed.depth == 1:
+            continue
+        places = list(plan.places)
+        places[program.inputs[0].value] = replace(fed, depth=fed.depth - 1)
+        rng = np.random.default_rng(4)
+        inputs = [random_inputs(program, rng)]
+        table = write_table(program, replace(plan, places=tuple(places)))
+        data = [b"".join(array.tobytes() for array in inputs[0])]
+        ran = runner.run_table(table.data, data, len(program.steps))
+        tried += 1
+        noticed += ran.status != ES_OK or ran.steps != runner.run(program, inputs)
+    assert tried > 20
+    assert noticed >= tried * 0.9, f"{noticed} of {tried}"
