@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from edgeserve.kernels import CopyParams
 from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
 from edgeserve.plan.streaming import Method, plan_groups
 from edgeserve.program import Operand, Port, Program, Step, Value
 from edgeserve.stream_plan import StreamPlan
+from tests.tflite_builder import ModelBuilder
+
+SUMMING = ("FULLY_CONNECTED", "AVERAGE_POOL_2D", "MEAN", "SUM", "REDUCE_MAX")
+"""Operators that can take up their input row by row."""
 
 
 def feeds_of(program: Program) -> tuple[int, ...]:
@@ -62,3 +68,33 @@ def _copy_of(index: int, port: Port, view: Operand, copy: Value) -> Step:
         output=replace(view, value=copy.index),
         oracle=None,
     )
+
+
+def summing(kind: str, shape: tuple[int, int, int, int]) -> bytes:
+    """A look-up, then one of ``SUMMING``."""
+    b = ModelBuilder()
+    x = b.tensor("x", shape, "int8", scale=0.05, zero_point=-2)
+    v = b.tensor("v", shape, "int8", scale=1 / 128, zero_point=0)
+    b.op("TANH", [x], [v])
+    rng = np.random.default_rng(shape)
+    if kind == "FULLY_CONNECTED":
+        depth = int(np.prod(shape))
+        w = b.tensor("w", (7, depth), "int8", scale=0.01, data=rng.integers(-127, 128, (7, depth)))
+        c = b.tensor("c", (7,), "int32", scale=0.01 / 128, data=rng.integers(-2000, 2000, (7,)))
+        y = b.tensor("y", (1, 7), "int8", scale=0.05, zero_point=4)
+        b.op(kind, [v, w, c], [y], {})
+    elif kind == "AVERAGE_POOL_2D":
+        y = b.tensor("y", (1, 1, 1, shape[3]), "int8", scale=1 / 128, zero_point=0)
+        options = {"strideH": shape[1], "strideW": shape[2], "padding": "VALID"}
+        b.op(
+            kind,
+            [v],
+            [y],
+            {**options, "filterHeight": shape[1], "filterWidth": shape[2]},
+        )
+    else:
+        scale = {"MEAN": 0.004, "SUM": 0.3, "REDUCE_MAX": 1 / 128}[kind]
+        y = b.tensor("y", (1, shape[3]), "int8", scale=scale, zero_point=0)
+        axes = b.tensor("axes", (2,), "int32", data=np.array([1, 2]))
+        b.op(kind, [v, axes], [y], {"keepDims": False})
+    return b.finish([x], [y])

@@ -18,10 +18,9 @@ from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import random_inputs
 from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
-from tests.kernels.streamed import in_one_group, with_copies
+from tests.kernels.streamed import SUMMING, in_one_group, summing, with_copies
 from tests.kernels.test_convolution import conv2d, depthwise, depthwise_cases, walked
 from tests.kernels.test_pooling import POOLS, pool
-from tests.tflite_builder import ModelBuilder
 
 ROWS = (1, 2, 3, 6)
 
@@ -85,40 +84,8 @@ def test_every_window_sees_what_it_needs(runner: HostRunner, rows: int) -> None:
         assert_same_as_whole(runner, program, in_one_group(program, rows), runs=1)
 
 
-def summing(kind: str, shape: tuple[int, int, int, int]) -> bytes:
-    """A look-up, then an operator that can take it up row by row."""
-    b = ModelBuilder()
-    x = b.tensor("x", shape, "int8", scale=0.05, zero_point=-2)
-    v = b.tensor("v", shape, "int8", scale=1 / 128, zero_point=0)
-    b.op("TANH", [x], [v])
-    rng = np.random.default_rng(shape)
-    if kind == "FULLY_CONNECTED":
-        depth = int(np.prod(shape))
-        w = b.tensor("w", (7, depth), "int8", scale=0.01, data=rng.integers(-127, 128, (7, depth)))
-        c = b.tensor("c", (7,), "int32", scale=0.01 / 128, data=rng.integers(-2000, 2000, (7,)))
-        y = b.tensor("y", (1, 7), "int8", scale=0.05, zero_point=4)
-        b.op(kind, [v, w, c], [y], {})
-    elif kind == "AVERAGE_POOL_2D":
-        y = b.tensor("y", (1, 1, 1, shape[3]), "int8", scale=1 / 128, zero_point=0)
-        options = {"strideH": shape[1], "strideW": shape[2], "padding": "VALID"}
-        b.op(
-            kind,
-            [v],
-            [y],
-            {**options, "filterHeight": shape[1], "filterWidth": shape[2]},
-        )
-    else:
-        scale = {"MEAN": 0.004, "SUM": 0.3, "REDUCE_MAX": 1 / 128}[kind]
-        y = b.tensor("y", (1, shape[3]), "int8", scale=scale, zero_point=0)
-        axes = b.tensor("axes", (2,), "int32", data=np.array([1, 2]))
-        b.op(kind, [v, axes], [y], {"keepDims": False})
-    return b.finish([x], [y])
-
-
 @pytest.mark.parametrize("rows", ROWS)
-@pytest.mark.parametrize(
-    "kind", ["FULLY_CONNECTED", "AVERAGE_POOL_2D", "MEAN", "SUM", "REDUCE_MAX"]
-)
+@pytest.mark.parametrize("kind", SUMMING)
 def test_sums_over_rows_equal_the_whole(runner: HostRunner, kind: str, rows: int) -> None:
     for shape in ((1, 5, 4, 6), (1, 2, 1, 3), (1, 13, 3, 1), (1, 6, 1, 8)):
         program = with_copies(lower(read_model(summing(kind, shape), name=kind)))
