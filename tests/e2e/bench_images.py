@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from tests.tflite_builder import ModelBuilder
@@ -56,7 +58,12 @@ class BenchImage:
 
 
 def build_image(
-    model: bytes, board_id: str, folder: Path, *, partition: bool = False
+    model: bytes,
+    board_id: str,
+    folder: Path,
+    *,
+    partition: bool = False,
+    plan: Callable[[Program], StreamPlan] = whole_plan,
 ) -> BenchImage:
     """Lowers, plans, generates and builds; skips the test where the board's tools are missing."""
     board = load_board(board_id)
@@ -67,7 +74,7 @@ def build_image(
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     program = lower(read_model(model, name="test"))
-    table = write_table(program, whole_plan(program))
+    table = write_table(program, plan(program))
     project = folder / board_id
     write_firmware(project, symbol="test", table=table, program=program, board=board)
     return BenchImage(model, program, table, board, build(project, partition=partition))
