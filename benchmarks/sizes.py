@@ -31,8 +31,7 @@ from edgeserve.build import (
 from edgeserve.firmware import write_firmware
 from edgeserve.kernels import KERNELS, Params
 from edgeserve.linkmap import Placed, parse_map
-from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.project import (
     PROJECT_FILE,
@@ -117,8 +116,7 @@ class Workshop:
 def write_workshop(folder: Path, board: Board, kinds: Sequence[type[Params]]) -> Workshop:
     """Writes the project of a model without steps, and adds every kernel to it."""
     empty = Program(name=_SYMBOL, values=(), steps=(), inputs=(), outputs=(), folded=())
-    problem = memory_problem(empty)
-    table = write_table(empty, problem.solved(plan_arena(problem.problem)))
+    table = write_table(empty, whole_plan(empty))
     project = write_firmware(folder, symbol=_SYMBOL, table=table, program=empty, board=board)
     extra = [ProjectSource(path, Part.CODE) for kind in kinds for path in _files(kind)]
     for source in extra:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from edgeserve.arena import ArenaPlan
 from edgeserve.graph import DType, Quant
 from edgeserve.kernels import Blob, FullyConnectedParams, channel_table
-from edgeserve.memory import MemoryPlan, memory_problem
+from edgeserve.memory import memory_problem
 from edgeserve.program import Operand, Oracle, Port, Program, Step, Value
+from edgeserve.stream_plan import StreamPlan
 
 WEIGHTS = (
     ((1, -2, 3, -4), (5, 6, -7, 8), (-9, 10, 11, -12)),
@@ -39,7 +40,7 @@ def tiny_program(
     )
 
 
-def tiny_memory(program: Program) -> MemoryPlan:
+def tiny_memory(program: Program) -> StreamPlan:
     """Buffers one after the other, so that the plan is the same whatever the planner does."""
     problem = memory_problem(program)
     offsets = []
@@ -47,7 +48,7 @@ def tiny_memory(program: Program) -> MemoryPlan:
     for buffer in problem.problem.buffers:
         offsets.append(end)
         end += buffer.size_bytes
-    return problem.solved(ArenaPlan(tuple(offsets), end, 32, False, 0))
+    return problem.solved(ArenaPlan(tuple(offsets), end, 32, False, 0)).whole_plan(program)
 
 
 def tiny_steps(values: Sequence[int]) -> list[list[int]]:

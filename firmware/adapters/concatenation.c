@@ -19,12 +19,15 @@ static es_status_t check(const es_call_t *call) {
 
 static void run(const es_call_t *call) {
     const es_rows_t out = es_call_output(call);
-    uint32_t first = 0;
 
-    for (uint32_t i = 0; i < es_call_input_count(call); i++) {
-        const es_rows_t in = es_call_rows(call, i);
-        es_concatenation(&in, &out, first, call->y0, call->y1);
-        first += in.c;
+    /* Row by row: the next row may lie over what this one is made of. */
+    for (uint32_t y = call->y0; y < call->y1; y++) {
+        uint32_t first = 0;
+        for (uint32_t i = 0; i < es_call_input_count(call); i++) {
+            const es_rows_t in = es_call_rows(call, i);
+            es_concatenation(&in, &out, first, y, y + 1);
+            first += in.c;
+        }
     }
 }
 

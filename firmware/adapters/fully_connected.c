@@ -2,6 +2,12 @@
 #include "es_adapter.h"
 #include "es_kernels.h"
 
+static int has_blobs(const es_call_t *call, const es_fully_connected_params_t *p, uint64_t depth,
+                     uint32_t outputs) {
+    return es_call_has_blob(call, p->weights, depth * outputs, 1) &&
+           es_call_has_blob(call, p->channels, (uint64_t)outputs * sizeof(es_channel_t), 4);
+}
+
 static es_status_t check(const es_call_t *call) {
     const es_fully_connected_params_t *p = es_call_params(call);
 
@@ -14,10 +20,7 @@ static es_status_t check(const es_call_t *call) {
     if (in->h != out->h || out->w != 1 || depth > UINT32_MAX / out->c) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, depth * out->c, 1) &&
-                   es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t), 4)
-               ? ES_OK
-               : ES_OUT_OF_BOUNDS;
+    return has_blobs(call, p, depth, out->c) ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 static void run(const es_call_t *call) {
@@ -29,9 +32,35 @@ static void run(const es_call_t *call) {
                        es_call_blob(call, p->channels), call->y0, call->y1);
 }
 
+static es_status_t check_sum(const es_call_t *call) {
+    const es_fully_connected_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    const uint64_t depth = (uint64_t)in->w * in->c * in->h;
+    if (out->w != 1 || depth > UINT32_MAX / out->c) {
+        return ES_BAD_RECORD;
+    }
+    return has_blobs(call, p, depth, out->c) ? ES_OK : ES_OUT_OF_BOUNDS;
+}
+
+static void sum(const es_call_t *call) {
+    const es_fully_connected_params_t *p = es_call_params(call);
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_fully_connected_sum(p, &in, &out, es_call_blob(call, p->weights),
+                           es_call_blob(call, p->channels), es_call_sums(call), call->y0, call->y1);
+}
+
 const es_kernel_t es_kernel_fully_connected = {
     .id = 3,
     .params_bytes = sizeof(es_fully_connected_params_t),
     .check = check,
     .run = run,
+    .check_sum = check_sum,
+    .sum = sum,
 };

@@ -22,6 +22,21 @@ static es_status_t check(const es_call_t *call) {
     return low >= 0 && high < (int64_t)total ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
+static es_status_t check_sum(const es_call_t *call) {
+    const es_reduce_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    const uint64_t total = es_row_elements(in) * in->h;
+    return p->mode <= ES_REDUCE_SUM_UNSIGNED && es_is_shift(p->shift) && total <= INT32_MAX &&
+                   total % es_row_elements(out) == 0
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
 static void run(const es_call_t *call) {
     const es_reduce_params_t *p = es_call_params(call);
     const es_rows_t in = es_call_rows(call, 0);
@@ -30,9 +45,18 @@ static void run(const es_call_t *call) {
     es_reduce(p, &in, &out, call->y0, call->y1);
 }
 
+static void sum(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_reduce_sum(es_call_params(call), &in, &out, es_call_sums(call), call->y0, call->y1);
+}
+
 const es_kernel_t es_kernel_reduce = {
     .id = 7,
     .params_bytes = sizeof(es_reduce_params_t),
     .check = check,
     .run = run,
+    .check_sum = check_sum,
+    .sum = sum,
 };

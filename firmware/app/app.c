@@ -38,7 +38,10 @@ void es_main(void) {
     if (status != ES_OK) {
         es_port_fatal(es_status_text(status));
     }
-    memset(es_input(&model, 0), 0, es_input_bytes(&model, 0));
+    /* An input that is fed by rows reads as zeros until es_set_source() says where they come from. */
+    if (es_input(&model, 0) != NULL) {
+        memset(es_input(&model, 0), 0, es_input_bytes(&model, 0));
+    }
     es_run(&model);
     say("largest output: ");
     say_number(largest(es_output(&model, 0), es_output_bytes(&model, 0)));

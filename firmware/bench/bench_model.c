@@ -110,6 +110,9 @@ static uint32_t crc_of_outputs(void) {
 
 /* Start. */
 
+static void feed_rows(void *context, uint32_t index, uint32_t y0, uint32_t y1,
+                      const es_rows_t *in);
+
 static uint64_t total_input_bytes(void) {
     uint64_t total = 0;
     for (uint32_t i = 0; i < es_input_count(&model); i++) {
@@ -138,6 +141,8 @@ static const char *start(void) {
     if (seen.status != ES_OK) {
         return es_status_text(seen.status);
     }
+    static const es_source_t source = {NULL, feed_rows};
+    es_set_source(&model, &source);
     seen.init_units = interval(begin, end);
     if (es_step_count(&model) > BENCH_STEP_COUNT || total_input_bytes() != BENCH_INPUT_BYTES) {
         return "a model of other size than this image was built for";
@@ -272,22 +277,53 @@ static int8_t adapted(const uint8_t *data, const es_port_info_t *info) {
 }
 #endif
 
-static void place_input(void) {
+/* Elements [first, first + count) of input `index`, from the pristine copy. */
+static void copy_elements(uint8_t *to, uint32_t index, uint32_t first, uint32_t count) {
     const bool adapting = input.through_adapter && BENCH_ADAPTER != BENCH_ADAPTER_NONE;
+    const es_port_info_t info = es_input_info(&model, index);
+    const uint32_t element_bytes = adapting ? DATA_BYTES : info.bytes / info.elements;
     const uint8_t *from = input.data;
 
+    for (uint32_t i = 0; i < index; i++) {
+        const es_port_info_t before = es_input_info(&model, i);
+        from += adapting ? before.elements * DATA_BYTES : before.bytes;
+    }
+    from += first * element_bytes;
+    if (!adapting) {
+        memcpy(to, from, count * element_bytes);
+        return;
+    }
+    for (uint32_t k = 0; k < count; k++, from += DATA_BYTES) {
+        to[k] = (uint8_t)adapted(from, &info);
+    }
+}
+
+/* Inputs that are fed by rows stay in the pristine copy until the model asks for them. */
+static void feed_rows(void *context, uint32_t index, uint32_t y0, uint32_t y1,
+                      const es_rows_t *in) {
+    const uint32_t count = in->w * in->c;
+    (void)context;
+
+    for (uint32_t y = y0; y < y1; y++) {
+        copy_elements(es_row(in, y), index, y * count, count);
+    }
+}
+
+static void place_input(void) {
     for (uint32_t i = 0; i < es_input_count(&model); i++) {
-        const es_port_info_t info = es_input_info(&model, i);
-        if (adapting) {
-            int8_t *to = es_input(&model, i);
-            for (uint32_t k = 0; k < info.elements; k++, from += DATA_BYTES) {
-                to[k] = adapted(from, &info);
-            }
-        } else {
-            memcpy(es_input(&model, i), from, info.bytes);
-            from += info.bytes;
+        const uint32_t elements = es_input_info(&model, i).elements;
+        if (es_input(&model, i) != NULL && elements > 0) {
+            copy_elements(es_input(&model, i), i, 0, elements);
         }
     }
+}
+
+uint32_t bench_fed_count(void) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < es_input_count(&model); i++) {
+        count += es_input(&model, i) == NULL;
+    }
+    return count;
 }
 
 /* Runs. */

@@ -25,6 +25,7 @@ uint64_t bench_init_units(void);
  * all inputs, one after the other. */
 uint32_t bench_input_bytes(void);
 uint32_t bench_load_bytes(void);
+uint32_t bench_fed_count(void); /* inputs that are fed by rows */
 bool bench_load_begin(uint32_t bytes, bool through_adapter);
 const char *bench_load_byte_room(uint32_t count); /* null, or why `count` more cannot be taken */
 bool bench_load_byte(uint8_t byte);               /* true when it was the last one awaited */

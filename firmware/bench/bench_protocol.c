@@ -330,6 +330,7 @@ static void say_model_facts(void) {
     text_fact_number("steps", es_step_count(model));
     text_fact_number("inputs", es_input_count(model));
     text_fact_number("outputs", es_output_count(model));
+    text_fact_number("fed", bench_fed_count());
     text_fact_number("input-bytes", bench_input_bytes());
     text_fact_number("load-bytes", bench_load_bytes());
     text_fact("state", bench_is_stateful() ? "kept" : "none");

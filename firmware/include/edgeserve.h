@@ -14,7 +14,9 @@
  *     es_run(&model);
  *     const int8_t *scores = es_output(&model, 0);
  *
- * The input's bytes may be overwritten by es_run(): fill it again before each run.
+ * The input's bytes may be overwritten by es_run(): fill it again before each run. A model may have
+ * been planned to take an input row by row, so that the whole of it is never in the arena; then
+ * es_input() is null, and es_run() asks an es_source_t for the rows.
  */
 #ifndef EDGESERVE_H
 #define EDGESERVE_H
@@ -84,6 +86,14 @@ typedef struct es_observer {
     void (*rows)(void *context, uint32_t step, const es_rows_t *out, uint32_t y0, uint32_t y1);
 } es_observer_t;
 
+/* Where the rows of inputs come from that are fed by rows: camera lines, audio frames, a buffer that
+ * lies elsewhere. `rows` writes rows [y0, y1) of input `input`, each in->w * in->c elements at
+ * es_row(in, y). During a run each row is asked for once, top to bottom. */
+typedef struct es_source {
+    void *context;
+    void (*rows)(void *context, uint32_t input, uint32_t y0, uint32_t y1, const es_rows_t *in);
+} es_source_t;
+
 typedef struct es_kernel es_kernel_t;
 
 /* A model that is ready to run. Treat the fields as private, except `observer`, which may be set or
@@ -94,6 +104,7 @@ typedef struct es_model {
     const es_kernel_t *const *kernels;
     uint32_t kernel_count;
     const es_observer_t *observer;
+    const es_source_t *source;
 } es_model_t;
 
 /* Checks the whole table, then resets the model's state. `kernels` lists the kernels linked in, in
@@ -106,13 +117,18 @@ ES_MUST_CHECK es_status_t es_init(es_model_t *model, const void *table, size_t t
 /* One inference. Never fails: es_init() has checked all that could. */
 void es_run(es_model_t *model);
 
+/* Who feeds the inputs of which es_input() is null, from the next run on. The source must outlive
+ * the runs. Without one, or with null, all their rows are zero bytes. */
+void es_set_source(es_model_t *model, const es_source_t *source);
+
 /* Puts the state that the model keeps between inferences back to its start. */
 void es_reset(es_model_t *model);
 
 uint32_t es_input_count(const es_model_t *model);
 uint32_t es_output_count(const es_model_t *model);
 
-/* Where input or output `index` lies in the arena. Outputs stay valid until the next es_run(). */
+/* Where input or output `index` lies in the arena; null for an input that is fed by rows. Outputs
+ * stay valid until the next es_run(). */
 void *es_input(const es_model_t *model, uint32_t index);
 void *es_output(const es_model_t *model, uint32_t index);
 uint32_t es_input_bytes(const es_model_t *model, uint32_t index);

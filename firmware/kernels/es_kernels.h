@@ -5,6 +5,10 @@
  * found by es_row(), so that a whole tensor and a ring buffer are the same thing. The adapter has
  * proven that all it will touch is in bounds.
  *
+ * The kernels named _sum make the same output, a single row, from input rows [y0, y1) at a time: they
+ * start an int32 sum for each element of it with row 0, and write it with the last row. The rows may be
+ * any cut of the input's elements in order.
+ *
  * The records mirror src/edgeserve/kernels.py; a test compares every offset. Blobs are offsets from
  * the start of the model table. */
 #ifndef ES_KERNELS_H
@@ -84,6 +88,9 @@ typedef struct es_fully_connected_params {
 void es_fully_connected(const es_fully_connected_params_t *params, const es_rows_t *in,
                         const es_rows_t *out, const int8_t *weights, const es_channel_t *channels,
                         uint32_t y0, uint32_t y1);
+void es_fully_connected_sum(const es_fully_connected_params_t *params, const es_rows_t *in,
+                            const es_rows_t *out, const int8_t *weights,
+                            const es_channel_t *channels, uint32_t *sums, uint32_t y0, uint32_t y1);
 
 typedef struct es_transpose_conv_params {
     uint16_t kernel_h, kernel_w;
@@ -127,6 +134,10 @@ void es_average_pool(const es_pool_params_t *params, const es_rows_t *in, const 
                      uint32_t y0, uint32_t y1);
 void es_max_pool(const es_pool_params_t *params, const es_rows_t *in, const es_rows_t *out,
                  uint32_t y0, uint32_t y1);
+
+/* The mean of a window that is the whole image: a single pixel of out->c elements. */
+void es_average_pool_sum(const es_pool_params_t *params, const es_rows_t *in, const es_rows_t *out,
+                         uint32_t *sums, uint32_t y0, uint32_t y1);
 
 typedef struct es_softmax_params {
     int32_t input_multiplier;
@@ -224,6 +235,11 @@ typedef struct es_reduce_params {
  * count from its first element. No scratch. */
 void es_reduce(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
                uint32_t y0, uint32_t y1);
+
+/* The same where all but the innermost dimension is reduced: input element k goes into output element
+ * k % (out->w * out->c). The sums of REDUCE_MAX are maxima. */
+void es_reduce_sum(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
+                   uint32_t *sums, uint32_t y0, uint32_t y1);
 
 typedef struct es_look_up_params {
     uint32_t table;

@@ -15,7 +15,7 @@
 typedef struct es_call {
     const es_model_t *model;
     const es_step_record_t *step;
-    uint32_t y0, y1; /* output rows of this turn; 0 and h during check */
+    uint32_t y0, y1; /* rows of this turn: of the output, for `sum` of the input; all during checks */
 } es_call_t;
 
 struct es_kernel {
@@ -23,6 +23,11 @@ struct es_kernel {
     uint16_t params_bytes;
     es_status_t (*check)(const es_call_t *call);
     void (*run)(const es_call_t *call);
+    /* The same of a step that accumulates; null where the kernel cannot. `sum` starts the sums in
+     * the scratch with input row 0 and writes the output, a single row, with the last one. The
+     * runtime has checked that the scratch holds an int32 for each element of the output. */
+    es_status_t (*check_sum)(const es_call_t *call);
+    void (*sum)(const es_call_t *call);
 };
 
 uint32_t es_dtype_bytes(uint32_t dtype); /* 0 for an unknown type */
@@ -47,6 +52,11 @@ static inline void *es_call_scratch(const es_call_t *call) {
     return call->model->arena + call->step->scratch;
 }
 
+/* An int32 for each element of the output, where the step accumulates. */
+static inline uint32_t *es_call_sums(const es_call_t *call) {
+    return es_call_scratch(call);
+}
+
 /* Input `index`, or the output when `index` is the input count. */
 es_rows_t es_call_rows(const es_call_t *call, uint32_t index);
 
@@ -62,13 +72,6 @@ int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in
 
 /* True when the whole operand is in memory (depth == h) with dense rows. */
 int es_call_is_dense(const es_call_t *call, uint32_t index);
-
-/* True when an operand keeps in memory all rows that a window of `rows` can see at once. It also
- * bounds the work of a window by the memory behind it, whatever height a damaged record claims. */
-static inline int es_call_holds_window(const es_call_t *call, uint32_t index, uint32_t rows) {
-    const es_operand_record_t *o = es_call_operand(call, index);
-    return o->depth == o->h || rows <= o->depth;
-}
 
 /* True when a window that walks over an axis never leaves 31 bits, so that no sum in its kernel
  * overflows, and moves at all. */

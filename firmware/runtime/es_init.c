@@ -6,7 +6,7 @@
 _Static_assert(sizeof(es_header_t) == 160, "docs/FORMAT.md: header");
 _Static_assert(sizeof(es_operand_record_t) == 20, "docs/FORMAT.md: operand");
 _Static_assert(sizeof(es_step_record_t) == 24, "docs/FORMAT.md: step");
-_Static_assert(sizeof(es_port_record_t) == 32, "docs/FORMAT.md: port");
+_Static_assert(sizeof(es_port_record_t) == 36, "docs/FORMAT.md: port");
 
 uint32_t es_dtype_bytes(uint32_t dtype) {
     static const uint8_t sizes[] = {1, 1, 2, 4, 8, 4, 1};
@@ -111,11 +111,47 @@ static es_status_t check_step(const es_model_t *model, const es_step_record_t *s
             return status;
         }
     }
-    call.y1 = es_call_operand(&call, step->input_count)->h;
-    return kernel->check(&call);
+    const es_operand_record_t *out = es_call_operand(&call, step->input_count);
+    if (step->flags == 0) {
+        call.y1 = out->h;
+        return kernel->check(&call);
+    }
+    if (step->flags != ES_STEP_ACCUMULATES || kernel->check_sum == NULL ||
+        step->input_count == 0 || out->h != 1 ||
+        (uint64_t)out->w * out->c > step->scratch_bytes / sizeof(int32_t)) {
+        return ES_BAD_RECORD;
+    }
+    call.y1 = es_call_operand(&call, 0)->h;
+    return kernel->check_sum(&call);
 }
 
-static es_status_t check_ports(const es_header_t *header, uint32_t offset, uint32_t count) {
+/* Where a port's elements lie: all of them at its offset, or an input's in the rows of a ring. */
+static es_status_t check_place(const es_header_t *header, const es_port_record_t *port,
+                               int is_input) {
+    const uint8_t *table = (const uint8_t *)header;
+
+    if (port->rows == 0) {
+        return in_arena(header, port->offset, port->bytes, es_dtype_bytes(port->dtype))
+                   ? ES_OK
+                   : ES_OUT_OF_BOUNDS;
+    }
+    if (!in_table(header, port->rows, sizeof(es_operand_record_t), 4)) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    const es_operand_record_t *rows = (const es_operand_record_t *)(table + port->rows);
+    /* What is fed is written: an operand like an output. */
+    const es_status_t status = check_operand(header, rows, 1);
+    if (status != ES_OK) {
+        return status;
+    }
+    return is_input && rows->dtype == port->dtype &&
+                   (uint64_t)rows->w * rows->c * rows->h == port->elements
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
+static es_status_t check_ports(const es_header_t *header, uint32_t offset, uint32_t count,
+                               int is_input) {
     const uint8_t *table = (const uint8_t *)header;
 
     if (!in_table(header, offset, count * (uint64_t)sizeof(es_port_record_t), 4)) {
@@ -129,8 +165,11 @@ static es_status_t check_ports(const es_header_t *header, uint32_t offset, uint3
         if (element_bytes == 0 || (uint64_t)port->elements * element_bytes != port->bytes) {
             return ES_BAD_RECORD;
         }
-        if (!in_arena(header, port->offset, port->bytes, element_bytes) ||
-            !in_table(header, port->dims, port->rank * (uint64_t)sizeof(uint32_t), 4) ||
+        const es_status_t status = check_place(header, port, is_input);
+        if (status != ES_OK) {
+            return status;
+        }
+        if (!in_table(header, port->dims, port->rank * (uint64_t)sizeof(uint32_t), 4) ||
             !is_text(header, port->name)) {
             return ES_OUT_OF_BOUNDS;
         }
@@ -154,20 +193,33 @@ static es_status_t check_states(const es_header_t *header) {
     return ES_OK;
 }
 
-/* No turn writes more rows than its output has memory for: what it wrote must be there to be read,
- * and no damaged height makes a turn last longer than its memory can justify. */
-static int fits_turn(const es_header_t *header, const es_step_record_t *step, uint32_t rows) {
+/* No turn writes more rows than its output has memory for, or takes up more than its input has: what
+ * it wrote must be there to be read, and no damaged height makes a turn last longer than its memory
+ * can justify. */
+static int is_turn(const es_header_t *header, const es_turn_record_t *turn) {
     const uint8_t *table = (const uint8_t *)header;
-    const es_operand_record_t *out =
-        (const es_operand_record_t *)(table + step->operands) + step->input_count;
+    const uint32_t index = turn->step & (ES_FEED_BIT - 1u);
 
-    return (step->counter == ES_NO_COUNTER ? out->h : rows) <= out->depth;
+    if (turn->step & ES_FEED_BIT) {
+        const es_port_record_t *inputs = (const es_port_record_t *)(table + header->inputs);
+        if (index >= header->input_count || index >= ES_MOST_FED || inputs[index].rows == 0) {
+            return 0;
+        }
+        return turn->rows <= ((const es_operand_record_t *)(table + inputs[index].rows))->depth;
+    }
+    if (index >= header->step_count) {
+        return 0;
+    }
+    const es_step_record_t *step = (const es_step_record_t *)(table + header->steps) + index;
+    const es_operand_record_t *operands = (const es_operand_record_t *)(table + step->operands);
+    const es_operand_record_t *o =
+        &operands[step->flags & ES_STEP_ACCUMULATES ? 0 : step->input_count];
+    return (step->counter == ES_NO_COUNTER ? o->h : turn->rows) <= o->depth;
 }
 
-/* The steps have been checked. */
+/* The ports and steps have been checked. */
 static es_status_t check_schedule(const es_header_t *header) {
     const uint8_t *table = (const uint8_t *)header;
-    const es_step_record_t *steps = (const es_step_record_t *)(table + header->steps);
 
     if (!in_table(header, header->schedule, header->turn_count * (uint64_t)sizeof(es_turn_record_t),
                   4) ||
@@ -177,8 +229,7 @@ static es_status_t check_schedule(const es_header_t *header) {
     }
     const es_turn_record_t *turns = (const es_turn_record_t *)(table + header->schedule);
     for (uint32_t i = 0; i < header->turn_count; i++) {
-        if (turns[i].step >= header->step_count ||
-            !fits_turn(header, &steps[turns[i].step], turns[i].rows)) {
+        if (!is_turn(header, &turns[i])) {
             return ES_BAD_RECORD;
         }
     }
@@ -218,8 +269,8 @@ static es_status_t check_table(const es_model_t *model) {
                   4)) {
         return ES_OUT_OF_BOUNDS;
     }
-    if ((status = check_ports(header, header->inputs, header->input_count)) != ES_OK ||
-        (status = check_ports(header, header->outputs, header->output_count)) != ES_OK ||
+    if ((status = check_ports(header, header->inputs, header->input_count, 1)) != ES_OK ||
+        (status = check_ports(header, header->outputs, header->output_count, 0)) != ES_OK ||
         (status = check_states(header)) != ES_OK) {
         return status;
     }
@@ -257,6 +308,7 @@ es_status_t es_init(es_model_t *model, const void *table, size_t table_bytes,
     model->kernels = kernels;
     model->kernel_count = (uint32_t)kernel_count;
     model->observer = NULL;
+    es_set_source(model, NULL);
     status = check_table(model);
     if (status == ES_OK) {
         es_reset(model);

@@ -16,11 +16,10 @@ static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
     return NULL;
 }
 
-es_rows_t es_call_rows(const es_call_t *call, uint32_t index) {
-    const es_operand_record_t *record = es_call_operand(call, index);
+static es_rows_t rows_of(const es_model_t *model, const es_operand_record_t *record) {
     /* Constants are read only: the cast serves operands that share one type with writable ones. */
-    uint8_t *space = record->space == ES_SPACE_TABLE ? (uint8_t *)(uintptr_t)call->model->table
-                                                     : call->model->arena;
+    uint8_t *space =
+        record->space == ES_SPACE_TABLE ? (uint8_t *)(uintptr_t)model->table : model->arena;
     es_rows_t rows = {
         .base = space + record->offset,
         .row_bytes = record->row_bytes,
@@ -33,38 +32,99 @@ es_rows_t es_call_rows(const es_call_t *call, uint32_t index) {
     return rows;
 }
 
+es_rows_t es_call_rows(const es_call_t *call, uint32_t index) {
+    return rows_of(call->model, es_call_operand(call, index));
+}
+
+static const es_port_record_t *port_at(const es_model_t *model, uint32_t ports, uint32_t index) {
+    return (const es_port_record_t *)(model->table + ports) + index;
+}
+
+static const es_operand_record_t *fed_rows(const es_model_t *model, uint32_t input) {
+    const uint32_t rows = port_at(model, header_of(model)->inputs, input)->rows;
+    return rows != 0 ? (const es_operand_record_t *)(model->table + rows) : NULL;
+}
+
+static void read_zeros(void *context, uint32_t input, uint32_t y0, uint32_t y1,
+                       const es_rows_t *in) {
+    (void)context, (void)input;
+    for (uint32_t y = y0; y < y1; y++) {
+        memset(es_row(in, y), 0, in->w * in->c * in->element_bytes);
+    }
+}
+
+void es_set_source(es_model_t *model, const es_source_t *source) {
+    static const es_source_t zeros = {NULL, read_zeros};
+    model->source = source != NULL ? source : &zeros;
+}
+
+typedef struct range {
+    uint32_t y0, y1;
+} range_t;
+
+/* The next `rows` of `h` rows. `done` counts them, or is null: all of them. A counter lies in the
+ * arena, where a damaged model may have written. */
+static range_t next_rows(uint16_t *done, uint32_t rows, uint32_t h) {
+    range_t range = {0, h};
+
+    if (done != NULL) {
+        range.y0 = *done < h ? *done : h;
+        range.y1 = rows < h - range.y0 ? range.y0 + rows : h;
+        *done = (uint16_t)range.y1;
+    }
+    return range;
+}
+
+static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
+    const es_header_t *header = header_of(model);
+    const es_step_record_t *step =
+        (const es_step_record_t *)(model->table + header->steps) + index;
+    const es_kernel_t *kernel = find_kernel(model, step->kernel);
+    const es_observer_t *observer = model->observer;
+    const uint32_t accumulates = step->flags & ES_STEP_ACCUMULATES;
+    uint16_t *counters = (uint16_t *)(void *)(model->arena + header->counters);
+    es_call_t call = {.model = model, .step = step};
+    const uint32_t h = es_call_operand(&call, accumulates ? 0 : step->input_count)->h;
+    const range_t range = next_rows(
+        step->counter == ES_NO_COUNTER ? NULL : &counters[step->counter], rows, h);
+
+    call.y0 = range.y0;
+    call.y1 = range.y1;
+    if (observer != NULL && observer->before != NULL) {
+        observer->before(observer->context, index);
+    }
+    if (accumulates) {
+        kernel->sum(&call);
+    } else {
+        kernel->run(&call);
+    }
+    if (observer != NULL && observer->rows != NULL && (!accumulates || range.y1 == h)) {
+        const es_rows_t out = es_call_output(&call);
+        observer->rows(observer->context, index, &out, accumulates ? 0 : range.y0,
+                       accumulates ? 1 : range.y1);
+    }
+}
+
+static void feed(const es_model_t *model, uint32_t input, uint16_t *done, uint32_t rows) {
+    const es_rows_t in = rows_of(model, fed_rows(model, input));
+    const range_t range = next_rows(done, rows, in.h);
+
+    model->source->rows(model->source->context, input, range.y0, range.y1, &in);
+}
+
 void es_run(es_model_t *model) {
     const es_header_t *header = header_of(model);
-    const es_step_record_t *steps = (const es_step_record_t *)(model->table + header->steps);
     const es_turn_record_t *turns = (const es_turn_record_t *)(model->table + header->schedule);
-    uint16_t *counters = (uint16_t *)(void *)(model->arena + header->counters);
-    const es_observer_t *observer = model->observer;
+    uint16_t fed[ES_MOST_FED] = {0};
 
-    for (uint32_t i = 0; i < header->counter_count; i++) {
-        counters[i] = 0;
-    }
+    memset(model->arena + header->counters, 0, header->counter_count * sizeof(uint16_t));
     for (uint32_t i = 0; i < header->turn_count; i++) {
-        const uint32_t index = turns[i].step;
-        const es_step_record_t *step = &steps[index];
-        const es_kernel_t *kernel = find_kernel(model, step->kernel);
-        es_call_t call = {.model = model, .step = step};
-        const uint32_t h = es_call_operand(&call, step->input_count)->h;
+        const uint32_t index = turns[i].step & (ES_FEED_BIT - 1u);
 
-        call.y1 = h;
-        if (step->counter != ES_NO_COUNTER) {
-            /* The counter lies in the arena, where a damaged model may have written. */
-            const uint32_t done = counters[step->counter];
-            call.y0 = done < h ? done : h;
-            call.y1 = turns[i].rows < h - call.y0 ? call.y0 + turns[i].rows : h;
-            counters[step->counter] = (uint16_t)call.y1;
-        }
-        if (observer != NULL && observer->before != NULL) {
-            observer->before(observer->context, index);
-        }
-        kernel->run(&call);
-        if (observer != NULL && observer->rows != NULL) {
-            const es_rows_t out = es_call_output(&call);
-            observer->rows(observer->context, index, &out, call.y0, call.y1);
+        if (turns[i].step & ES_FEED_BIT) {
+            feed(model, index, &fed[index], turns[i].rows);
+        } else {
+            run_step(model, index, turns[i].rows);
         }
     }
 }
@@ -76,10 +136,6 @@ void es_reset(es_model_t *model) {
     for (uint32_t i = 0; i < header->state_count; i++) {
         memset(model->arena + states[i].offset, (int)states[i].fill, states[i].bytes);
     }
-}
-
-static const es_port_record_t *port_at(const es_model_t *model, uint32_t ports, uint32_t index) {
-    return (const es_port_record_t *)(model->table + ports) + index;
 }
 
 static es_port_info_t describe(const es_model_t *model, const es_port_record_t *port) {
@@ -105,6 +161,9 @@ uint32_t es_output_count(const es_model_t *model) {
 }
 
 void *es_input(const es_model_t *model, uint32_t index) {
+    if (fed_rows(model, index) != NULL) {
+        return NULL;
+    }
     return model->arena + port_at(model, header_of(model)->inputs, index)->offset;
 }
 

@@ -13,6 +13,11 @@
 
 #define ES_NO_COUNTER 0xFFFFu
 
+/* A turn of an input that is fed by rows has this bit in its step, and the input's index below. */
+#define ES_FEED_BIT 0x8000u
+/* Only inputs below this index may be fed by rows. */
+#define ES_MOST_FED 8u
+
 typedef struct es_header {
     uint32_t magic;
     uint16_t format_version;
@@ -59,10 +64,15 @@ typedef struct es_step_record {
     uint32_t scratch; /* arena offset */
     uint32_t scratch_bytes;
     uint16_t counter; /* index of its row counter; ES_NO_COUNTER: all rows in one turn */
-    uint16_t reserved;
+    uint16_t flags;
 } es_step_record_t;
 
-/* One turn of a step: its next `rows` output rows, top to bottom. */
+/* The step takes rows of its input into int32 sums, which lie in its scratch, and writes its output,
+ * a single row, with the last of them. */
+#define ES_STEP_ACCUMULATES 1u
+
+/* One turn of a step: its next `rows` output rows, or input rows where it accumulates, top to
+ * bottom. Or the next rows of an input, by ES_FEED_BIT. */
 typedef struct es_turn_record {
     uint16_t step;
     uint16_t rows;
@@ -79,6 +89,7 @@ typedef struct es_port_record {
     uint8_t dtype;
     uint8_t rank;
     uint16_t reserved;
+    uint32_t rows; /* es_operand_record_t of an input that is fed by rows; 0: it is there as a whole */
 } es_port_record_t;
 
 typedef struct es_state_record {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
 from edgeserve.program import Program, Role, lifetimes
+from edgeserve.stream_plan import Group, Place, Span, StreamPlan, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,35 @@ class MemoryPlan:
         if buffer is None:
             raise ValueError(f"value {value} is a constant")
         return self.plan.offsets_bytes[buffer]
+
+    def whole_plan(self, program: Program) -> StreamPlan:
+        """The plan of whole tensors: each step of the program computes all its rows in one turn."""
+        places: list[Place | None] = []
+        for value, buffer in zip(program.values, self.buffer_of_value, strict=True):
+            offset = None if buffer is None else self.plan.offsets_bytes[buffer]
+            places.append(None if offset is None else Place(offset, value.size_bytes, 1, 1))
+        steps = program.steps
+        return StreamPlan(
+            order=tuple(step.index for step in steps),
+            groups=tuple(Group((step.index,), (), None) for step in steps),
+            turns=tuple(Turn(step.index, step.output.h) for step in steps),
+            places=tuple(places),
+            scratch=tuple(
+                Span(self.scratch_offset(step.index), step.scratch_bytes)
+                if step.scratch_bytes
+                else None
+                for step in steps
+            ),
+            accumulators=(None,) * len(steps),
+            counters=(None,) * len(steps),
+            counters_span=Span(0, 0),
+            arena_bytes=self.plan.arena_bytes,
+            lower_bound_bytes=self.plan.lower_bound_bytes,
+            exhausted=self.plan.exhausted,
+            instructions=0,
+            extra_instructions=0,
+            nodes=self.plan.nodes,
+        )
 
     def scratch_offset(self, step: int) -> int:
         """Arena offset of a step's scratch; 0 where it needs none."""

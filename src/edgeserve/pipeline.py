@@ -107,7 +107,7 @@ def compile_bundle(bundle: Bundle, board: Board | None = None) -> Compiled:
             memory = read_plan(stored, problem, model_sha256=bundle.facts.model_sha256)
         else:
             memory = problem.solved(plan_arena(problem.problem))
-        return Compiled(bundle, program, memory, write_table(program, memory))
+        return Compiled(bundle, program, memory, write_table(program, memory.whole_plan(program)))
 
 
 def stored_plan(bundle: Bundle, board: Board) -> Path:
@@ -298,7 +298,9 @@ def share(paths: Sequence[Path], destination: Path | None) -> Shared:
             source.name: source.text
             for one, problem, symbol in zip(compiled, problems, symbols, strict=True)
             for source in generate_sources(
-                write_table(one.program, problem.solved(joint)), one.program, symbol=symbol
+                write_table(one.program, problem.solved(joint).whole_plan(one.program)),
+                one.program,
+                symbol=symbol,
             )
             if source.name != MODEL_HEADER
         }

@@ -191,7 +191,13 @@ def _sums(step: Step) -> Accumulate:
 
 
 def _average_pool(p: AveragePoolParams, step: Step) -> Reach:
-    if step.output.h == 1 and p.pad_top == 0 and p.kernel_h >= step.inputs[0].h:
+    """A window that is the whole image can be summed up."""
+    source = step.inputs[0]
+    if (
+        (step.output.h, step.output.w) == (1, 1)
+        and (p.pad_top, p.pad_left) == (0, 0)
+        and (p.kernel_h >= source.h and p.kernel_w >= source.w)
+    ):
         return _sums(step)
     return Window(p.stride_h, p.pad_top, p.kernel_h)
 

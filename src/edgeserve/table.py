@@ -1,4 +1,4 @@
-"""The model table: a program and its memory plan as the bytes that the runtime reads.
+"""The model table: a program and its plan as the bytes that the runtime reads.
 
 ``docs/FORMAT.md`` states every record. The C side is ``firmware/runtime/es_table.h``.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from math import prod
 
 from edgeserve.arena import align_up
 from edgeserve.errors import ModelError
 from edgeserve.graph import DType
 from edgeserve.kernels import KERNEL_SET_VERSION, Blob, blobs, encode
-from edgeserve.memory import MemoryPlan
 from edgeserve.program import Operand, Port, Program, Role, Step
+from edgeserve.stream_plan import Action, Feed, Place, StreamPlan, Turn
 
 MAGIC = 0x314D5345
 FORMAT_VERSION = 1
@@ -22,10 +23,16 @@ HEADER = struct.Struct("<IHHIII6H8I32s64s")
 STEP = struct.Struct("<HHIIIIHH")
 OPERAND = struct.Struct("<IIIHHHBB")
 TURN = struct.Struct("<HH")
-PORT = struct.Struct("<IIIfiIIBBH")
+PORT = struct.Struct("<IIIfiIIBBHI")
 STATE = struct.Struct("<III")
 SHA256_OFFSET = 64
 NO_COUNTER = 0xFFFF
+ACCUMULATES = 1
+"""Flag of a step."""
+FEED_BIT = 0x8000
+"""In a turn's step: the low bits are the index of an input."""
+MOST_FED = 8
+"""Only inputs below this index can be fed by rows."""
 
 DTYPE_CODE = {
     DType.INT8: 0,
@@ -79,34 +86,26 @@ class _Writer:
         return self._blobs[key]
 
 
-def write_table(program: Program, memory: MemoryPlan) -> ModelTable:
+def write_table(program: Program, plan: StreamPlan) -> ModelTable:
     """Lays out the table. Same program and plan: same bytes.
 
-    Raises ModelError when an extent does not fit its field.
+    Raises ModelError when an extent does not fit its field, ValueError for a plan that no table can
+    hold: of another program, with a ring that a step sees as other rows, or with more fed inputs
+    than there can be.
     """
-    writer = _Writer()
+    if len(plan.places) != len(program.values) or len(plan.scratch) != len(program.steps):
+        raise ValueError("the plan is of another program")
+    layout = _Layout(program, plan)
+    writer = layout.writer
     name = writer.add(program.name.encode() + b"\0", "name", 1)
-    constants = {
-        value.index: writer.add(value.data or b"", f"constant {value.name}", 16)
-        for value in program.values
-        if value.role is Role.CONSTANT
-    }
-    for step in program.steps:
-        for blob in blobs(step.params):
-            writer.blob(blob)
-    steps = b"".join(_step(writer, program, memory, constants, step) for step in program.steps)
-    steps_offset = writer.add(steps, "steps")
-    turns = b"".join(TURN.pack(step.index, step.output.h) for step in program.steps)
-    schedule = writer.add(turns, "schedule")
-    inputs = _ports(writer, memory, program.inputs, "inputs")
-    outputs = _ports(writer, memory, program.outputs, "outputs")
-    states = [value for value in program.values if value.role is Role.STATE]
-    state_records = b"".join(
-        STATE.pack(memory.value_offset(s.index), s.size_bytes, s.fill) for s in states
-    )
-    states_offset = writer.add(state_records, "states")
+    layout.add_constants()
+    steps = writer.add(b"".join(map(layout.step, program.steps)), "steps")
+    schedule = writer.add(b"".join(map(_turn, plan.turns)), "schedule")
+    inputs = layout.add_ports(program.inputs, "inputs", _fed(plan))
+    outputs = layout.add_ports(program.outputs, "outputs", frozenset())
+    states = layout.add_states()
     writer.data += b"\0" * (align_up(len(writer.data)) - len(writer.data))
-    if len(program.steps) >= NO_COUNTER or len(writer.data) > _U32:
+    if len(program.steps) >= FEED_BIT or len(writer.data) > _U32:
         raise ModelError(
             f"{program.name}: {len(program.steps)} steps in {len(writer.data):,} bytes exceed the "
             "model table",
@@ -119,21 +118,21 @@ def write_table(program: Program, memory: MemoryPlan) -> ModelTable:
         FORMAT_VERSION,
         KERNEL_SET_VERSION,
         len(writer.data),
-        memory.arena_bytes,
+        plan.arena_bytes,
         0,
         0,
         len(program.steps),
         len(program.inputs),
         len(program.outputs),
-        len(states),
-        0,
+        sum(value.role is Role.STATE for value in program.values),
+        sum(counter is not None for counter in plan.counters),
         inputs,
         outputs,
-        states_offset,
-        steps_offset,
+        states,
+        steps,
         schedule,
-        len(program.steps),
-        0,
+        len(plan.turns),
+        plan.counters_span.offset_bytes,
         name,
         b"",
         b"",
@@ -143,68 +142,142 @@ def write_table(program: Program, memory: MemoryPlan) -> ModelTable:
     return ModelTable(bytes(writer.data), tuple(writer.sections), digest.hex())
 
 
-def _step(
-    writer: _Writer, program: Program, memory: MemoryPlan, constants: dict[int, int], step: Step
-) -> bytes:
-    records = b"".join(
-        _operand(program, memory, constants, operand) for operand in (*step.inputs, step.output)
-    )
-    operands = writer.add(records, f"operands of step {step.index}")
-    params = writer.add(encode(step.params, writer.blob), f"parameters of step {step.index}")
-    return STEP.pack(
-        step.kernel,
-        len(step.inputs),
-        operands,
-        params,
-        memory.scratch_offset(step.index),
-        step.scratch_bytes,
-        NO_COUNTER,
-        0,
-    )
+def _turn(action: Action) -> bytes:
+    match action:
+        case Turn(step, rows):
+            return TURN.pack(step, rows)
+        case Feed(port, rows):
+            return TURN.pack(FEED_BIT | port, rows)
 
 
-def _operand(
-    program: Program, memory: MemoryPlan, constants: dict[int, int], operand: Operand
-) -> bytes:
-    value = program.values[operand.value]
-    constant = value.role is Role.CONSTANT
-    offset = constants[value.index] if constant else memory.value_offset(value.index)
-    row_bytes = operand.w * operand.c * value.dtype.size_bytes
-    if max(operand.h, operand.w) > _U16 or max(operand.c, row_bytes) > _U32:
-        raise ModelError(
-            f"tensor {value.name!r}: {operand.h} x {operand.w} x {operand.c} exceeds the table",
-            hint="no target of edgeserve can hold such a tensor",
+def _fed(plan: StreamPlan) -> frozenset[int]:
+    """The indices of the inputs that are fed by rows."""
+    fed = frozenset(action.port for action in plan.turns if isinstance(action, Feed))
+    if any(port >= MOST_FED for port in fed):
+        raise ValueError(f"inputs from {MOST_FED} on cannot be fed by rows")
+    return fed
+
+
+class _Layout:
+    """Records of a program's parts, at the addresses of a plan."""
+
+    def __init__(self, program: Program, plan: StreamPlan) -> None:
+        self.program = program
+        self.plan = plan
+        self.writer = _Writer()
+        self._constants: dict[int, int] = {}
+
+    def add_constants(self) -> None:
+        """Constant operands, then all that parameters name."""
+        for value in self.program.values:
+            if value.role is Role.CONSTANT:
+                offset = self.writer.add(value.data or b"", f"constant {value.name}", 16)
+                self._constants[value.index] = offset
+        for step in self.program.steps:
+            for blob in blobs(step.params):
+                self.writer.blob(blob)
+
+    def step(self, step: Step) -> bytes:
+        sums, scratch = self.plan.accumulators[step.index], self.plan.scratch[step.index]
+        if sums is None:
+            operands = [*map(self._operand, step.inputs), self._operand(step.output)]
+        else:
+            operands = [self._summed(step.inputs[0]), self._operand(step.output)]
+        if sums is not None and (scratch is not None or len(step.inputs) != 1):
+            raise ValueError(f"step {step.index} cannot accumulate")
+        span = sums or scratch
+        counter = self.plan.counters[step.index]
+        records = self.writer.add(b"".join(operands), f"operands of step {step.index}")
+        params = encode(step.params, self.writer.blob)
+        return STEP.pack(
+            step.kernel,
+            len(step.inputs),
+            records,
+            self.writer.add(params, f"parameters of step {step.index}"),
+            span.offset_bytes if span else 0,
+            span.size_bytes if span else 0,
+            NO_COUNTER if counter is None else counter,
+            0 if sums is None else ACCUMULATES,
         )
-    return OPERAND.pack(
-        offset,
-        row_bytes,
-        operand.c,
-        operand.w,
-        operand.h,
-        operand.h,
-        DTYPE_CODE[value.dtype],
-        1 if constant else 0,
-    )
 
+    def _place(self, value: int) -> Place:
+        place = self.plan.places[value]
+        if place is None:
+            raise ValueError(f"value {value} has no place")
+        return place
 
-def _ports(writer: _Writer, memory: MemoryPlan, ports: tuple[Port, ...], note: str) -> int:
-    records = b""
-    for port in ports:
-        elements = 1
-        for extent in port.shape:
-            elements *= extent
-        dims = writer.add(struct.pack(f"<{len(port.shape)}I", *port.shape), f"shape of {port.name}")
-        name = writer.add(port.name.encode() + b"\0", f"name of {port.name}", 1)
-        records += PORT.pack(
-            memory.value_offset(port.value),
+    def _operand(self, operand: Operand) -> bytes:
+        """An operand as its step sees it; a ring must have been made of the same rows."""
+        value = self.program.values[operand.value]
+        row_bytes = operand.w * operand.c * value.dtype.size_bytes
+        if value.role is Role.CONSTANT:
+            return self._record(operand, self._constants[value.index], operand.h, row_bytes)
+        place = self._place(value.index)
+        depth = operand.h
+        if place.depth < place.h:
+            if (place.h, place.row_bytes) != (operand.h, row_bytes):
+                raise ValueError(f"tensor {value.name!r} is a ring of other rows than a step sees")
+            depth = place.depth
+        return self._record(operand, place.offset_bytes, depth, row_bytes)
+
+    def _summed(self, operand: Operand) -> bytes:
+        """An input as rows of its place: sums do not care where a row ends."""
+        place = self._place(operand.value)
+        element_bytes = self.program.values[operand.value].dtype.size_bytes
+        rows = Operand(operand.value, place.h, 1, place.row_bytes // element_bytes)
+        return self._record(rows, place.offset_bytes, place.depth, place.row_bytes)
+
+    def _record(self, operand: Operand, offset: int, depth: int, row_bytes: int) -> bytes:
+        value = self.program.values[operand.value]
+        if max(operand.h, operand.w) > _U16 or max(operand.c, row_bytes) > _U32:
+            raise ModelError(
+                f"tensor {value.name!r}: {operand.h} x {operand.w} x {operand.c} exceeds the model "
+                "table",
+                hint="no target of edgeserve can hold such a tensor",
+            )
+        return OPERAND.pack(
+            offset,
+            row_bytes,
+            operand.c,
+            operand.w,
+            operand.h,
+            depth,
+            DTYPE_CODE[value.dtype],
+            1 if value.role is Role.CONSTANT else 0,
+        )
+
+    def add_ports(self, ports: tuple[Port, ...], note: str, fed: frozenset[int]) -> int:
+        records = [self._port(port, index in fed) for index, port in enumerate(ports)]
+        return self.writer.add(b"".join(records), note)
+
+    def _port(self, port: Port, fed: bool) -> bytes:
+        elements = prod(port.shape)
+        dims = struct.pack(f"<{len(port.shape)}I", *port.shape)
+        place = self._place(port.value)
+        if not fed and place.depth < place.h:
+            raise ValueError(f"{port.name!r} is not whole in the arena")
+        rows = 0
+        if fed:
+            record = self._summed(Operand(port.value, 1, 1, elements))
+            rows = self.writer.add(record, f"operands of {port.name}")
+        return PORT.pack(
+            place.offset_bytes,
             elements * port.dtype.size_bytes,
             elements,
             port.quant.scale if port.quant else 0.0,
             port.quant.zero_point if port.quant else 0,
-            dims,
-            name,
+            self.writer.add(dims, f"shape of {port.name}"),
+            self.writer.add(port.name.encode() + b"\0", f"name of {port.name}", 1),
             DTYPE_CODE[port.dtype],
             len(port.shape),
             0,
+            rows,
         )
-    return writer.add(records, note)
+
+    def add_states(self) -> int:
+        records = [
+            STATE.pack(self._place(value.index).offset_bytes, value.size_bytes, value.fill)
+            for value in self.program.values
+            if value.role is Role.STATE
+        ]
+        return self.writer.add(b"".join(records), "states")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from edgeserve.device.start import start_image
 from edgeserve.firmware import write_firmware
 from edgeserve.image import Image
 from edgeserve.lower import lower
-from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from tests.tflite_builder import ModelBuilder
@@ -57,7 +58,12 @@ class BenchImage:
 
 
 def build_image(
-    model: bytes, board_id: str, folder: Path, *, partition: bool = False
+    model: bytes,
+    board_id: str,
+    folder: Path,
+    *,
+    partition: bool = False,
+    plan: Callable[[Program], StreamPlan] = whole_plan,
 ) -> BenchImage:
     """Lowers, plans, generates and builds; skips the test where the board's tools are missing."""
     board = load_board(board_id)
@@ -68,8 +74,7 @@ def build_image(
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     program = lower(read_model(model, name="test"))
-    problem = memory_problem(program)
-    table = write_table(program, problem.solved(plan_arena(problem.problem)))
+    table = write_table(program, plan(program))
     project = folder / board_id
     write_firmware(project, symbol="test", table=table, program=program, board=board)
     return BenchImage(model, program, table, board, build(project, partition=partition))

@@ -18,8 +18,7 @@ from edgeserve.firmware import write_firmware
 from edgeserve.image import Image
 from edgeserve.kernels import KERNELS, KernelId
 from edgeserve.lower import lower
-from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.sizes import SIZES_FILE, CodeSize, code_size, measured_sizes
 from edgeserve.table import ModelTable, write_table
@@ -46,8 +45,7 @@ def _arm_boards() -> list[str]:
 
 def _program(model: bytes) -> tuple[Program, ModelTable]:
     program = lower(read_model(model, name="sizes"))
-    problem = memory_problem(program)
-    return program, write_table(program, problem.solved(plan_arena(problem.problem)))
+    return program, write_table(program, whole_plan(program))
 
 
 def _image(model: bytes, board: Board, folder: Path) -> tuple[Program, ModelTable, Image]:

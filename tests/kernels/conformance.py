@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edgeserve.lower import lower
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from tests.kernels.host_runner import HostRunner
 
@@ -66,6 +68,7 @@ def assert_conforms(
     runs: int = 3,
     seed: int = 1,
     stateful: bool = False,
+    plan: Callable[[Program], StreamPlan] = whole_plan,
 ) -> Program:
     """Lowers and runs a model; every step must write exactly the oracle's bytes.
 
@@ -76,10 +79,11 @@ def assert_conforms(
         rng = np.random.default_rng(seed)
         inputs = [random_inputs(program, rng) for _ in range(runs)]
     expected = oracle_steps(model, program, inputs, stateful=stateful)
+    planned = plan(program)
     if stateful:
-        actual = runner.run(program, inputs)
+        actual = runner.run(program, inputs, planned)
     else:
-        actual = tuple(runner.run(program, [one])[0] for one in inputs)
+        actual = tuple(runner.run(program, [one], planned)[0] for one in inputs)
     for run, (want, got) in enumerate(zip(expected, actual, strict=True)):
         for step, want_bytes, got_bytes in zip(program.steps, want, got, strict=True):
             if want_bytes is not None and want_bytes != got_bytes:

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeserve.kernels import KERNELS
-from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import write_table
 
 REPO = Path(__file__).resolve().parents[2]
@@ -124,11 +124,15 @@ class HostRunner:
         return int(status)
 
     def run(
-        self, program: Program, inputs: Sequence[Sequence[npt.NDArray[np.generic]]]
+        self,
+        program: Program,
+        inputs: Sequence[Sequence[npt.NDArray[np.generic]]],
+        plan: StreamPlan | None = None,
     ) -> tuple[tuple[bytes, ...], ...]:
-        """Plans and executes a program; for each run, the bytes that each step wrote."""
-        problem = memory_problem(program)
-        table = write_table(program, problem.solved(plan_arena(problem.problem)))
+        """Executes a program by a plan, by default of whole tensors; for each run, the bytes that
+        each step wrote.
+        """
+        table = write_table(program, plan or whole_plan(program))
         data = [b"".join(array.tobytes() for array in one) for one in inputs]
         ran = self.run_table(table.data, data, len(program.steps))
         assert ran.status == ES_OK, f"es_init refuses the table: status {ran.status}"

@@ -17,24 +17,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeserve.arena import align_up
 from edgeserve.graph import OpKind
 from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
-from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
+from edgeserve.plan import whole_plan
 from edgeserve.program import Program
-from edgeserve.table import HEADER, OPERAND, STEP, TURN, Section, write_table
+from edgeserve.table import HEADER, OPERAND, Section, write_table
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import random_inputs
 from tests.kernels.host_runner import ES_BAD_RECORD, ES_OK, HostRunner
 from tests.kernels.small_models import small_models
+from tests.kernels.streamed import SUMMING, in_one_group, summing
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
-TOTAL_BYTES, ARENA_BYTES, COUNTER_COUNT = 8, 12, 30
-STEPS, SCHEDULE = 44, 48
-"""Offsets of header fields; after the schedule's come the count of turns and the counters'."""
-STEP_OPERANDS, STEP_COUNTER, OPERAND_DEPTH = 4, 20, 16
+TOTAL_BYTES, ARENA_BYTES, STEPS = 8, 12, 44
+"""Offsets of header fields."""
+STEP_OPERANDS, OPERAND_DEPTH = 4, 16
 """Offsets in a step and an operand."""
 
 
@@ -59,35 +57,21 @@ def u32_at(data: bytes | bytearray, offset: int) -> int:
 
 def planned(name: str, model: bytes) -> Case:
     program = lower(read_model(model, name=name))
-    problem = memory_problem(program)
-    table = write_table(program, problem.solved(plan_arena(problem.problem)))
+    table = write_table(program, whole_plan(program))
     return Case(name, program, table.data, table.sections)
 
 
 def streamed(case: Case) -> Case:
-    """The same table with one row a turn, and a last output that has memory for two rows alone."""
-    data, steps = bytearray(case.data), case.program.steps
-    turns = b""
-    for step in steps:
-        record = u32_at(data, STEPS) + step.index * STEP.size
-        struct.pack_into("<H", data, record + STEP_COUNTER, step.index)
-        turns += TURN.pack(step.index, 1) * step.output.h
-    output = u32_at(data, record + STEP_OPERANDS) + len(steps[-1].inputs) * OPERAND.size
-    struct.pack_into("<H", data, output + OPERAND_DEPTH, min(2, steps[-1].output.h))
-    struct.pack_into("<H", data, COUNTER_COUNT, len(steps))
-    schedule = (len(data), len(turns) // TURN.size, case.arena_bytes)
-    struct.pack_into("<III", data, SCHEDULE, *schedule)
-    struct.pack_into("<I", data, ARENA_BYTES, case.arena_bytes + align_up(2 * len(steps)))
-    section = Section(len(data), len(data) + len(turns), "schedule")
-    data += turns.ljust(align_up(len(turns)), b"\0")
-    struct.pack_into("<I", data, TOTAL_BYTES, len(data))
+    """The same model with one row a turn: rings, counters, fed inputs and sums."""
+    table = write_table(case.program, in_one_group(case.program, 1))
     name = f"{case.name}, row by row"
-    return replace(case, name=name, data=bytes(data), sections=(*case.sections, section))
+    return replace(case, name=name, data=table.data, sections=table.sections)
 
 
 @pytest.fixture(scope="module")
 def whole_cases() -> tuple[Case, ...]:
-    return tuple(planned(name, model) for name, model in small_models().items())
+    summed = {f"{kind} of rows": summing(kind, (1, 5, 2, 6)) for kind in SUMMING}
+    return tuple(planned(name, model) for name, model in {**small_models(), **summed}.items())
 
 
 @pytest.fixture(scope="module")

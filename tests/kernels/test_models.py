@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from edgeserve.lower import lower
+from edgeserve.plan.streaming import Method, Objective, plan_stream
+from edgeserve.program import Program
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import assert_conforms
 from tests.kernels.host_runner import HostRunner
+from tests.kernels.streamed import feeds_of, in_one_group
 from tests.tflite_builder import pack, unpack
 
 MODELS = [
@@ -39,3 +43,27 @@ def test_every_step_equals_the_reference(runner: HostRunner, shared_data: Path, 
     patched = acceptable_to_the_oracle(data)
     program = assert_conforms(runner, patched, runs=2)
     assert program.steps == lower(read_model(data, name="case")).steps
+
+
+@pytest.mark.parametrize("fed", [False, True], ids=["given", "fed"])
+@pytest.mark.parametrize("objective", list(Objective))
+@pytest.mark.parametrize("name", MODELS)
+def test_every_step_equals_the_reference_row_by_row(
+    runner: HostRunner, shared_data: Path, name: str, objective: Objective, fed: bool
+) -> None:
+    data = acceptable_to_the_oracle((shared_data / "models" / f"{name}.tflite").read_bytes())
+
+    def plan(program: Program) -> StreamPlan:
+        feeds = feeds_of(program) if fed else ()
+        return plan_stream(program, Method(objective=objective, feeds=feeds, node_budget=2_000))
+
+    assert_conforms(runner, data, runs=1, plan=plan)
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "vww_96_int8"])
+def test_a_model_in_one_group_equals_the_reference(
+    runner: HostRunner, shared_data: Path, name: str, rows: int
+) -> None:
+    data = acceptable_to_the_oracle((shared_data / "models" / f"{name}.tflite").read_bytes())
+    assert_conforms(runner, data, runs=1, plan=lambda program: in_one_group(program, rows))

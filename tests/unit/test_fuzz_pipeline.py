@@ -65,7 +65,7 @@ def outcome(data: bytes) -> EdgeserveError | None:
         problem = memory_problem(program)
         plan = plan_arena(problem.problem)
         memory = problem.solved(plan)
-        table = write_table(program, memory)
+        table = write_table(program, memory.whole_plan(program))
         record = plan_record(
             program,
             memory,

@@ -28,6 +28,7 @@ FACTS = {
     "steps": "2",
     "inputs": "1",
     "outputs": "1",
+    "fed": "0",
     "input-bytes": "4",
     "load-bytes": "4",
     "state": "none",

@@ -1,5 +1,6 @@
 /* AVERAGE_POOL_2D, portable. */
 #include "es_kernels.h"
+#include "es_sums.h"
 #include "es_taps.h"
 
 static int32_t mean(int32_t sum, uint32_t count) {
@@ -32,5 +33,19 @@ void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_ro
                                         p->act_max);
             }
         }
+    }
+}
+
+void es_average_pool_sum(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out,
+                         uint32_t *sums, uint32_t y0, uint32_t y1) {
+    const uint32_t count = in->h * in->w * in->c / out->c;
+    int8_t *q = (int8_t *)es_row(out, 0);
+
+    for (uint32_t c = 0; y0 == 0 && c < out->c; c++) {
+        sums[c] = 0;
+    }
+    es_sum_channels(in, sums, out->c, -1, y0, y1);
+    for (uint32_t c = 0; y1 == in->h && c < out->c; c++) {
+        q[c] = (int8_t)es_clamp(mean((int32_t)sums[c], count), p->act_min, p->act_max);
     }
 }

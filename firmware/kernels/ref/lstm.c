@@ -1,7 +1,6 @@
 /* UNIDIRECTIONAL_SEQUENCE_LSTM, portable. */
 #include "es_kernels.h"
-
-#include <string.h>
+#include "es_move.h"
 
 /* Products of Q15 numbers and what follows are gemmlowp's int16 fixed point. All intermediate
  * values stay inside int16 for every argument, so plain int32 gives the same bits. */
@@ -138,6 +137,6 @@ void es_lstm(const es_lstm_params_t *p, const es_lstm_blobs_t *blobs, const es_r
             q[n] =
                 (int8_t)es_clamp(es_wrapping_add(hidden, p->hidden_zero_point), INT8_MIN, INT8_MAX);
         }
-        memcpy(output_state, q, cells);
+        es_move_bytes((uint8_t *)output_state, (const uint8_t *)q, cells);
     }
 }

@@ -1,5 +1,6 @@
 /* MEAN, SUM and REDUCE_MAX, portable. */
 #include "es_kernels.h"
+#include "es_sums.h"
 
 /* `mask` is 0xFF where the elements are taken as uint8, else -1. */
 static int32_t sum_of(const es_reduce_params_t *p, const int8_t *x, int32_t mask) {
@@ -36,10 +37,21 @@ static int8_t max_of(const es_reduce_params_t *p, const int8_t *x) {
     return max;
 }
 
+/* An output element from its maximum or sum. */
+static int8_t finish(const es_reduce_params_t *p, int32_t sum) {
+    const int is_unsigned = p->mode == ES_REDUCE_SUM_UNSIGNED;
+
+    if (p->mode == ES_REDUCE_MAX) {
+        return (int8_t)sum;
+    }
+    const int32_t v = es_requantize(sum, p->multiplier, p->shift);
+    return (int8_t)es_clamp(es_wrapping_add(v, p->output_zero_point), is_unsigned ? 0 : INT8_MIN,
+                            is_unsigned ? UINT8_MAX : INT8_MAX);
+}
+
 void es_reduce(const es_reduce_params_t *p, const es_rows_t *in, const es_rows_t *out, uint32_t y0,
                uint32_t y1) {
-    const int is_unsigned = p->mode == ES_REDUCE_SUM_UNSIGNED;
-    const int32_t low = is_unsigned ? 0 : INT8_MIN, high = is_unsigned ? UINT8_MAX : INT8_MAX;
+    const int32_t mask = p->mode == ES_REDUCE_SUM_UNSIGNED ? 0xFF : -1;
 
     for (uint32_t y = y0; y < y1; y++) {
         const int8_t *row = (const int8_t *)in->base + (int32_t)y * p->kept_strides[0];
@@ -49,14 +61,42 @@ void es_reduce(const es_reduce_params_t *p, const es_rows_t *in, const es_rows_t
             for (uint32_t j = 0; j < p->kept_dims[2]; j++) {
                 const int8_t *x =
                     row + ((int32_t)i * p->kept_strides[1] + (int32_t)j * p->kept_strides[2]);
-                if (p->mode == ES_REDUCE_MAX) {
-                    *q++ = max_of(p, x);
-                } else {
-                    const int32_t sum = sum_of(p, x, is_unsigned ? 0xFF : -1);
-                    const int32_t v = es_requantize(sum, p->multiplier, p->shift);
-                    *q++ = (int8_t)es_clamp(es_wrapping_add(v, p->output_zero_point), low, high);
-                }
+                *q++ = finish(p, p->mode == ES_REDUCE_MAX ? max_of(p, x) : sum_of(p, x, mask));
             }
         }
+    }
+}
+
+static void take_maxima(const es_rows_t *in, uint32_t *maxima, uint32_t channels, uint32_t y0,
+                        uint32_t y1) {
+    const uint32_t length = in->w * in->c;
+
+    for (uint32_t y = y0; y < y1; y++) {
+        const int8_t *x = (const int8_t *)es_row(in, y);
+        uint32_t c = y * length % channels;
+
+        for (uint32_t i = 0; i < length; i++) {
+            maxima[c] = x[i] > (int32_t)maxima[c] ? (uint32_t)x[i] : maxima[c];
+            c = c + 1 == channels ? 0 : c + 1;
+        }
+    }
+}
+
+void es_reduce_sum(const es_reduce_params_t *p, const es_rows_t *in, const es_rows_t *out,
+                   uint32_t *sums, uint32_t y0, uint32_t y1) {
+    const uint32_t channels = out->w * out->c;
+    const int32_t start = p->mode == ES_REDUCE_MAX ? INT8_MIN : p->start;
+    int8_t *q = (int8_t *)es_row(out, 0);
+
+    for (uint32_t c = 0; y0 == 0 && c < channels; c++) {
+        sums[c] = (uint32_t)start;
+    }
+    if (p->mode == ES_REDUCE_MAX) {
+        take_maxima(in, sums, channels, y0, y1);
+    } else {
+        es_sum_channels(in, sums, channels, p->mode == ES_REDUCE_SUM_UNSIGNED ? 0xFF : -1, y0, y1);
+    }
+    for (uint32_t c = 0; y1 == in->h && c < channels; c++) {
+        q[c] = finish(p, (int32_t)sums[c]);
     }
 }

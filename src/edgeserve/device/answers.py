@@ -26,6 +26,7 @@ class DeviceInfo:
     steps: int
     inputs: int
     outputs: int
+    fed_inputs: int
     input_bytes: int
     load_bytes: int
     keeps_state: bool
@@ -80,6 +81,7 @@ _NUMBERS = {
     "steps": "steps",
     "inputs": "inputs",
     "outputs": "outputs",
+    "fed": "fed_inputs",
     "input-bytes": "input_bytes",
     "load-bytes": "load_bytes",
     "init": "init_count",

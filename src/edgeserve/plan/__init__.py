@@ -2,5 +2,6 @@
 
 from edgeserve.plan.greedy import plan_greedily
 from edgeserve.plan.offsets import DEFAULT_NODES, Progress, plan_arena
+from edgeserve.plan.whole import whole_plan
 
-__all__ = ["DEFAULT_NODES", "Progress", "plan_arena", "plan_greedily"]
+__all__ = ["DEFAULT_NODES", "Progress", "plan_arena", "plan_greedily", "whole_plan"]
