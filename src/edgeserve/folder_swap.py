@@ -7,10 +7,12 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from edgeserve.errors import ConfigError
 
 
 def is_cut(dest: Path) -> bool:
@@ -41,6 +43,22 @@ def replacing(dest: Path) -> Iterator[Path]:
         _put_in_place(staged, dest)
     finally:
         remove(staged)
+
+
+def write_new_folder(dest: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write texts by their names into a folder that is not there yet, whole or not at all.
+
+    Raises ConfigError when the folder exists or the disk refuses.
+    """
+    if dest.exists():
+        raise ConfigError(f"{dest} exists", hint="name a folder that is not there yet")
+    try:
+        with replacing(dest) as staged:
+            for name, text in files.items():
+                (staged / name).write_text(text)
+    except OSError as error:
+        raise ConfigError(f"cannot write {dest}: {error.strerror}") from error
+    return tuple(dest / name for name in files)
 
 
 def remove(path: Path) -> None:
