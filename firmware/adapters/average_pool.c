@@ -14,7 +14,7 @@ static es_status_t check(const es_call_t *call) {
     return in->c == out->c && (uint32_t)p->kernel_h * p->kernel_w <= 1u << 23 &&
                    es_axis_fits(out->h, p->stride_h, p->kernel_h, 1) &&
                    es_axis_fits(out->w, p->stride_w, p->kernel_w, 1) &&
-                   es_holds_window(in, out->h, p->stride_h, p->pad_top, p->kernel_h)
+                   es_may_hold_window(in, p->kernel_h)
                ? ES_OK
                : ES_BAD_RECORD;
 }
@@ -33,7 +33,8 @@ static es_status_t check_sum(const es_call_t *call) {
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
     const uint64_t total = (uint64_t)in->w * in->c * in->h;
-    return out->w == 1 && total <= INT32_MAX && total % out->c == 0 && total / out->c <= 1u << 23
+    return out->w == 1 && total <= INT32_MAX && (uint32_t)total % out->c == 0 &&
+                   (uint32_t)total / out->c <= 1u << 23
                ? ES_OK
                : ES_BAD_RECORD;
 }

@@ -3,7 +3,6 @@
 #define ES_CHECKS_H
 
 #include "es_adapter.h"
-#include "es_taps.h"
 
 static inline int es_is_between(int32_t value, int32_t low, int32_t high) {
     return value >= low && value <= high;
@@ -32,21 +31,11 @@ static inline int es_same_extents(const es_operand_record_t *a, const es_operand
     return a->h == b->h && a->w == b->w && a->c == b->c;
 }
 
-/* True when a ring holds all rows that any output row's window sees at once. It also bounds the work
- * of a window by the memory behind it, whatever height a damaged record claims. Needs
- * es_axis_fits(). */
-static inline int es_holds_window(const es_operand_record_t *in, uint32_t outputs, uint32_t stride,
-                                  uint32_t pad, uint32_t kernel) {
-    if (in->depth == in->h || kernel <= in->depth) {
-        return 1;
-    }
-    for (uint32_t y = 0; y < outputs; y++) {
-        const es_taps_t taps = es_taps((int32_t)(y * stride) - (int32_t)pad, in->h, 1, kernel);
-        if (taps.end > taps.first && taps.end - taps.first > in->depth) {
-            return 0;
-        }
-    }
-    return 1;
+/* True when a ring may hold all rows that a window of `rows` sees at once: half of the window may
+ * hang over an edge of the image. It also bounds the work of a window by the memory behind it,
+ * whatever height a damaged record claims. */
+static inline int es_may_hold_window(const es_operand_record_t *in, uint32_t rows) {
+    return in->depth == in->h || rows <= 2u * in->depth;
 }
 
 /* True for two int8 inputs and an int8 output of which each input extent is the output's, or 1. */

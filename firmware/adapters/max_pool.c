@@ -12,7 +12,7 @@ static es_status_t check(const es_call_t *call) {
     const es_operand_record_t *out = es_call_operand(call, 1);
     return in->c == out->c && es_axis_fits(out->h, p->stride_h, p->kernel_h, 1) &&
                    es_axis_fits(out->w, p->stride_w, p->kernel_w, 1) &&
-                   es_holds_window(in, out->h, p->stride_h, p->pad_top, p->kernel_h)
+                   es_may_hold_window(in, p->kernel_h)
                ? ES_OK
                : ES_BAD_RECORD;
 }

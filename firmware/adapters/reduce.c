@@ -31,8 +31,9 @@ static es_status_t check_sum(const es_call_t *call) {
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
     const uint64_t total = es_row_elements(in) * in->h;
+    /* The runtime has checked that the output's sums fit the arena: its elements fit 32 bits. */
     return p->mode <= ES_REDUCE_SUM_UNSIGNED && es_is_shift(p->shift) && total <= INT32_MAX &&
-                   total % es_row_elements(out) == 0
+                   (uint32_t)total % (uint32_t)es_row_elements(out) == 0
                ? ES_OK
                : ES_BAD_RECORD;
 }

@@ -55,7 +55,7 @@ int es_call_is_dense(const es_call_t *call, uint32_t index) {
     return o->depth == o->h && o->row_bytes == (uint64_t)o->w * o->c * es_dtype_bytes(o->dtype);
 }
 
-static es_status_t check_operand(const es_header_t *header, const es_operand_record_t *o,
+static __attribute__((noinline)) es_status_t check_operand(const es_header_t *header, const es_operand_record_t *o,
                                  int is_output) {
     const uint32_t element_bytes = es_dtype_bytes(o->dtype);
 

@@ -16,7 +16,7 @@ static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
     return NULL;
 }
 
-static es_rows_t rows_of(const es_model_t *model, const es_operand_record_t *record) {
+static __attribute__((noinline)) es_rows_t rows_of(const es_model_t *model, const es_operand_record_t *record) {
     /* Constants are read only: the cast serves operands that share one type with writable ones. */
     uint8_t *space =
         record->space == ES_SPACE_TABLE ? (uint8_t *)(uintptr_t)model->table : model->arena;

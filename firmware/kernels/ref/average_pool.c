@@ -1,11 +1,12 @@
 /* AVERAGE_POOL_2D, portable. */
 #include "es_kernels.h"
-#include "es_sums.h"
 #include "es_taps.h"
 
-static int32_t mean(int32_t sum, uint32_t count) {
+static __attribute__((noinline)) int8_t finish(const es_pool_params_t *p, int32_t sum,
+                                               uint32_t count) {
     const int32_t n = count > 0 ? (int32_t)count : 1;
-    return (sum > 0 ? sum + n / 2 : sum - n / 2) / n;
+    const int32_t mean = (sum > 0 ? sum + n / 2 : sum - n / 2) / n;
+    return (int8_t)es_clamp(mean, p->act_min, p->act_max);
 }
 
 void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out,
@@ -29,8 +30,7 @@ void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_ro
                         sum += *v;
                     }
                 }
-                *q++ = (int8_t)es_clamp(mean(sum, (ky.end - ky.first) * columns), p->act_min,
-                                        p->act_max);
+                *q++ = finish(p, sum, (ky.end - ky.first) * columns);
             }
         }
     }
@@ -38,14 +38,23 @@ void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_ro
 
 void es_average_pool_sum(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out,
                          uint32_t *sums, uint32_t y0, uint32_t y1) {
-    const uint32_t count = in->h * in->w * in->c / out->c;
+    const uint32_t length = in->w * in->c, channels = out->c;
+    const uint32_t count = in->h * length / channels;
     int8_t *q = (int8_t *)es_row(out, 0);
+    uint32_t c = y0 * length % channels;
 
-    for (uint32_t c = 0; y0 == 0 && c < out->c; c++) {
-        sums[c] = 0;
+    for (uint32_t n = 0; y0 == 0 && n < channels; n++) {
+        sums[n] = 0;
     }
-    es_sum_channels(in, sums, out->c, -1, y0, y1);
-    for (uint32_t c = 0; y1 == in->h && c < out->c; c++) {
-        q[c] = (int8_t)es_clamp(mean((int32_t)sums[c], count), p->act_min, p->act_max);
+    for (uint32_t y = y0; y < y1; y++) {
+        const int8_t *x = (const int8_t *)es_row(in, y), *end = x + length;
+
+        for (; x != end; x++) {
+            sums[c] += (uint32_t)*x;
+            c = c + 1 == channels ? 0 : c + 1;
+        }
+    }
+    for (uint32_t n = 0; y1 == in->h && n < channels; n++) {
+        q[n] = finish(p, (int32_t)sums[n], count);
     }
 }

@@ -1,6 +1,5 @@
 /* UNIDIRECTIONAL_SEQUENCE_LSTM, portable. */
 #include "es_kernels.h"
-#include "es_move.h"
 
 /* Products of Q15 numbers and what follows are gemmlowp's int16 fixed point. All intermediate
  * values stay inside int16 for every argument, so plain int32 gives the same bits. */
@@ -137,6 +136,8 @@ void es_lstm(const es_lstm_params_t *p, const es_lstm_blobs_t *blobs, const es_r
             q[n] =
                 (int8_t)es_clamp(es_wrapping_add(hidden, p->hidden_zero_point), INT8_MIN, INT8_MAX);
         }
-        es_move_bytes((uint8_t *)output_state, (const uint8_t *)q, cells);
+        for (uint32_t n = 0; n < cells; n++) {
+            output_state[n] = q[n];
+        }
     }
 }

@@ -1,6 +1,5 @@
 /* MEAN, SUM and REDUCE_MAX, portable. */
 #include "es_kernels.h"
-#include "es_sums.h"
 
 /* `mask` is 0xFF where the elements are taken as uint8, else -1. */
 static int32_t sum_of(const es_reduce_params_t *p, const int8_t *x, int32_t mask) {
@@ -38,7 +37,7 @@ static int8_t max_of(const es_reduce_params_t *p, const int8_t *x) {
 }
 
 /* An output element from its maximum or sum. */
-static int8_t finish(const es_reduce_params_t *p, int32_t sum) {
+static __attribute__((noinline)) int8_t finish(const es_reduce_params_t *p, int32_t sum) {
     const int is_unsigned = p->mode == ES_REDUCE_SUM_UNSIGNED;
 
     if (p->mode == ES_REDUCE_MAX) {
@@ -67,36 +66,32 @@ void es_reduce(const es_reduce_params_t *p, const es_rows_t *in, const es_rows_t
     }
 }
 
-static void take_maxima(const es_rows_t *in, uint32_t *maxima, uint32_t channels, uint32_t y0,
-                        uint32_t y1) {
-    const uint32_t length = in->w * in->c;
+void es_reduce_sum(const es_reduce_params_t *p, const es_rows_t *in, const es_rows_t *out,
+                   uint32_t *sums, uint32_t y0, uint32_t y1) {
+    const uint32_t length = in->w * in->c, channels = out->w * out->c;
+    const int32_t mask = p->mode == ES_REDUCE_SUM_UNSIGNED ? 0xFF : -1;
+    const int is_max = p->mode == ES_REDUCE_MAX;
+    const int32_t start = is_max ? INT8_MIN : p->start;
+    int8_t *q = (int8_t *)es_row(out, 0);
+    uint32_t c = y0 * length % channels;
 
+    for (uint32_t n = 0; y0 == 0 && n < channels; n++) {
+        sums[n] = (uint32_t)start;
+    }
     for (uint32_t y = y0; y < y1; y++) {
-        const int8_t *x = (const int8_t *)es_row(in, y);
-        uint32_t c = y * length % channels;
+        const int8_t *x = (const int8_t *)es_row(in, y), *end = x + length;
 
-        for (uint32_t i = 0; i < length; i++) {
-            maxima[c] = x[i] > (int32_t)maxima[c] ? (uint32_t)x[i] : maxima[c];
+        for (; x != end; x++) {
+            const uint32_t value = (uint32_t)(*x & mask);
+            if (!is_max) {
+                sums[c] += value;
+            } else if (*x > (int32_t)sums[c]) {
+                sums[c] = value;
+            }
             c = c + 1 == channels ? 0 : c + 1;
         }
     }
-}
-
-void es_reduce_sum(const es_reduce_params_t *p, const es_rows_t *in, const es_rows_t *out,
-                   uint32_t *sums, uint32_t y0, uint32_t y1) {
-    const uint32_t channels = out->w * out->c;
-    const int32_t start = p->mode == ES_REDUCE_MAX ? INT8_MIN : p->start;
-    int8_t *q = (int8_t *)es_row(out, 0);
-
-    for (uint32_t c = 0; y0 == 0 && c < channels; c++) {
-        sums[c] = (uint32_t)start;
-    }
-    if (p->mode == ES_REDUCE_MAX) {
-        take_maxima(in, sums, channels, y0, y1);
-    } else {
-        es_sum_channels(in, sums, channels, p->mode == ES_REDUCE_SUM_UNSIGNED ? 0xFF : -1, y0, y1);
-    }
-    for (uint32_t c = 0; y1 == in->h && c < channels; c++) {
-        q[c] = finish(p, (int32_t)sums[c]);
+    for (uint32_t n = 0; y1 == in->h && n < channels; n++) {
+        q[n] = finish(p, (int32_t)sums[n]);
     }
 }
