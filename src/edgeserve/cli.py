@@ -25,6 +25,7 @@ from edgeserve.errors import ConfigError, EdgeserveError
 if TYPE_CHECKING:
     from edgeserve.fit import Fit
     from edgeserve.pipeline import Progress
+    from edgeserve.plan.streaming import Objective
 
 INTERRUPTED = 130
 NO_READER = 141
@@ -226,6 +227,20 @@ _partition = click.option(
 )
 
 
+_objective = click.option(
+    "--objective",
+    type=click.Choice(["size", "balanced", "speed"]),
+    help="Let steps take turns of rows: the least arena, the least at little cost, or whole layers "
+    "that overlap. Without it tensors are whole.",
+)
+
+
+def _chosen(objective: str | None) -> Objective | None:
+    from edgeserve.plan.streaming import Objective
+
+    return None if objective is None else Objective(objective)
+
+
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
@@ -282,6 +297,7 @@ def plan(
         show.print_json({**to_json(record), **also})
         return 0
     show.print_plan(compiled.bundle.name, record)
+    show.print_objectives(pipeline.objectives(compiled))
     if tflm and offline:
         show.print_tflm(tflm, offline)
     if shared:
@@ -308,8 +324,11 @@ def inspect(model: Path, output_format: str) -> int:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @_partition
+@_objective
 @_format
-def build(model: Path, board: str, partition: bool, output_format: str) -> int:
+def build(
+    model: Path, board: str, partition: bool, objective: str | None, output_format: str
+) -> int:
     """Write the firmware project of a model for a board, and build its bench image."""
     from edgeserve import pipeline
     from edgeserve.strict_json import to_json
@@ -319,6 +338,7 @@ def build(model: Path, board: str, partition: bool, output_format: str) -> int:
             pipeline.open_model(model),
             pipeline.board_of_target(board),
             partition=partition,
+            objective=_chosen(objective),
             progress=progress,
         )
     if output_format == "json":
@@ -360,6 +380,7 @@ def build(model: Path, board: str, partition: bool, output_format: str) -> int:
     "--seed", type=click.IntRange(1, 2**32 - 1), default=0x12345678, help="Of xorshift32."
 )
 @_partition
+@_objective
 @_format
 def bench(
     model: Path,
@@ -370,6 +391,7 @@ def bench(
     stimulus: str,
     seed: int,
     partition: bool,
+    objective: str | None,
     output_format: str,
 ) -> int:
     """Measure a model on a device: per inference and per step, memory and flash.
@@ -388,6 +410,7 @@ def bench(
             warmup=warmup,
             seed=seed,
             partition=partition,
+            objective=_chosen(objective),
             progress=progress,
         )
     if output_format == "json":
@@ -403,16 +426,29 @@ def bench(
 @_board_of_port
 @click.option("--inputs", type=click.IntRange(1), default=20, show_default=True)
 @_partition
+@_objective
 @_format
 def verify(
-    model: Path, device: str, board: str | None, inputs: int, partition: bool, output_format: str
+    model: Path,
+    device: str,
+    board: str | None,
+    inputs: int,
+    partition: bool,
+    objective: str | None,
+    output_format: str,
 ) -> int:
     """Hold every step on a device against the oracle, bit for bit; exit 1 when a byte differs."""
     from edgeserve import pipeline
 
     with _progress("verifying", output_format) as progress:
         target, verification = pipeline.verify(
-            model, device, board=board, inputs=inputs, partition=partition, progress=progress
+            model,
+            device,
+            board=board,
+            inputs=inputs,
+            partition=partition,
+            objective=_chosen(objective),
+            progress=progress,
         )
     if output_format == "json":
         show.print_json(show.verification_json(target, verification))

@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeserve import __version__
@@ -34,10 +34,12 @@ from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
 from edgeserve.memory import MemoryPlan, memory_problem, shared_problems
 from edgeserve.plan import plan_arena
+from edgeserve.plan.streaming import Method, Objective, plan_stream
 from edgeserve.planfile import PLAN_FILE, peak_of, plan_record, read_plan
 from edgeserve.program import Program
 from edgeserve.sizes import code_size
 from edgeserve.stimulus import Stimulus, random_stimuli, sample_stimuli, xorshift_stimulus
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
@@ -54,11 +56,15 @@ TARGETS = {"cortex-m7": "mps2-an500", "esp32": "esp32dev"}
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A model with everything that the host decides about it."""
+    """A model with everything that the host decides about it.
+
+    ``memory`` plans whole tensors; ``plan`` is what the table holds: the same, or turns of rows.
+    """
 
     bundle: Bundle
     program: Program
     memory: MemoryPlan
+    plan: StreamPlan
     table: ModelTable
 
 
@@ -93,11 +99,14 @@ def open_model(path: Path) -> Bundle:
         return open_bundle(path)
 
 
-def compile_bundle(bundle: Bundle, board: Board | None = None) -> Compiled:
+def compile_bundle(
+    bundle: Bundle, board: Board | None = None, objective: Objective | None = None
+) -> Compiled:
     """Reads, lowers and plans a bundle's model; a stored plan of the board is proven and used.
 
-    Raises ModelError for a model that cannot be read or run, ConfigError for a stored plan that is
-    not right.
+    Without an ``objective`` tensors are whole, with one steps may take turns of rows. Raises
+    ModelError for a model that cannot be read or run, ConfigError for a stored plan that is not
+    right.
     """
     with naming(bundle.name):
         program = lower(read_model(bundle.model_bytes(), name=bundle.name))
@@ -107,7 +116,23 @@ def compile_bundle(bundle: Bundle, board: Board | None = None) -> Compiled:
             memory = read_plan(stored, problem, model_sha256=bundle.facts.model_sha256)
         else:
             memory = problem.solved(plan_arena(problem.problem))
-        return Compiled(bundle, program, memory, write_table(program, memory.whole_plan(program)))
+        chosen = memory.whole_plan(program)
+        if objective is not None:
+            chosen = plan_stream(program, Method(objective=objective))
+            program = replace(program, notes=(*program.notes, _told(objective, chosen)))
+        return Compiled(bundle, program, memory, chosen, write_table(program, chosen))
+
+
+def _told(objective: Objective, plan: StreamPlan) -> str:
+    return (
+        f"planned for {objective.value}: {plan.streamed_steps} of {len(plan.order)} steps take "
+        f"turns of rows; {plan.extra_instructions:,} instructions more than whole layers (estimate)"
+    )
+
+
+def objectives(compiled: Compiled) -> tuple[tuple[Objective, StreamPlan], ...]:
+    """What each objective would make of a model."""
+    return tuple((one, plan_stream(compiled.program, Method(objective=one))) for one in Objective)
 
 
 def stored_plan(bundle: Bundle, board: Board) -> Path:
@@ -330,7 +355,12 @@ def plan_for_tflm(path: Path, destination: Path) -> OfflinePlan:
 
 
 def build(
-    bundle: Bundle, board: Board, *, partition: bool = False, progress: Progress = silent
+    bundle: Bundle,
+    board: Board,
+    *,
+    partition: bool = False,
+    objective: Objective | None = None,
+    progress: Progress = silent,
 ) -> tuple[Compiled, Image]:
     """Writes a bundle's firmware project for a board and builds its bench image.
 
@@ -338,7 +368,7 @@ def build(
     ToolFailed for the compiler.
     """
     with bundle_lock(bundle.path):
-        compiled = compile_bundle(bundle, board)
+        compiled = compile_bundle(bundle, board, objective)
         write_plan(compiled, board, bundle.path)
         folder = bundle.board_dir(board.id) / "firmware"
         write_firmware(
@@ -375,6 +405,7 @@ def opened(
     *,
     board: str | None,
     partition: bool = False,
+    objective: Objective | None = None,
     progress: Progress = silent,
 ) -> Iterator[OpenDevice]:
     """Opens a device that holds a model, building and starting what is missing.
@@ -390,11 +421,13 @@ def opened(
     kind = load_board(board) if board is not None and is_port(device) else board_of_target(device)
     bundle = open_model(path)
     if is_port(device):
-        compiled, image = compile_bundle(bundle, kind), None
+        compiled, image = compile_bundle(bundle, kind, objective), None
         progress(None, f"opening {device}")
         link: Link = open_serial(device)
     else:
-        compiled, image = build(bundle, kind, partition=partition, progress=progress)
+        compiled, image = build(
+            bundle, kind, partition=partition, objective=objective, progress=progress
+        )
         progress(None, f"starting {kind.id}")
         link = start_image(kind, image)
     try:
@@ -414,10 +447,13 @@ def bench(
     warmup: int,
     seed: int,
     partition: bool = False,
+    objective: Objective | None = None,
     progress: Progress = silent,
 ) -> tuple[OpenDevice, Measurement]:
     """Measures a model on a device and adds the record to its bundle."""
-    with opened(path, device, board=board, partition=partition, progress=progress) as target:
+    with opened(
+        path, device, board=board, partition=partition, objective=objective, progress=progress
+    ) as target:
         compiled = target.compiled
         measurement = bench_device(
             Candidate(
@@ -447,13 +483,16 @@ def verify(
     board: str | None,
     inputs: int,
     partition: bool = False,
+    objective: Objective | None = None,
     progress: Progress = silent,
 ) -> tuple[OpenDevice, Verification]:
     """Holds every step on a device against the oracle.
 
     Half of the inputs are calibration samples where the bundle has them, the others random.
     """
-    with opened(path, device, board=board, partition=partition, progress=progress) as target:
+    with opened(
+        path, device, board=board, partition=partition, objective=objective, progress=progress
+    ) as target:
         compiled = target.compiled
         verification = verify_device(
             compiled.program,

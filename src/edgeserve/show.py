@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
     from edgeserve.pipeline import Compiled, OpenDevice, Shared
+    from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import PlanRecord
+    from edgeserve.stream_plan import StreamPlan
     from edgeserve.tflm import OfflinePlan
     from edgeserve.verify import Verification
 
@@ -291,6 +293,17 @@ def print_devices(present: Sequence[Present]) -> None:
     say("a port takes --board with it; remote ports are socket://HOST:PORT, rfc2217://HOST:PORT")
 
 
+def print_objectives(plans: Sequence[tuple[Objective, StreamPlan]]) -> None:
+    """What the arena would be if steps took turns of rows, and what that costs."""
+    table = columns("--objective", "arena", "steps by rows", "extra instructions (estimate)")
+    for objective, plan in plans:
+        share = plan.extra_instructions / max(1, plan.instructions)
+        steps = f"{plan.streamed_steps} of {len(plan.order)}"
+        extra = f"{plan.extra_instructions:,} ({share:.1%})"
+        table.add_row(objective.value, f"{plan.arena_bytes:,}", steps, extra)
+    draw(table)
+
+
 def program_json(compiled: Compiled) -> dict[str, Any]:
     """``inspect --format json``."""
     program = compiled.program
@@ -299,7 +312,7 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
         "sha256": compiled.bundle.facts.model_sha256,
         "table_sha256": compiled.table.sha256,
         "table_bytes": len(compiled.table.data),
-        "arena_bytes": compiled.memory.arena_bytes,
+        "arena_bytes": compiled.plan.arena_bytes,
         "macs": program.macs,
         "steps": [
             {
@@ -334,7 +347,7 @@ def print_program(compiled: Compiled) -> None:
     say(
         f"{len(program.steps)} steps, {program.macs:,} MACs, "
         f"table {len(compiled.table.data):,} bytes (SHA-256 {compiled.table.sha256[:16]}), "
-        f"arena {compiled.memory.arena_bytes:,} bytes"
+        f"arena {compiled.plan.arena_bytes:,} bytes"
     )
 
 

@@ -13,6 +13,8 @@ import pytest
 from benchmarks.models import GOLDEN, measure
 from edgeserve import pipeline
 from edgeserve.build import compiler_version
+from edgeserve.plan.streaming import Objective
+from edgeserve.verify import verify
 
 MODELS = (
     "hello_world_int8",
@@ -80,6 +82,40 @@ def test_portable_kernels_beat_the_rivals_reference(name: str) -> None:
     golden: dict[str, Any] = json.loads(GOLDEN.read_text())
     limit = 0.75 * rivals[name]["reference_instructions"]
     assert golden["models"][name]["instructions"] <= limit
+
+
+# Of the arena, in bytes, with the portable kernels: they need no scratch.
+STREAMED_LIMITS = {
+    "vww_96_int8": (28_400, 28_400),
+    "person_detect": (16_000, 17_900),
+    "kws_ref_model": (7_300, 11_840),
+    "pretrainedResnet_quant": (16_700, 16_700),
+    "micro_speech_quantized": (3_700, 3_700),
+}
+
+
+@pytest.mark.parametrize("name", sorted(STREAMED_LIMITS))
+@pytest.mark.parametrize("objective", [Objective.SIZE, Objective.BALANCED])
+def test_turns_of_rows_give_the_same_bytes_in_less_memory(
+    shared_data: Path, name: str, objective: Objective
+) -> None:
+    path = model_path(shared_data, name)
+    with pipeline.opened(path, "mps2-an500", board=None, objective=objective) as target:
+        compiled = target.compiled
+        found = verify(
+            compiled.program,
+            compiled.table,
+            compiled.bundle.model_bytes(),
+            target.dut,
+            pipeline.stimuli(compiled, 3),
+        )
+        marks = target.dut.memory()
+    assert found.first_difference is None
+    assert found.coverage.uncovered == ()
+    size_limit, balanced_limit = STREAMED_LIMITS[name]
+    limit = size_limit if objective is Objective.SIZE else balanced_limit
+    assert marks.guards_intact
+    assert marks.arena_bytes <= compiled.plan.arena_bytes <= limit
 
 
 def test_a_model_in_the_flash_partition_gives_the_same_bytes(shared_data: Path) -> None:
