@@ -27,7 +27,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmarks import twin_source
-from edgeserve.bundle import cache_root
+from edgeserve.cache import cache_root
 from edgeserve.convert import tensorflow_worker
 from edgeserve.convert.conversion import convert_source
 from edgeserve.errors import ToolFailed

@@ -11,7 +11,8 @@ from math import prod
 from edgeserve import __version__
 from edgeserve.board import Board, Kind
 from edgeserve.bundle import ToolVersion
-from edgeserve.device.protocol import DeviceInfo, Dut, StepProfile
+from edgeserve.device.answers import DeviceInfo, StepProfile
+from edgeserve.device.protocol import Dut
 from edgeserve.device.qemu import qemu_version
 from edgeserve.errors import ConfigError, DeviceError, ProtocolError, WrongOutput
 from edgeserve.image import Image

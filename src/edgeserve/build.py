@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from edgeserve.bundle import cache_root
+from edgeserve.cache import cache_root
 from edgeserve.errors import ConfigError, MissingTool, ToolError, ToolFailed
 from edgeserve.image import Image, Partition
 from edgeserve.linkmap import Placed, parse_map

@@ -423,6 +423,21 @@ def verify(
 
 @cli.command()
 @_format
+def devices(output_format: str) -> int:
+    """List what --device can name here: boards without a cable, and serial ports."""
+    from edgeserve import pipeline
+    from edgeserve.strict_json import to_json
+
+    present = pipeline.devices()
+    if output_format == "json":
+        show.print_json(to_json(present))
+    else:
+        show.print_devices(present)
+    return 0
+
+
+@cli.command()
+@_format
 def boards(output_format: str) -> int:
     """List the boards, their core and memory."""
     from edgeserve.board import board_ids, load_board

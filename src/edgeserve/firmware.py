@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from edgeserve.codegen import (
     used_kernels,
 )
 from edgeserve.errors import ConfigError, ToolError
+from edgeserve.folder_swap import recover, replacing
 from edgeserve.graph import DType
 from edgeserve.kernels import Params
 from edgeserve.makefile import makefile
@@ -59,6 +59,7 @@ def write_firmware(
     project = make_project(symbol=symbol, table=table, program=program, board=board)
     files = dict(_files(project, table, program, board, adapter))
     try:
+        recover(dest)
         _require_replaceable(dest)
         if not _same(dest, files):
             _replace(dest, files)
@@ -241,19 +242,12 @@ def _port_bytes(dtype: DType, shape: tuple[int, ...]) -> int:
 
 
 def _require_replaceable(dest: Path) -> None:
-    old = _aside(dest)
-    if old.is_dir() and not dest.exists():
-        old.rename(dest)
     empty = not dest.exists() or (dest.is_dir() and not any(dest.iterdir()))
     if not empty and not (dest / PROJECT_FILE).is_file():
         raise ConfigError(
             f"{dest} exists and is not a firmware project, so it is not replaced",
             hint="name another place, or remove it yourself",
         )
-
-
-def _aside(dest: Path) -> Path:
-    return dest.with_name(f".{dest.name}.old")
 
 
 def _same(dest: Path, files: dict[str, bytes]) -> bool:
@@ -272,9 +266,7 @@ def _same(dest: Path, files: dict[str, bytes]) -> bool:
 
 def _replace(dest: Path, files: dict[str, bytes]) -> None:
     """Puts a new folder in the place of the old one, carrying the user's sources over."""
-    staged = dest.with_name(f".{dest.name}.{os.getpid()}.new")
-    shutil.rmtree(staged, ignore_errors=True)
-    try:
+    with replacing(dest) as staged:
         for name, data in files.items():
             path = staged / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -284,10 +276,3 @@ def _replace(dest: Path, files: dict[str, bytes]) -> None:
         if not (staged / USER_FOLDER / "app.c").is_file():
             (staged / USER_FOLDER).mkdir(exist_ok=True)
             shutil.copyfile(firmware_root() / "app" / "app.c", staged / USER_FOLDER / "app.c")
-        if dest.exists():
-            shutil.rmtree(_aside(dest), ignore_errors=True)
-            dest.rename(_aside(dest))
-        staged.rename(dest)
-        shutil.rmtree(_aside(dest), ignore_errors=True)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)

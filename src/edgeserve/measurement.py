@@ -13,7 +13,8 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from edgeserve.bundle import ToolVersion, bundle_lock
+from edgeserve.bundle import ToolVersion
+from edgeserve.bundle_store import bundle_lock
 from edgeserve.errors import ConfigError, ToolError
 from edgeserve.strict_json import load_json, to_json
 

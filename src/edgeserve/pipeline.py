@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,19 @@ from edgeserve.bench import Candidate
 from edgeserve.bench import bench as bench_device
 from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.build import build as build_image
-from edgeserve.bundle import Bundle, bundle_lock, open_bundle, write_bundle
+from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.convert.conversion import convert_source
 from edgeserve.device.link import Link
+from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
 from edgeserve.device.serial import open_serial
 from edgeserve.device.start import start_image
 from edgeserve.errors import ConfigError, ModelError
 from edgeserve.firmware import write_firmware
 from edgeserve.fit import Budget, Fit, Footprint, Reserve, check_fit
+from edgeserve.folder_swap import write_new_folder
 from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
@@ -40,7 +41,7 @@ from edgeserve.stimulus import Stimulus, random_stimuli, sample_stimuli, xorshif
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
-from edgeserve.tflm import OfflinePlan, annotate, offline_plan
+from edgeserve.tflm import OfflinePlan, offline_plan, write_annotated
 from edgeserve.verify import Verification
 from edgeserve.verify import verify as verify_device
 
@@ -303,30 +304,13 @@ def share(paths: Sequence[Path], destination: Path | None) -> Shared:
             )
             if source.name != MODEL_HEADER
         }
-        written = _write_folder(destination, files)
+        written = write_new_folder(destination, files)
     return Shared(
         arena_bytes=joint.arena_bytes,
         lower_bound_bytes=joint.lower_bound_bytes,
         alone=tuple((one.bundle.name, one.memory.arena_bytes) for one in compiled),
         sources=written,
     )
-
-
-def _write_folder(destination: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
-    """Writes a new folder whole or not at all."""
-    if destination.exists():
-        raise ConfigError(f"{destination} exists", hint="name a folder that is not there yet")
-    draft = destination.with_name(f".{destination.name}.new")
-    try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for name, text in files.items():
-            (draft / name).write_text(text)
-        draft.rename(destination)
-    except OSError as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise ConfigError(f"cannot write {destination}: {error.strerror}") from error
-    return tuple(destination / name for name in files)
 
 
 def plan_for_tflm(path: Path, destination: Path) -> OfflinePlan:
@@ -341,13 +325,7 @@ def plan_for_tflm(path: Path, destination: Path) -> OfflinePlan:
         )
     model = bundle.model_bytes()
     planned = offline_plan(read_model(model, name=bundle.name))
-    draft = destination.with_name(f".{destination.name}.new")
-    try:
-        draft.write_bytes(annotate(model, planned.offsets_bytes))
-        draft.replace(destination)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(f"cannot write {destination}: {error.strerror}") from error
+    write_annotated(destination, model, planned)
     return planned
 
 
@@ -493,3 +471,8 @@ def stimuli(compiled: Compiled, count: int) -> tuple[Stimulus, ...]:
     samples = compiled.bundle.samples()
     kept = sample_stimuli(samples, count // 2) if samples is not None else ()
     return (*random_stimuli(compiled.program, count - len(kept)), *kept)
+
+
+def devices() -> tuple[Present, ...]:
+    """What ``--device`` can name here."""
+    return present_devices()

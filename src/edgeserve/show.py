@@ -16,6 +16,7 @@ SHOWN_NAME = 44
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgeserve.device.ports import Present
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
     from edgeserve.pipeline import Compiled, OpenDevice, Shared
@@ -279,6 +280,15 @@ def print_shared(shared: Shared) -> None:
         say(f"  {size:>10,}  {name}")
     if shared.sources:
         say(f"  sources in {shown_path(shared.sources[0].resolve().parent)}")
+
+
+def print_devices(present: Sequence[Present]) -> None:
+    """A row a device, with what keeps it from being used."""
+    table = columns("--device", "what", "", "")
+    for one in present:
+        table.add_row(one.device, plain(one.what), "ready" if one.ready else "NO", one.note)
+    draw(table)
+    say("a port takes --board with it; remote ports are socket://HOST:PORT, rfc2217://HOST:PORT")
 
 
 def program_json(compiled: Compiled) -> dict[str, Any]:

@@ -18,13 +18,26 @@ from edgeserve.errors import ConfigError
 from edgeserve.kernels import KERNELS, KernelId
 
 SIZES_FILE = Path(__file__).with_name("sizes.json")
-ESTIMATE_PERCENT = 25
-"""What is added where a core's own compiler is not to be had."""
-
 _POINTER_BYTES = 4
 _PACKAGER = re.compile(r"\([^)]*\)")
-_STAND_IN = {"esp32-lx6": "lx106", "esp32-lx7": "lx106", "host": "cortex-m7"}
 _SOURCE_OF = {params.KERNEL: params.SOURCE for params in KERNELS}
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A measured core in place of one that is not, and what is added for the difference."""
+
+    core: str
+    percent: int
+
+
+# No compiler for Espressif's own cores is to be had from Debian or PyPI. The host's compiler is
+# whatever is installed, and its pointers are twice as wide.
+_STAND_INS = {
+    "esp32-lx6": StandIn("lx106", 25),
+    "esp32-lx7": StandIn("lx106", 25),
+    "host": StandIn("cortex-m7", 100),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +126,22 @@ def code_size(core: str, kernels: Iterable[KernelId]) -> CodeSize:
     was not measured.
     """
     measured = measured_sizes()
-    stand_in = _STAND_IN.get(core)
-    sizes = measured.get(core) or measured.get(stand_in or "")
+    stand_in = _STAND_INS.get(core, StandIn(core, 0))
+    sizes = measured.get(stand_in.core)
     if sizes is None:
         raise ConfigError(
             f"no code sizes are known for core {core!r}",
-            hint=f"known: {', '.join(sorted({*measured, *_STAND_IN}))}",
+            hint=f"known: {', '.join(sorted({*measured, *_STAND_INS}))}",
         )
     total = _total(sizes, [_kernel_size(sizes, kernel) for kernel in sorted(set(kernels))])
     if core in measured:
         return total
     return CodeSize(
-        _raised(total.code_bytes),
+        _raised(total.code_bytes, stand_in.percent),
         total.kernel_list_bytes,
-        _raised(total.stack_bytes),
-        _raised(total.ram_other_bytes),
-        f"estimate: {stand_in} by {_short(sizes.compiler)}, +{ESTIMATE_PERCENT} %",
+        _raised(total.stack_bytes, stand_in.percent),
+        _raised(total.ram_other_bytes, stand_in.percent),
+        f"estimate: {stand_in.core} by {_short(sizes.compiler)}, +{stand_in.percent} %",
     )
 
 
@@ -164,5 +177,5 @@ def _short(compiler: str) -> str:
     return " ".join([name, *rest[:1]])
 
 
-def _raised(size_bytes: int) -> int:
-    return -(-size_bytes * (100 + ESTIMATE_PERCENT) // 100)
+def _raised(size_bytes: int, percent: int) -> int:
+    return -(-size_bytes * (100 + percent) // 100)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from struct import pack_into
 
 from edgeserve.arena import (
@@ -23,7 +24,7 @@ from edgeserve.arena import (
     align_up,
     check,
 )
-from edgeserve.errors import ModelError, PlanError
+from edgeserve.errors import ConfigError, ModelError, PlanError
 from edgeserve.graph import Graph, Tensor
 from edgeserve.plan import plan_arena, plan_greedily
 from edgeserve.tflite import schema
@@ -132,6 +133,20 @@ def annotate(model_tflite: bytes, offsets: Mapping[int, int]) -> bytes:
     given = (offsets.get(index, LEFT_TO_TFLM) for index in range(len(graph.tensors)))
     numbers = (FORMAT_VERSION, 0, len(graph.tensors), *given)
     return _front(model, _inside_buffers(model), _other_metadata(model), numbers) + model_tflite
+
+
+def write_annotated(destination: Path, model_tflite: bytes, planned: OfflinePlan) -> None:
+    """Write the model with its plan inside to ``destination``, whole or not at all.
+
+    Raises what ``annotate`` does, and ConfigError when the disk refuses.
+    """
+    draft = destination.with_name(f".{destination.name}.new")
+    try:
+        draft.write_bytes(annotate(model_tflite, planned.offsets_bytes))
+        draft.replace(destination)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigError(f"cannot write {destination}: {error.strerror}") from error
 
 
 def _refuse_unknown_fields(model: Table) -> None:

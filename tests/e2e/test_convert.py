@@ -14,7 +14,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from filelock import FileLock
 
-from edgeserve.bundle import Bundle, SourceKind, load_bundle, write_bundle
+from edgeserve.bundle import SourceKind
+from edgeserve.bundle_store import Bundle, load_bundle, write_bundle
 from edgeserve.convert.conversion import Converted, convert_source
 from edgeserve.errors import ConfigError, ConversionError, EdgeserveError
 from edgeserve.graph import DType, OpKind

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from edgeserve.bench import bench
+from edgeserve.device.answers import DeviceInfo
 from edgeserve.device.link import Link
-from edgeserve.device.protocol import DeviceInfo, Dut
+from edgeserve.device.protocol import Dut
 from edgeserve.errors import (
     ConfigError,
     DeviceError,

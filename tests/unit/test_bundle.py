@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve import bundle as bundle_module
+from edgeserve import folder_swap
 from edgeserve.bundle import (
     GIVEN_AS_TFLITE,
     Agreement,
-    Bundle,
     BundleContents,
     CalibratedInput,
     CalibrationKind,
@@ -33,17 +32,21 @@ from edgeserve.bundle import (
     SourceKind,
     TensorFacts,
     ToolVersion,
-    bundle_lock,
-    c_identifier,
     contents_of_tflite,
-    load_bundle,
     make_contents,
-    open_bundle,
     quantize_samples,
+)
+from edgeserve.bundle_store import (
+    Bundle,
+    board_dir,
+    bundle_lock,
+    load_bundle,
+    open_bundle,
     write_bundle,
 )
 from edgeserve.errors import ConfigError, ModelError, ToolError
 from edgeserve.graph import DType
+from edgeserve.identifier import c_identifier
 from edgeserve.strict_json import dump_json, load_json
 from edgeserve.tflite.reader import read_model
 from tests.tflite_builder import ModelBuilder
@@ -164,7 +167,7 @@ def test_force_carries_measurements_and_the_users_code_and_nothing_else(out: Pat
     (dest / "report.html").write_text("stale")
 
     def populate(staged: Path) -> None:
-        folder = bundle_module.board_dir(staged, "mps2-an500") / "firmware" / "src"
+        folder = board_dir(staged, "mps2-an500") / "firmware" / "src"
         folder.mkdir(parents=True)
         (folder / "app.c").write_text("/* template */\n")
 
@@ -217,7 +220,8 @@ def test_a_failure_while_writing_leaves_nothing_or_the_old(out: Path) -> None:
 CHILD = """
     import sys, time
     from pathlib import Path
-    from edgeserve.bundle import bundle_lock, contents_of_tflite, write_bundle
+    from edgeserve.bundle import contents_of_tflite
+    from edgeserve.bundle_store import bundle_lock, write_bundle
     from edgeserve.tflite.reader import read_model
 
     dest, models = Path(sys.argv[1]), [Path(path).read_bytes() for path in sys.argv[2:]]
@@ -292,7 +296,7 @@ def test_a_reader_never_finds_the_bundle_missing(out: Path, two_models: tuple[Pa
     one, two = out / "one", out / "two"
     one.mkdir()
     two.mkdir()
-    if not bundle_module._exchange(one, two):
+    if not folder_swap._exchange(one, two):
         pytest.skip("this file system cannot exchange two folders in one step")
     dest = out / "relu"
     write_bundle(dest, contents_of_tflite("model0", relu_model()))
@@ -313,18 +317,18 @@ def test_without_an_atomic_exchange_a_cut_swap_is_mended(
         pass
 
     def die(staged: Path, dest: Path) -> None:
-        dest.rename(bundle_module._replaced(dest))
+        dest.rename(folder_swap._replaced(dest))
         raise Killed
 
     dest = out / "relu"
     old = write_bundle(dest, full_contents())
     with monkeypatch.context() as patch:
-        patch.setattr(bundle_module, "_put_in_place", die)
+        patch.setattr(folder_swap, "_put_in_place", die)
         with pytest.raises(Killed):
             write_bundle(dest, contents_of_tflite("new", relu_model()), force=True)
     assert not dest.exists()
     assert load_bundle(dest) == old
-    monkeypatch.setattr(bundle_module, "_renameat2", lambda: None)
+    monkeypatch.setattr(folder_swap, "_renameat2", lambda: None)
     assert write_bundle(dest, contents_of_tflite("new", relu_model()), force=True).name == "new"
     assert [p.name for p in out.iterdir()] == ["relu"]
 

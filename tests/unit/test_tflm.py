@@ -217,7 +217,7 @@ def test_the_model_itself_is_never_overwritten(
 ) -> None:
     target = model_path
     if bundle_itself:
-        from edgeserve.bundle import open_bundle
+        from edgeserve.bundle_store import open_bundle
 
         target = open_bundle(model_path).model_path
     before = target.read_bytes()

@@ -19,9 +19,9 @@ from edgeserve.bundle import (
     ToolVersion,
     make_contents,
     quantize_samples,
-    read_tflite,
     tensor_facts,
 )
+from edgeserve.bundle_store import read_tflite
 from edgeserve.convert.calibration import (
     UNIT_RANGE,
     CalibrationSet,

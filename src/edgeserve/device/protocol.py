@@ -14,11 +14,18 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgeserve.device.answers import (
+    DeviceInfo,
+    Inferred,
+    Laps,
+    MemoryMarks,
+    StepProfile,
+    parse_info,
+)
 from edgeserve.device.link import Link, excerpt
 from edgeserve.errors import DeviceError, ProtocolError, Timeout
 from edgeserve.program import Program
 
-PROTOCOL_VERSION = 1
 READY_S = 15.0
 PROBE_S = 1.0
 QUIET_S = 0.2
@@ -28,7 +35,6 @@ SLOWEST_BYTES_A_SECOND = 8000
 READY = "m-ready"
 RESTARTED = "m-init-done"
 _CHECK = re.compile(r"m-es-check-([0-9a-f]{8})")
-_MIN_COMMAND_BYTES = 80
 _MAX_FACTS = 64
 
 
@@ -39,68 +45,6 @@ class Limits:
     answer_s: float = 5.0
     inference_s: float = 60.0
     results_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
-    """What ``es info`` says of an image whose model is ready. Counts are in ``unit``."""
-
-    runtime: str
-    model: str
-    board: str
-    sha256_prefix: str
-    table_bytes: int
-    arena_bytes: int
-    steps: int
-    inputs: int
-    outputs: int
-    fed_inputs: int
-    input_bytes: int
-    load_bytes: int
-    keeps_state: bool
-    init_count: int
-    image_stack_high_water_bytes: int
-    bench_ram_bytes: int
-    adapter: str
-    time_source: str
-    ticks_hz: int
-    unit: str
-    command_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepProfile:
-    """The count of one step in the last observed run."""
-
-    step: int
-    kernel: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryMarks:
-    """Measured by inferences over painted memory. ``stack_bytes`` is None where it is not seen."""
-
-    arena_bytes: int
-    guards_intact: bool
-    stack_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Laps:
-    """Inferences timed one by one, with the CRC-32 of the outputs after the last."""
-
-    counts: tuple[int, ...]
-    output_crc: int
-
-
-@dataclass(frozen=True, slots=True)
-class Inferred:
-    """The answer to the base protocol's ``infer``: its two time stamps and the output's values."""
-
-    begin_us: int
-    end_us: int
-    results: tuple[float, ...]
 
 
 def limits_for(program: Program, clock_hz: int | None) -> Limits:
@@ -161,7 +105,7 @@ class Dut:
     def info(self) -> DeviceInfo:
         """The device's facts. DeviceError when its model could not be readied."""
         lines = self._command("es info", max_lines=_MAX_FACTS)
-        self._info = _parse_info(lines, self.name)
+        self._info = parse_info(lines, self.name)
         return self._info
 
     def require_table(self, sha256: str) -> DeviceInfo:
@@ -485,83 +429,3 @@ def _reason(line: str) -> str:
 
 
 _NOISE = "use a shorter cable or a lower baud rate, then run the command again"
-
-_NUMBERS = {
-    "table": "table_bytes",
-    "arena": "arena_bytes",
-    "steps": "steps",
-    "inputs": "inputs",
-    "outputs": "outputs",
-    "fed": "fed_inputs",
-    "input-bytes": "input_bytes",
-    "load-bytes": "load_bytes",
-    "init": "init_count",
-    "image-stack-high-water": "image_stack_high_water_bytes",
-    "bench-ram": "bench_ram_bytes",
-    "ticks-hz": "ticks_hz",
-    "command-bytes": "command_bytes",
-}
-_TEXTS = {
-    "runtime": "runtime",
-    "model": "model",
-    "board": "board",
-    "sha256": "sha256_prefix",
-    "adapter": "adapter",
-    "time-source": "time_source",
-    "unit": "unit",
-}
-_OTHER = ("protocol", "status", "state", "arena-high-water", "stack-high-water")
-
-
-def _parse_info(lines: Sequence[str], name: str) -> DeviceInfo:
-    facts = _facts(lines, name)
-    if facts.get("protocol") != str(PROTOCOL_VERSION):
-        raise ProtocolError(
-            f"{name} speaks protocol version {excerpt(facts.get('protocol', 'unknown'), 20)}, "
-            f"and this edgeserve speaks {PROTOCOL_VERSION}",
-            hint="build and flash the firmware again with this version",
-        )
-    if facts.get("status") != "ready":
-        raise DeviceError(
-            f"{name} has no model that can run: {facts.get('status', 'no status')[:100]}",
-            hint="build and flash the firmware again",
-        )
-    try:
-        info = DeviceInfo(
-            **{field: _number(facts[key]) for key, field in _NUMBERS.items()},  # type: ignore[arg-type]
-            **{field: facts[key] for key, field in _TEXTS.items()},  # type: ignore[arg-type]
-            keeps_state={"kept": True, "none": False}[facts["state"]],
-        )
-    except (KeyError, ValueError) as error:
-        raise ProtocolError(
-            f"{name}: `es info` is wrong about {excerpt(str(error.args[0]), 40)}",
-            hint="check that the bench firmware is of this version of edgeserve",
-        ) from None
-    if info.command_bytes < _MIN_COMMAND_BYTES:
-        raise ProtocolError(
-            f"{name} takes commands of fewer than {_MIN_COMMAND_BYTES} characters",
-            hint="check that the bench firmware is of this version of edgeserve",
-        )
-    return info
-
-
-def _facts(lines: Sequence[str], name: str) -> dict[str, str]:
-    known = {*_NUMBERS, *_TEXTS, *_OTHER}
-    facts: dict[str, str] = {}
-    for line in lines:
-        if re.fullmatch(r"m-es-output-crc-[0-9a-f]{8}", line):
-            continue
-        match = re.fullmatch(r"m-es-([a-z0-9-]+)-\[([ -~]*)\]", line)
-        if match is None or match[1] not in known or match[1] in facts:
-            raise ProtocolError(
-                f"{name} sends {excerpt(line)} where a fact was expected",
-                hint="check that the bench firmware is of this version of edgeserve",
-            )
-        facts[match[1]] = match[2]
-    return facts
-
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r"\d{1,20}", text):
-        raise ValueError(text)
-    return int(text)

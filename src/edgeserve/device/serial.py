@@ -16,7 +16,7 @@ import serial
 from filelock import FileLock
 from filelock import Timeout as LockTimeout
 
-from edgeserve.bundle import cache_root
+from edgeserve.cache import cache_root
 from edgeserve.device.link import LineAssembler, seconds_left, silence
 from edgeserve.errors import ConfigError, DeviceError, NotFound, Timeout, ToolError
 

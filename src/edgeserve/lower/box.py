@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+BOX_DIMS = 6
+"""Of a box in the records of COPY and PAD; the first are the rows of the output."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:

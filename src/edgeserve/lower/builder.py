@@ -20,6 +20,7 @@ REQUANTIZE_HINT = (
     "export the model again with full-integer int8 quantization (int8 weights and activations), "
     "or let `edgeserve convert` quantize the float model"
 )
+STATIC_HINT = "make the sizes of the model fixed before converting"
 
 MAX_EXTENT = (1 << 16) - 1
 """Of h and w in the model table."""
@@ -124,6 +125,25 @@ class Builder:
         """UnsupportedOp unless the condition holds."""
         if not condition:
             raise self.unsupported(op, why, hint=hint)
+
+    def need_shape(self, op: Op, output: Tensor, wanted: Sequence[int]) -> None:
+        """UnsupportedOp unless the output has the shape that the inputs ask for."""
+        self.need(
+            op,
+            tuple(wanted) == output.shape,
+            f"its output {output.name!r} has shape {list(output.shape)}, its inputs ask for "
+            f"{list(wanted)}",
+            hint=STATIC_HINT,
+        )
+
+    def axis(self, op: Op, given: Sequence[int], rank: int) -> int:
+        """The one axis that is ``given``, counted from the front; UnsupportedOp when it is none."""
+        self.need(
+            op,
+            len(given) == 1 and -rank <= given[0] < rank,
+            f"axis {list(given)[:8]} is not one of {rank} dimensions",
+        )
+        return given[0] % rank
 
     def spatial(self, op: Op, tensor: Tensor) -> tuple[int, int, int]:
         """(h, w, c) of an NHWC tensor with batch 1."""
@@ -298,3 +318,10 @@ class Builder:
         return Port(
             tensor.name, self._value_of[index], tensor.shape, tensor.dtype, quant, tensor.index
         )
+
+
+def same_quant(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors mean the same by the same bytes."""
+    if a.quant is None or b.quant is None:
+        return a.quant is b.quant
+    return a.quant.scales == b.quant.scales and a.quant.zero_points == b.quant.zero_points

@@ -11,9 +11,8 @@ from math import prod
 from edgeserve.graph import DType, Op, OpKind, ReduceOptions, Tensor
 from edgeserve.kernels import ArgMaxParams, ReduceMode, ReduceParams
 from edgeserve.lower.box import Box, dense_strides
-from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder
+from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder, same_quant
 from edgeserve.lower.lowering import Lowerings
-from edgeserve.lower.movement import same_quant
 from edgeserve.lower.requant import Requant, requant
 
 _DIMS = 3

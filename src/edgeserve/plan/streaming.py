@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
+from edgeserve.plan.costs import Costs
 from edgeserve.plan.effort import REFERENCE, KernelModel
 from edgeserve.plan.groups import (
     ROWS_PER_TURN,
@@ -21,11 +22,11 @@ from edgeserve.plan.groups import (
     Lives,
     Weigher,
     caps_of,
-    choices_of,
     cut,
     effort_of,
     extra_effort,
     instructions_of,
+    undominated,
 )
 from edgeserve.plan.order import Order, orders_of
 from edgeserve.plan.overlap import DEFAULT_NODES, Slide, SlidingProblem, plan_sliding
@@ -152,7 +153,7 @@ def _allowed(program: Program, method: Method) -> int:
 
 def _ordered(program: Program, order: Order, method: Method, allowed: int) -> _Ordered:
     tasks = tasks_of(program, order, method.feeds, method.kernels)
-    choices = choices_of(program, tasks, method.kernels, rows_per_turn=method.rows_per_turn)
+    choices = _choices(program, tasks, method)
     caps = caps_of(choices)
     low, high = 0, len(caps) - 1
     while low < high:
@@ -162,6 +163,22 @@ def _ordered(program: Program, order: Order, method: Method, allowed: int) -> _O
         else:
             low = middle + 1
     return _Ordered(order, tasks, choices, caps[low:])
+
+
+def _choices(program: Program, tasks: Sequence[Task], method: Method) -> list[list[Choice]]:
+    """For each end all groups worth having; index 0 is empty.
+
+    A group whose rings alone exceed the peak of whole steps is not among them, nor one that costs
+    more bytes and more effort than another of the same tasks.
+    """
+    costs = Costs(Lives(program, tasks), tasks, method.kernels)
+    whole = [costs.whole(end) for end in range(1, len(tasks) + 1)]
+    limit = max(choice.cost_bytes for choice in whole)
+    found: list[list[Choice]] = [[]]
+    for end, single in enumerate(whole, 1):
+        streamed = [c for rows in method.rows_per_turn for c in costs.streamed(end, rows, limit)]
+        found.append(undominated([single, *streamed]))
+    return found
 
 
 def _extra(choices: Sequence[Sequence[Choice]], cap: int) -> int:
