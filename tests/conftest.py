@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How fast a machine is decides no test.
+settings.register_profile("edgeserve", deadline=None)
+settings.load_profile("edgeserve")
 
 
 @pytest.fixture(scope="session")
