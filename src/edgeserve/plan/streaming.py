@@ -9,7 +9,7 @@ plan on every machine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
@@ -35,10 +35,6 @@ from edgeserve.program import Program, Role
 from edgeserve.stream_plan import Action, Feed, Group, Place, Span, StreamPlan, Turn
 
 _COUNTER_BYTES = 2
-_SHARES = 256
-_MORE = (0, 1, 2, 4, 8, 16, 32)
-_SHIFTS = 32
-_DRAFT_NODES = 6_000
 
 
 class Objective(Enum):
@@ -54,6 +50,16 @@ class Objective(Enum):
 
 
 EXTRA_PERCENT = {Objective.SIZE: 25, Objective.BALANCED: 3, Objective.SPEED: 0}
+
+_SHARES = 256
+_MORE = (0, 1, 2, 4, 8, 16, 32)
+_SHIFTS = 32
+_WORTH_TRYING = 64
+_ESTIMATE = 16
+_FINALISTS = 3
+_LESS = (1, EXTRA_PERCENT[Objective.BALANCED])
+_PERCENTS = (0, 1, 2, 3, 5, 8, 12, 18, 25, 50, 1_000)
+_DRAFT_NODES = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +101,23 @@ def plan_stream(program: Program, method: Method = _BALANCED) -> StreamPlan:
     _check_feeds(program, method.feeds)
     if not program.steps:
         return _draft(program, (), (), (), method).finished(program, method)
-    allowed = _allowed(program, method)
     orders = orders_of(program) if method.search_orders else orders_of(program)[:1]
-    prepared = [_ordered(program, order, method, allowed) for order in orders]
-    least = min(ordered.caps[0] for ordered in prepared)
+    prepared = [_ordered(program, order, method) for order in orders]
     drafts: list[_Draft] = []
-    for ordered in prepared:
-        if ordered.caps[0] <= least + least // 64:
-            drafts += _drafts(program, ordered, method, allowed, drafts)
-    best = min(drafts, key=lambda d: d.rank(allowed))
-    return best.finished(program, method)
+    best: list[_Draft] = []
+    for allowed in _budgets(program, method):
+        caps = [_caps_within(ordered, allowed) for ordered in prepared]
+        least = min(cap[0] for cap in caps)
+        before = len(drafts)
+        for ordered, cap in zip(prepared, caps, strict=True):
+            if cap[0] <= least + least // _WORTH_TRYING:
+                drafts += _drafts(program, ordered, cap, method, allowed, drafts)
+        best += sorted(drafts[before:], key=lambda draft: draft.rank(method))[:_FINALISTS]
+        if _fills(method) and any(draft.rank(method)[0] == 0 for draft in best):
+            break
+    finished = [draft.improved(method.node_budget // _FINALISTS) for draft in best]
+    winner = min(finished, key=lambda draft: draft.rank(method))
+    return winner.improved(method.node_budget).finished(program, method)
 
 
 def plan_groups(
@@ -130,7 +143,8 @@ def plan_groups(
         choices.append(Choice(first, end, rows, 0, effort))
     if end != len(tasks) or any(c.rows is None and c.end - c.first > 1 for c in choices):
         raise ValueError(f"{list(groups)} are no groups of {len(tasks)} tasks")
-    return _draft(program, order, tasks, tuple(choices), method).finished(program, method)
+    draft = _draft(program, order, tasks, tuple(choices), method)
+    return draft.improved(method.node_budget).finished(program, method)
 
 
 def _check_feeds(program: Program, feeds: Sequence[int]) -> None:
@@ -141,28 +155,39 @@ def _check_feeds(program: Program, feeds: Sequence[int]) -> None:
             raise ValueError(f"input {program.inputs[port].name!r} cannot be fed by rows")
 
 
-def _allowed(program: Program, method: Method) -> int:
-    """Extra instructions that the objective allows."""
+def _budgets(program: Program, method: Method) -> list[int]:
+    """Extra instructions to try: what the objective allows, and less where that may do as well."""
     kernels = method.kernels
     total = sum(kernels.instructions(step, step.output.h, step.output.h) for step in program.steps)
-    if method.objective is Objective.SPEED and method.capacity_bytes is not None:
-        return total * 1_000
-    percent = method.extra_percent
-    return total * (EXTRA_PERCENT[method.objective] if percent is None else percent) // 100
+    if method.extra_percent is not None:
+        return [total * method.extra_percent // 100]
+    most = EXTRA_PERCENT[method.objective]
+    percents = _PERCENTS if _fills(method) else (*(p for p in _LESS if p < most), most)
+    return [total * percent // 100 for percent in percents]
 
 
-def _ordered(program: Program, order: Order, method: Method, allowed: int) -> _Ordered:
+def _fills(method: Method) -> bool:
+    """Whether the plan may be as large as the capacity."""
+    return method.objective is Objective.SPEED and method.capacity_bytes is not None
+
+
+def _ordered(program: Program, order: Order, method: Method) -> _Ordered:
     tasks = tasks_of(program, order, method.feeds, method.kernels)
     choices = _choices(program, tasks, method)
-    caps = caps_of(choices)
+    return _Ordered(order, tasks, choices, caps_of(choices))
+
+
+def _caps_within(ordered: _Ordered, allowed: int) -> list[int]:
+    """The caps from the smallest on under which some cut takes no more than ``allowed``."""
+    caps = ordered.caps
     low, high = 0, len(caps) - 1
     while low < high:
         middle = (low + high) // 2
-        if _extra(choices, caps[middle]) <= allowed:
+        if _extra(ordered.choices, caps[middle]) <= allowed:
             high = middle
         else:
             low = middle + 1
-    return _Ordered(order, tasks, choices, caps[low:])
+    return caps[low:]
 
 
 def _choices(program: Program, tasks: Sequence[Task], method: Method) -> list[list[Choice]]:
@@ -238,17 +263,18 @@ def _extra_of(groups: Cut) -> int:
 
 
 def _drafts(
-    program: Program, ordered: _Ordered, method: Method, allowed: int, before: list[_Draft]
+    program: Program,
+    ordered: _Ordered,
+    caps: list[int],
+    method: Method,
+    allowed: int,
+    before: list[_Draft],
 ) -> Iterator[_Draft]:
     """Placed candidates of one order, from the smallest cap up, as long as they may be smaller."""
     best = min((draft.plan.arena_bytes for draft in before), default=1 << 62)
     seen: set[Cut] = set()
-    if method.objective is Objective.SPEED and method.capacity_bytes is not None:
-        caps = _speed_caps(ordered.caps, method.capacity_bytes)
-    else:
-        caps = [ordered.caps[0] + ordered.caps[0] * share // _SHARES for share in _MORE]
-    for cap in caps:
-        if cap > best:
+    for cap in [caps[0] + caps[0] * share // _SHARES for share in _MORE]:
+        if cap > best + best // _ESTIMATE:
             return
         for groups in _cuts(ordered.choices, cap, allowed):
             if groups not in seen:
@@ -256,12 +282,6 @@ def _drafts(
                 draft = _draft(program, ordered.order, ordered.tasks, groups, method)
                 best = min(best, draft.plan.arena_bytes)
                 yield draft
-
-
-def _speed_caps(caps: list[int], capacity_bytes: int) -> list[int]:
-    """The capacity and a little less, in case it is missed; the smallest cap where none fits."""
-    within = [capacity_bytes - capacity_bytes * share // _SHARES for share in _MORE]
-    return [cap for cap in within if cap >= caps[0]] or caps[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,20 +310,24 @@ class _Draft:
     def extra(self) -> int:
         return instructions_of(sum(group.effort for group in self.groups))
 
-    def rank(self, allowed: int) -> tuple[bool, int, int]:
-        return (
-            self.extra > allowed,
-            self.plan.arena_bytes,
-            sum(group.effort for group in self.groups),
-        )
+    def rank(self, method: Method) -> tuple[int, int]:
+        """Smaller is better: bytes, then effort; what a capacity to fill has room for is free."""
+        effort, arena = sum(group.effort for group in self.groups), self.plan.arena_bytes
+        if not _fills(method):
+            return arena, effort
+        assert method.capacity_bytes is not None
+        return max(0, arena - method.capacity_bytes), effort
+
+    def improved(self, node_budget: int) -> _Draft:
+        """With more nodes spent on the offsets."""
+        if self.plan.optimal or node_budget <= self.plan.nodes:
+            return self
+        plan = plan_sliding(self.buffers.sliding, node_budget=node_budget)
+        return replace(self, plan=plan) if plan.arena_bytes <= self.plan.arena_bytes else self
 
     def finished(self, program: Program, method: Method) -> StreamPlan:
-        """With the whole budget for its offsets."""
-        plan = self.plan
-        if not plan.optimal:
-            better = plan_sliding(self.buffers.sliding, node_budget=method.node_budget)
-            plan = better if better.arena_bytes <= plan.arena_bytes else plan
-        return _stream_plan(program, self, plan, method)
+        """As a plan of the program's own values and steps."""
+        return _stream_plan(program, self, method)
 
 
 def _draft(
@@ -443,8 +467,8 @@ def _slides(
     return tuple(slides)
 
 
-def _stream_plan(program: Program, draft: _Draft, plan: ArenaPlan, method: Method) -> StreamPlan:
-    tasks, buffers = draft.tasks, draft.buffers
+def _stream_plan(program: Program, draft: _Draft, method: Method) -> StreamPlan:
+    tasks, buffers, plan = draft.tasks, draft.buffers, draft.plan
     offsets = plan.offsets_bytes
     steps = len(program.steps)
     scratch: list[Span | None] = [None] * steps
