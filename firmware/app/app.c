@@ -38,7 +38,8 @@ void es_main(void) {
     if (status != ES_OK) {
         es_port_fatal(es_status_text(status));
     }
-    /* An input that is fed by rows reads as zeros until es_set_source() says where they come from. */
+    /* An input that is fed by rows reads as zeros until es_set_source() says where they come from.
+     */
     if (es_input(&model, 0) != NULL) {
         memset(es_input(&model, 0), 0, es_input_bytes(&model, 0));
     }

@@ -110,8 +110,7 @@ static uint32_t crc_of_outputs(void) {
 
 /* Start. */
 
-static void feed_rows(void *context, uint32_t index, uint32_t y0, uint32_t y1,
-                      const es_rows_t *in);
+static void feed_rows(void *context, uint32_t index, uint32_t y0, uint32_t y1, const es_rows_t *in);
 
 static uint64_t total_input_bytes(void) {
     uint64_t total = 0;

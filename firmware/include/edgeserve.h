@@ -86,8 +86,8 @@ typedef struct es_observer {
     void (*rows)(void *context, uint32_t step, const es_rows_t *out, uint32_t y0, uint32_t y1);
 } es_observer_t;
 
-/* Where the rows of inputs come from that are fed by rows: camera lines, audio frames, a buffer that
- * lies elsewhere. `rows` writes rows [y0, y1) of input `input`, each in->w * in->c elements at
+/* Where the rows of inputs come from that are fed by rows: camera lines, audio frames, a buffer
+ * that lies elsewhere. `rows` writes rows [y0, y1) of input `input`, each in->w * in->c elements at
  * es_row(in, y). During a run each row is asked for once, top to bottom. */
 typedef struct es_source {
     void *context;

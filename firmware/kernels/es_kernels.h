@@ -5,9 +5,9 @@
  * found by es_row(), so that a whole tensor and a ring buffer are the same thing. The adapter has
  * proven that all it will touch is in bounds.
  *
- * The kernels named _sum make the same output, a single row, from input rows [y0, y1) at a time: they
- * start an int32 sum for each element of it with row 0, and write it with the last row. The rows may be
- * any cut of the input's elements in order.
+ * The kernels named _sum make the same output, a single row, from input rows [y0, y1) at a time:
+ * they start an int32 sum for each element of it with row 0, and write it with the last row. The
+ * rows may be any cut of the input's elements in order.
  *
  * The records mirror src/edgeserve/kernels.py; a test compares every offset. Blobs are offsets from
  * the start of the model table. */
@@ -236,8 +236,8 @@ typedef struct es_reduce_params {
 void es_reduce(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
                uint32_t y0, uint32_t y1);
 
-/* The same where all but the innermost dimension is reduced: input element k goes into output element
- * k % (out->w * out->c). The sums of REDUCE_MAX are maxima. */
+/* The same where all but the innermost dimension is reduced: input element k goes into output
+ * element k % (out->w * out->c). The sums of REDUCE_MAX are maxima. */
 void es_reduce_sum(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
                    uint32_t *sums, uint32_t y0, uint32_t y1);
 

@@ -15,7 +15,8 @@
 typedef struct es_call {
     const es_model_t *model;
     const es_step_record_t *step;
-    uint32_t y0, y1; /* rows of this turn: of the output, for `sum` of the input; all during checks */
+    uint32_t y0,
+        y1; /* rows of this turn: of the output, for `sum` of the input; all during checks */
 } es_call_t;
 
 struct es_kernel {

@@ -55,8 +55,9 @@ int es_call_is_dense(const es_call_t *call, uint32_t index) {
     return o->depth == o->h && o->row_bytes == (uint64_t)o->w * o->c * es_dtype_bytes(o->dtype);
 }
 
-static __attribute__((noinline)) es_status_t check_operand(const es_header_t *header, const es_operand_record_t *o,
-                                 int is_output) {
+static __attribute__((noinline)) es_status_t check_operand(const es_header_t *header,
+                                                           const es_operand_record_t *o,
+                                                           int is_output) {
     const uint32_t element_bytes = es_dtype_bytes(o->dtype);
 
     if (element_bytes == 0 || o->h == 0 || o->w == 0 || o->c == 0 || o->depth == 0 ||
@@ -116,9 +117,8 @@ static es_status_t check_step(const es_model_t *model, const es_step_record_t *s
         call.y1 = out->h;
         return kernel->check(&call);
     }
-    if (step->flags != ES_STEP_ACCUMULATES || kernel->check_sum == NULL ||
-        step->input_count == 0 || out->h != 1 ||
-        (uint64_t)out->w * out->c > step->scratch_bytes / sizeof(int32_t)) {
+    if (step->flags != ES_STEP_ACCUMULATES || kernel->check_sum == NULL || step->input_count == 0 ||
+        out->h != 1 || (uint64_t)out->w * out->c > step->scratch_bytes / sizeof(int32_t)) {
         return ES_BAD_RECORD;
     }
     call.y1 = es_call_operand(&call, 0)->h;
@@ -193,9 +193,9 @@ static es_status_t check_states(const es_header_t *header) {
     return ES_OK;
 }
 
-/* No turn writes more rows than its output has memory for, or takes up more than its input has: what
- * it wrote must be there to be read, and no damaged height makes a turn last longer than its memory
- * can justify. */
+/* No turn writes more rows than its output has memory for, or takes up more than its input has:
+ * what it wrote must be there to be read, and no damaged height makes a turn last longer than its
+ * memory can justify. */
 static int is_turn(const es_header_t *header, const es_turn_record_t *turn) {
     const uint8_t *table = (const uint8_t *)header;
     const uint32_t index = turn->step & (ES_FEED_BIT - 1u);

@@ -16,7 +16,8 @@ static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
     return NULL;
 }
 
-static __attribute__((noinline)) es_rows_t rows_of(const es_model_t *model, const es_operand_record_t *record) {
+static __attribute__((noinline)) es_rows_t rows_of(const es_model_t *model,
+                                                   const es_operand_record_t *record) {
     /* Constants are read only: the cast serves operands that share one type with writable ones. */
     uint8_t *space =
         record->space == ES_SPACE_TABLE ? (uint8_t *)(uintptr_t)model->table : model->arena;
@@ -77,16 +78,15 @@ static range_t next_rows(uint16_t *done, uint32_t rows, uint32_t h) {
 
 static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     const es_header_t *header = header_of(model);
-    const es_step_record_t *step =
-        (const es_step_record_t *)(model->table + header->steps) + index;
+    const es_step_record_t *step = (const es_step_record_t *)(model->table + header->steps) + index;
     const es_kernel_t *kernel = find_kernel(model, step->kernel);
     const es_observer_t *observer = model->observer;
     const uint32_t accumulates = step->flags & ES_STEP_ACCUMULATES;
     uint16_t *counters = (uint16_t *)(void *)(model->arena + header->counters);
     es_call_t call = {.model = model, .step = step};
     const uint32_t h = es_call_operand(&call, accumulates ? 0 : step->input_count)->h;
-    const range_t range = next_rows(
-        step->counter == ES_NO_COUNTER ? NULL : &counters[step->counter], rows, h);
+    const range_t range =
+        next_rows(step->counter == ES_NO_COUNTER ? NULL : &counters[step->counter], rows, h);
 
     call.y0 = range.y0;
     call.y1 = range.y1;

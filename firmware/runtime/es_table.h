@@ -67,8 +67,8 @@ typedef struct es_step_record {
     uint16_t flags;
 } es_step_record_t;
 
-/* The step takes rows of its input into int32 sums, which lie in its scratch, and writes its output,
- * a single row, with the last of them. */
+/* The step takes rows of its input into int32 sums, which lie in its scratch, and writes its
+ * output, a single row, with the last of them. */
 #define ES_STEP_ACCUMULATES 1u
 
 /* One turn of a step: its next `rows` output rows, or input rows where it accumulates, top to
@@ -89,7 +89,8 @@ typedef struct es_port_record {
     uint8_t dtype;
     uint8_t rank;
     uint16_t reserved;
-    uint32_t rows; /* es_operand_record_t of an input that is fed by rows; 0: it is there as a whole */
+    uint32_t
+        rows; /* es_operand_record_t of an input that is fed by rows; 0: it is there as a whole */
 } es_port_record_t;
 
 typedef struct es_state_record {

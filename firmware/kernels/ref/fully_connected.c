@@ -6,7 +6,7 @@
 
 /* Sums are unsigned: they wrap, as TensorFlow Lite's do. */
 static ES_OUT_OF_LINE void dot_four(const int8_t *x, uint32_t run, const int8_t *w, uint32_t depth,
-                     uint32_t acc[4]) {
+                                    uint32_t acc[4]) {
     const int8_t *w1 = w + depth, *w2 = w1 + depth, *w3 = w2 + depth;
     uint32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
 
@@ -27,7 +27,8 @@ static ES_OUT_OF_LINE uint32_t dot(const int8_t *x, uint32_t run, const int8_t *
     return acc;
 }
 
-static ES_OUT_OF_LINE int8_t finish(const es_fully_connected_params_t *p, uint32_t acc, const es_channel_t *ch) {
+static ES_OUT_OF_LINE int8_t finish(const es_fully_connected_params_t *p, uint32_t acc,
+                                    const es_channel_t *ch) {
     const int32_t q = es_requantize_once((int32_t)acc, ch->multiplier, ch->shift);
     return (int8_t)es_clamp(es_wrapping_add(q, p->output_zero_point), p->act_min, p->act_max);
 }
