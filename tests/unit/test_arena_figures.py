@@ -64,9 +64,10 @@ def test_objectives_keep_their_promises(programs: dict[str, Program], name: str)
     program = programs[name]
     plans = {o: plan_stream(program, Method(o, FAST)) for o in Objective}
     for plan in plans.values():
-        check_stream_plan(program, plan)
+        check_stream_plan(program, plan, FAST.rows_at_once)
     size, balanced, speed = (plans[o] for o in Objective)
-    assert (size.arena_bytes, balanced.arena_bytes) <= OBJECTIVES[name]
+    assert size.arena_bytes <= OBJECTIVES[name][0]
+    assert balanced.arena_bytes <= OBJECTIVES[name][1]
     assert size.arena_bytes <= balanced.arena_bytes <= speed.arena_bytes
     assert speed.extra_instructions == 0
     assert 100 * balanced.extra_instructions <= 3 * balanced.instructions

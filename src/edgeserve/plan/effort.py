@@ -110,7 +110,9 @@ REFERENCE = KernelModel(_stated_scratch, _one_row, turn_instructions)
 """The portable kernels: what the steps themselves say, one row at a time."""
 
 FAST = KernelModel(_packing_scratch, _one_row, turn_instructions)
-"""The kernels for cores with SMLAD."""
+"""The kernels for cores with SMLAD. Whole layers overlap at the distance of one row: a kernel that
+computes two rows at once must hold back the second until nothing needs what it is written over.
+"""
 
 NO_SCRATCH = KernelModel(lambda _step: 0, _one_row, turn_instructions)
 """For comparing methods: activations alone."""
