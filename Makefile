@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test soak check fmt lock wheel clean bench bench-packing bench-sizes
+.PHONY: help setup demo test soak check fmt lock wheel clean bench bench-arena bench-packing bench-sizes
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -38,6 +38,9 @@ fmt: $(STAMP) ## format Python and C
 
 bench: $(STAMP) ## instructions, arena, flash and stack of the public models, beside the rivals'
 	$(BIN)/python -m benchmarks.models
+
+bench-arena: $(STAMP) ## the arena by each method, beside TensorFlow Lite Micro's plan
+	$(BIN)/python -m benchmarks.arena
 
 bench-packing: $(STAMP) ## MiniMalloc's instances: our packing beside their capacity
 	$(BIN)/python -m benchmarks.packing
