@@ -44,6 +44,7 @@ from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tflm import OfflinePlan, offline_plan, write_annotated
+from edgeserve.tune import tuned
 from edgeserve.verify import Verification
 from edgeserve.verify import verify as verify_device
 
@@ -110,6 +111,8 @@ def compile_bundle(
     """
     with naming(bundle.name):
         program = lower(read_model(bundle.model_bytes(), name=bundle.name))
+        if board is not None:
+            program = tuned(program, board.cpu.isa)
         problem = memory_problem(program)
         stored = stored_plan(bundle, board) if board else None
         if stored is not None and stored.exists():

@@ -1,0 +1,36 @@
+"""The kernel of each step for one core: what the host prepares beyond a portable program.
+
+Lowering gives every step the generic kernel of its operator. Here a step may get a kernel that is
+made for the core, with its weights in that kernel's reading order, where the host can prove what
+the kernel asks for. A step for which nothing better is known stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from edgeserve.program import Program, Step
+
+Choose: TypeAlias = Callable[[Program, Step], Step | None]
+"""A better form of a step, or None."""
+
+_BY_ISA: Mapping[str, Sequence[Choose]] = {}
+"""What each kernel folder of a board's list adds; the first that has an answer decides."""
+
+
+def tuned(program: Program, isa: Sequence[str]) -> Program:
+    """The program with the best kernel known for each step on a core with these kernel folders."""
+    choices = [choose for folder in isa for choose in _BY_ISA.get(folder, ())]
+    if not choices:
+        return program
+    return replace(program, steps=tuple(_chosen(program, step, choices) for step in program.steps))
+
+
+def _chosen(program: Program, step: Step, choices: Sequence[Choose]) -> Step:
+    for choose in choices:
+        better = choose(program, step)
+        if better is not None:
+            return better
+    return step
