@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from edgeserve import pipeline
-from edgeserve.arena import live_bound_bytes
 from edgeserve.measurement import per_inference
+from edgeserve.planfile import Wish
 from edgeserve.show import columns, draw
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "tests" / "golden" / "models.json"
 DEVICE = "mps2-an500"
+BALANCED = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,10 @@ def models_folder() -> Path:
     return (Path(given) if given else HERE.parents[1] / "shared" / "data") / "models"
 
 
-def measure(model: Path) -> tuple[str, Row]:
+def measure(model: Path, wish: Wish = BALANCED) -> tuple[str, Row]:
     """Builds, runs and checks one model; the compiler's first line and the row."""
     target, measurement = pipeline.bench(
-        model, DEVICE, board=None, laps=2, warmup=0, seed=0x12345678
+        model, DEVICE, board=None, laps=2, warmup=0, seed=0x12345678, wish=wish
     )
     image, memory = target.image, measurement.memory
     assert image is not None
@@ -65,7 +66,7 @@ def measure(model: Path) -> tuple[str, Row]:
         steps=len(measurement.steps),
         arena_bytes=image.arena_bytes,
         arena_high_water_bytes=memory.arena_high_water_bytes,
-        live_bound_bytes=live_bound_bytes(target.compiled.memory.problem),
+        live_bound_bytes=target.compiled.live_bound_bytes,
         code_bytes=image.code_bytes,
         model_bytes=image.model_bytes,
         ram_other_bytes=image.ram_other_bytes,

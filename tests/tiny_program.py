@@ -48,7 +48,7 @@ def tiny_memory(program: Program) -> StreamPlan:
     for buffer in problem.problem.buffers:
         offsets.append(end)
         end += buffer.size_bytes
-    return problem.solved(ArenaPlan(tuple(offsets), end, 32, False, 0)).whole_plan(program)
+    return problem.placed(ArenaPlan(tuple(offsets), end, 32, False, 0))
 
 
 def tiny_steps(values: Sequence[int]) -> list[list[int]]:

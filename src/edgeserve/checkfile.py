@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeserve.fit import Budget, Reserve
+from edgeserve.plan.streaming import Objective
+from edgeserve.planfile import Wish
 from edgeserve.strict_toml import TomlTable, read_toml
 
 DEFAULT_NAME = "edgeserve.toml"
@@ -21,12 +23,16 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model to check: a bundle or a ``.tflite``. ``label`` is the path as the user wrote it."""
+    """A model to check: a bundle or a ``.tflite``. ``label`` is the path as the user wrote it.
+
+    Without a ``wish`` the bundle's own plan, or a balanced one, is checked.
+    """
 
     path: Path
     label: str
     boards: tuple[str, ...]
     budget: Budget
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,17 @@ def _model(table: TomlTable, folder: Path, default_boards: tuple[str, ...]) -> M
         budget=Budget(
             table.optional_number("max_arena_bytes"), table.optional_number("max_flash_bytes")
         ),
+        wish=_wish(table),
     )
     table.finish()
     return entry
+
+
+def _wish(table: TomlTable) -> Wish | None:
+    objective, by_rows = table.optional_text("objective"), table.optional_flag("by_rows")
+    if objective is None and by_rows is None:
+        return None
+    chosen = Objective.BALANCED
+    if objective is not None:
+        chosen = table.parse_choice("objective", Objective, objective)
+    return Wish(chosen, bool(by_rows))

@@ -25,7 +25,7 @@ from edgeserve.errors import ConfigError, EdgeserveError
 if TYPE_CHECKING:
     from edgeserve.fit import Fit
     from edgeserve.pipeline import Progress
-    from edgeserve.plan.streaming import Objective
+    from edgeserve.planfile import Wish
 
 INTERRUPTED = 130
 NO_READER = 141
@@ -38,6 +38,26 @@ _format = click.option(
     default="text",
     help="json prints one document on standard output and nothing else.",
 )
+
+_objective = click.option(
+    "--objective",
+    type=click.Choice(["size", "balanced", "speed"]),
+    help="size: the least arena; balanced: the least at little cost; speed: the fewest "
+    "instructions that the board has room for. [default: as the bundle was planned, or balanced]",
+)
+_by_rows = click.option(
+    "--by-rows", is_flag=True, help="The caller hands in the inputs row by row, as a camera does."
+)
+
+
+def _wish(objective: str | None, by_rows: bool) -> Wish | None:
+    """What the two options ask for; None where neither was given."""
+    from edgeserve.plan.streaming import Objective
+    from edgeserve.planfile import Wish
+
+    if objective is None and not by_rows:
+        return None
+    return Wish(Objective(objective or "balanced"), by_rows)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,6 +92,8 @@ def cli(verbose: bool) -> None:
     show_default=True,
     help="What pixel values 0..255 become, for a folder of images.",
 )
+@_objective
+@_by_rows
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option(
     "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
@@ -83,6 +105,8 @@ def convert(
     output: Path | None,
     calibration: Path | None,
     image_range: tuple[float, float],
+    objective: str | None,
+    by_rows: bool,
     force: bool,
     trust_source: bool,
     output_format: str,
@@ -99,6 +123,7 @@ def convert(
             image_range=image_range,
             force=force,
             trust_source=trust_source,
+            wish=_wish(objective, by_rows),
             progress=progress,
         )
     if output_format == "json":
@@ -127,6 +152,8 @@ def convert(
     type=click.Path(path_type=Path),
     help="The list of models to check [default: ./edgeserve.toml].",
 )
+@_objective
+@_by_rows
 @click.option("--reserve-ram", type=click.IntRange(0), default=0, help="Bytes of RAM kept free.")
 @click.option(
     "--reserve-flash", type=click.IntRange(0), default=0, help="Bytes of flash kept free."
@@ -156,6 +183,8 @@ def check(
     boards: Sequence[str],
     all_boards: bool,
     config: Path | None,
+    objective: str | None,
+    by_rows: bool,
     reserve_ram: int,
     reserve_flash: int,
     max_arena: int | None,
@@ -175,10 +204,12 @@ def check(
     from edgeserve.fit import Budget, Reserve
 
     limits = (reserve_ram, reserve_flash, max_arena, max_flash, arena_growth, flash_growth)
+    wish = _wish(objective, by_rows)
     if not models:
-        if boards or all_boards or any(limits):
+        if boards or all_boards or any(limits) or wish:
             raise click.UsageError(
-                "name a MODEL; edgeserve.toml has boards, reserves and limits of its own"
+                "name a MODEL; edgeserve.toml has boards, objectives, reserves and limits of its "
+                "own"
             )
         path = config or Path(DEFAULT_NAME)
         if not path.exists():
@@ -195,6 +226,7 @@ def check(
         budget = Budget(max_arena, max_flash)
         fits = pipeline.check(
             [ModelEntry(model, str(model), names, budget) for model in models],
+            wish=wish,
             reserve=Reserve(reserve_ram, reserve_flash),
             baseline=baseline,
             growth=Growth(arena_growth, flash_growth),
@@ -227,23 +259,11 @@ _partition = click.option(
 )
 
 
-_objective = click.option(
-    "--objective",
-    type=click.Choice(["size", "balanced", "speed"]),
-    help="Let steps take turns of rows: the least arena, the least at little cost, or whole layers "
-    "that overlap. Without it tensors are whole.",
-)
-
-
-def _chosen(objective: str | None) -> Objective | None:
-    from edgeserve.plan.streaming import Objective
-
-    return None if objective is None else Objective(objective)
-
-
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
+@_objective
+@_by_rows
 @click.option(
     "--tflm",
     type=click.Path(path_type=Path),
@@ -267,29 +287,23 @@ def _chosen(objective: str | None) -> Objective | None:
 def plan(
     model: Path,
     board: str,
+    objective: str | None,
+    by_rows: bool,
     tflm: Path | None,
     share: tuple[Path, ...],
     sources: Path | None,
     output_format: str,
 ) -> int:
     """Plan a model's arena and show who is alive where it is fullest."""
-    from edgeserve import __version__ as planner
     from edgeserve import pipeline
-    from edgeserve.planfile import plan_record
     from edgeserve.strict_json import to_json
 
     if sources and not share:
         raise click.UsageError("--sources goes with --share")
     where = pipeline.board_of_target(board)
-    shared = pipeline.share((model, *share), sources) if share else None
-    compiled = pipeline.plan(model, where)
-    record = plan_record(
-        compiled.program,
-        compiled.memory,
-        model_sha256=compiled.bundle.facts.model_sha256,
-        board=where.id,
-        planner=planner,
-    )
+    shared = pipeline.share((model, *share), where, sources) if share else None
+    compiled = pipeline.plan(model, where, _wish(objective, by_rows))
+    record = compiled.record()
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     if output_format == "json":
         also = {"tflm": show.tflm_json(tflm, offline)} if tflm and offline else {}
@@ -307,12 +321,13 @@ def plan(
 
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @_format
-def inspect(model: Path, output_format: str) -> int:
+def inspect(model: Path, board: str, output_format: str) -> int:
     """Show what the device will do: steps, kernels, shapes, MACs, what was folded away."""
     from edgeserve import pipeline
 
-    compiled = pipeline.compile_bundle(pipeline.open_model(model))
+    compiled = pipeline.inspect(model, pipeline.board_of_target(board))
     if output_format == "json":
         show.print_json(show.program_json(compiled))
     else:
@@ -325,9 +340,15 @@ def inspect(model: Path, output_format: str) -> int:
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @_partition
 @_objective
+@_by_rows
 @_format
 def build(
-    model: Path, board: str, partition: bool, objective: str | None, output_format: str
+    model: Path,
+    board: str,
+    partition: bool,
+    objective: str | None,
+    by_rows: bool,
+    output_format: str,
 ) -> int:
     """Write the firmware project of a model for a board, and build its bench image."""
     from edgeserve import pipeline
@@ -338,7 +359,7 @@ def build(
             pipeline.open_model(model),
             pipeline.board_of_target(board),
             partition=partition,
-            objective=_chosen(objective),
+            wish=_wish(objective, by_rows),
             progress=progress,
         )
     if output_format == "json":
@@ -381,6 +402,7 @@ def build(
 )
 @_partition
 @_objective
+@_by_rows
 @_format
 def bench(
     model: Path,
@@ -392,6 +414,7 @@ def bench(
     seed: int,
     partition: bool,
     objective: str | None,
+    by_rows: bool,
     output_format: str,
 ) -> int:
     """Measure a model on a device: per inference and per step, memory and flash.
@@ -410,7 +433,7 @@ def bench(
             warmup=warmup,
             seed=seed,
             partition=partition,
-            objective=_chosen(objective),
+            wish=_wish(objective, by_rows),
             progress=progress,
         )
     if output_format == "json":
@@ -427,6 +450,7 @@ def bench(
 @click.option("--inputs", type=click.IntRange(1), default=20, show_default=True)
 @_partition
 @_objective
+@_by_rows
 @_format
 def verify(
     model: Path,
@@ -435,6 +459,7 @@ def verify(
     inputs: int,
     partition: bool,
     objective: str | None,
+    by_rows: bool,
     output_format: str,
 ) -> int:
     """Hold every step on a device against the oracle, bit for bit; exit 1 when a byte differs."""
@@ -447,7 +472,7 @@ def verify(
             board=board,
             inputs=inputs,
             partition=partition,
-            objective=_chosen(objective),
+            wish=_wish(objective, by_rows),
             progress=progress,
         )
     if output_format == "json":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -98,8 +98,17 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherPlan:
+    """A plan that would make the arena smaller: how to ask for it, what it is, what it needs."""
+
+    options: str
+    told: str
+    footprint: Footprint
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
-    """The answer for one model and one board."""
+    """The answer for one model and one board. ``plan`` says how the arena came to its size."""
 
     model: str
     board: str
@@ -109,6 +118,7 @@ class Fit:
     peak_step: str
     peak_tensors: tuple[PeakTensor, ...]
     advice: tuple[str, ...]
+    plan: str = ""
 
     @property
     def fits(self) -> bool:
@@ -166,10 +176,13 @@ def check_fit(
     reserve: Reserve = Reserve(),
     budget: Budget = Budget(),
     other_boards: Sequence[Board] = (),
+    other_plans: Callable[[], Iterable[OtherPlan]] = tuple,
+    plan: str = "",
 ) -> Fit:
     """Holds a footprint against a board and a budget.
 
-    ``other_boards`` are searched for ones that would fit, as advice.
+    As advice, where it does not fit: ``other_boards`` that would do, and ``other_plans``, which are
+    asked for where the arena is too large.
     """
     regions = place(footprint, board, reserve)
     shortages = [
@@ -191,10 +204,40 @@ def check_fit(
         shortages=tuple(shortages),
         peak_step=peak_step,
         peak_tensors=peak_tensors,
-        advice=_advice(
-            footprint, regions, shortages, peak_step, peak_tensors, reserve, other_boards
+        advice=(
+            *_plan_advice(regions, shortages, board, reserve, budget, other_plans),
+            *_advice(footprint, regions, shortages, peak_step, peak_tensors, reserve, other_boards),
         ),
+        plan=plan,
     )
+
+
+def _arena_is_short(regions: Sequence[RegionUse], shortages: Sequence[Shortage]) -> bool:
+    short = {part for use in regions if use.left_bytes < 0 for part, _ in use.parts}
+    return "arena" in short or any(s.where == "arena budget" for s in shortages)
+
+
+def _plan_advice(
+    regions: Sequence[RegionUse],
+    shortages: Sequence[Shortage],
+    board: Board,
+    reserve: Reserve,
+    budget: Budget,
+    other_plans: Callable[[], Iterable[OtherPlan]],
+) -> Iterator[str]:
+    """The other plans up to the first with which the arena fits."""
+    if not _arena_is_short(regions, shortages):
+        return
+    for other in other_plans():
+        need_bytes = other.footprint.arena_bytes
+        limit_bytes = budget.arena_bytes if budget.arena_bytes is not None else need_bytes
+        fits = need_bytes <= limit_bytes and not _arena_is_short(
+            place(other.footprint, board, reserve), ()
+        )
+        verdict = "which fits" if fits else "which does not fit either"
+        yield f"{other.options} needs an arena of {need_bytes:,}, {verdict} ({other.told})"
+        if fits:
+            return
 
 
 def _advice(
@@ -210,7 +253,7 @@ def _advice(
         return ()
     advice = []
     short = {part for use in regions if use.left_bytes < 0 for part, _ in use.parts}
-    if "arena" in short or any(s.where == "arena budget" for s in shortages):
+    if _arena_is_short(regions, shortages):
         names = " and ".join(f"{t.name!r} ({t.size_bytes:,})" for t in peak_tensors[:3])
         advice.append(
             f"the arena is fullest in {peak_step!r}, where {names} are alive together: a smaller "

@@ -26,6 +26,7 @@ def fit_json(fit: Fit) -> dict[str, Any]:
         "code_bytes": footprint.code_bytes,
         "ram_other_bytes": footprint.ram_other_bytes,
         "stack_bytes": footprint.stack_bytes,
+        "plan": fit.plan,
         "peak_step": fit.peak_step,
         "peak_tensors": to_json(fit.peak_tensors),
         "source": footprint.source,

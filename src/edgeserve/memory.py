@@ -1,4 +1,4 @@
-"""The memory plan of a program: which arena bytes each value and each step's scratch gets."""
+"""The arena of a program whose tensors are whole: its buffers with their lives in steps."""
 
 from __future__ import annotations
 
@@ -11,73 +11,44 @@ from edgeserve.stream_plan import Group, Place, Span, StreamPlan, Turn
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryPlan:
-    """A solved problem with its way back to the program.
+class MemoryProblem:
+    """A program's whole tensors as buffers that are to be placed.
 
-    ``buffer_of_value`` and ``buffer_of_scratch`` map to indices of ``problem.buffers``.
+    ``buffer_of_value`` and ``buffer_of_scratch`` map its values and steps to indices of
+    ``problem.buffers``; None where none is needed.
     """
 
+    program: Program
     problem: Problem
-    plan: ArenaPlan
     buffer_of_value: tuple[int | None, ...]
     buffer_of_scratch: tuple[int | None, ...]
 
-    @property
-    def arena_bytes(self) -> int:
-        return self.plan.arena_bytes
-
-    def value_offset(self, value: int) -> int:
-        """Arena offset of a writable value."""
-        buffer = self.buffer_of_value[value]
-        if buffer is None:
-            raise ValueError(f"value {value} is a constant")
-        return self.plan.offsets_bytes[buffer]
-
-    def whole_plan(self, program: Program) -> StreamPlan:
-        """The plan of whole tensors: each step of the program computes all its rows in one turn."""
-        places: list[Place | None] = []
-        for value, buffer in zip(program.values, self.buffer_of_value, strict=True):
-            offset = None if buffer is None else self.plan.offsets_bytes[buffer]
-            places.append(None if offset is None else Place(offset, value.size_bytes, 1, 1))
-        steps = program.steps
+    def placed(self, plan: ArenaPlan) -> StreamPlan:
+        """The plan of whole tensors: each step computes all its rows in one turn."""
+        offsets = plan.offsets_bytes
+        steps = self.program.steps
         return StreamPlan(
             order=tuple(step.index for step in steps),
             groups=tuple(Group((step.index,), (), None) for step in steps),
             turns=tuple(Turn(step.index, step.output.h) for step in steps),
-            places=tuple(places),
+            places=tuple(
+                None if buffer is None else Place(offsets[buffer], value.size_bytes, 1, 1)
+                for value, buffer in zip(self.program.values, self.buffer_of_value, strict=True)
+            ),
             scratch=tuple(
-                Span(self.scratch_offset(step.index), step.scratch_bytes)
-                if step.scratch_bytes
-                else None
-                for step in steps
+                None if buffer is None else Span(offsets[buffer], step.scratch_bytes)
+                for step, buffer in zip(steps, self.buffer_of_scratch, strict=True)
             ),
             accumulators=(None,) * len(steps),
             counters=(None,) * len(steps),
             counters_span=Span(0, 0),
-            arena_bytes=self.plan.arena_bytes,
-            lower_bound_bytes=self.plan.lower_bound_bytes,
-            exhausted=self.plan.exhausted,
+            arena_bytes=plan.arena_bytes,
+            lower_bound_bytes=plan.lower_bound_bytes,
+            exhausted=plan.exhausted,
             instructions=0,
             extra_instructions=0,
-            nodes=self.plan.nodes,
+            nodes=plan.nodes,
         )
-
-    def scratch_offset(self, step: int) -> int:
-        """Arena offset of a step's scratch; 0 where it needs none."""
-        buffer = self.buffer_of_scratch[step]
-        return 0 if buffer is None else self.plan.offsets_bytes[buffer]
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryProblem:
-    """A program's buffers before they are placed."""
-
-    problem: Problem
-    buffer_of_value: tuple[int | None, ...]
-    buffer_of_scratch: tuple[int | None, ...]
-
-    def solved(self, plan: ArenaPlan) -> MemoryPlan:
-        return MemoryPlan(self.problem, plan, self.buffer_of_value, self.buffer_of_scratch)
 
 
 def memory_problem(program: Program) -> MemoryProblem:
@@ -118,4 +89,6 @@ def shared_problems(programs: Sequence[Program]) -> tuple[MemoryProblem, ...]:
             buffers.append(Buffer(f"scratch of {step.label}", at, at + 1, size_bytes))
         maps.append((tuple(of_value), tuple(of_scratch)))
     problem = Problem(tuple(buffers))
-    return tuple(MemoryProblem(problem, *one) for one in maps)
+    return tuple(
+        MemoryProblem(program, problem, *one) for program, one in zip(programs, maps, strict=True)
+    )

@@ -6,11 +6,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from edgeserve import __version__
-from edgeserve.arena import live_bound_bytes
+from edgeserve.arena_map import peak
 from edgeserve.baseline import against_baseline, read_baseline
 from edgeserve.bench import Candidate
 from edgeserve.bench import bench as bench_device
@@ -19,32 +18,38 @@ from edgeserve.build import build as build_image
 from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
+from edgeserve.compilation import (
+    Compiled,
+    compile_bundle,
+    footprint_of,
+    naming,
+    plan_for,
+    program_for,
+    told,
+    write_plan,
+)
 from edgeserve.convert.conversion import convert_source
 from edgeserve.device.link import Link
 from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
 from edgeserve.device.serial import open_serial
 from edgeserve.device.start import start_image
-from edgeserve.errors import ConfigError, ModelError
+from edgeserve.errors import ConfigError
 from edgeserve.firmware import write_firmware
-from edgeserve.fit import Budget, Fit, Footprint, Reserve, check_fit
+from edgeserve.fit import Budget, Fit, Footprint, OtherPlan, PeakTensor, Reserve, check_fit
 from edgeserve.folder_swap import write_new_folder
 from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
-from edgeserve.memory import MemoryPlan, memory_problem, shared_problems
-from edgeserve.plan import plan_arena
-from edgeserve.plan.streaming import Method, Objective, plan_stream
-from edgeserve.planfile import PLAN_FILE, peak_of, plan_record, read_plan
-from edgeserve.program import Program
-from edgeserve.sizes import code_size
+from edgeserve.memory import shared_problems
+from edgeserve.plan import plan_arena, whole_plan
+from edgeserve.plan.streaming import Objective, feedable
+from edgeserve.planfile import Wish, options
 from edgeserve.stimulus import Stimulus, random_stimuli, sample_stimuli, xorshift_stimulus
 from edgeserve.stream_plan import StreamPlan
-from edgeserve.strict_json import dump_json
-from edgeserve.table import ModelTable, write_table
+from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tflm import OfflinePlan, offline_plan, write_annotated
-from edgeserve.tune import tuned
 from edgeserve.verify import Verification
 from edgeserve.verify import verify as verify_device
 
@@ -53,20 +58,6 @@ Progress = Callable[[float | None, str], None]
 
 TARGETS = {"cortex-m7": "mps2-an500", "esp32": "esp32dev"}
 """Names of families that `--target` takes beside the boards' own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A model with everything that the host decides about it.
-
-    ``memory`` plans whole tensors; ``plan`` is what the table holds: the same, or turns of rows.
-    """
-
-    bundle: Bundle
-    program: Program
-    memory: MemoryPlan
-    plan: StreamPlan
-    table: ModelTable
 
 
 def silent(share: float | None, message: str) -> None:
@@ -83,80 +74,22 @@ def board_of_target(target: str) -> Board:
     return load_board(TARGETS.get(target, target))
 
 
-@contextmanager
-def naming(what: object) -> Iterator[None]:
-    """Tells which file an error about a model is from."""
-    try:
-        yield
-    except ModelError as error:
-        if str(what) not in error.what:
-            error.what = f"{what}: {error.what}"
-        raise
-
-
 def open_model(path: Path) -> Bundle:
     """The bundle at ``path``, or that of the ``.tflite`` there; see ``open_bundle``."""
     with naming(path):
         return open_bundle(path)
 
 
-def compile_bundle(
-    bundle: Bundle, board: Board | None = None, objective: Objective | None = None
-) -> Compiled:
-    """Reads, lowers and plans a bundle's model; a stored plan of the board is proven and used.
-
-    Without an ``objective`` tensors are whole, with one steps may take turns of rows. Raises
-    ModelError for a model that cannot be read or run, ConfigError for a stored plan that is not
-    right.
-    """
-    with naming(bundle.name):
-        program = lower(read_model(bundle.model_bytes(), name=bundle.name))
-        if board is not None:
-            program = tuned(program, board.cpu.isa)
-        problem = memory_problem(program)
-        stored = stored_plan(bundle, board) if board else None
-        if stored is not None and stored.exists():
-            memory = read_plan(stored, problem, model_sha256=bundle.facts.model_sha256)
-        else:
-            memory = problem.solved(plan_arena(problem.problem))
-        chosen = memory.whole_plan(program)
-        if objective is not None:
-            chosen = plan_stream(program, Method(objective=objective))
-            program = replace(program, notes=(*program.notes, _told(objective, chosen)))
-        return Compiled(bundle, program, memory, chosen, write_table(program, chosen))
-
-
-def _told(objective: Objective, plan: StreamPlan) -> str:
-    return (
-        f"planned for {objective.value}: {plan.streamed_steps} of {len(plan.order)} steps take "
-        f"turns of rows; {plan.extra_instructions:,} instructions more than whole layers (estimate)"
-    )
-
-
 def objectives(compiled: Compiled) -> tuple[tuple[Objective, StreamPlan], ...]:
-    """What each objective would make of a model."""
-    return tuple((one, plan_stream(compiled.program, Method(objective=one))) for one in Objective)
+    """What each objective makes of a model on its board."""
+    return tuple((wish.objective, plan) for wish, plan in _plans(compiled, compiled.wish.by_rows))
 
 
-def stored_plan(bundle: Bundle, board: Board) -> Path:
-    """Where a bundle keeps its plan for a board, if it has one."""
-    return bundle.board_dir(board.id) / PLAN_FILE
-
-
-def write_plan(compiled: Compiled, board: Board, bundle_path: Path) -> None:
-    """Writes ``boards/<id>/plan.json`` below ``bundle_path``."""
-    record = plan_record(
-        compiled.program,
-        compiled.memory,
-        model_sha256=compiled.bundle.facts.model_sha256,
-        board=board.id,
-        planner=__version__,
-    )
-    folder = bundle_path / "boards" / board.id
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{PLAN_FILE}.new"
-    temporary.write_text(dump_json(record))
-    temporary.replace(folder / PLAN_FILE)
+def _plans(compiled: Compiled, by_rows: bool) -> Iterator[tuple[Wish, StreamPlan]]:
+    for objective in Objective:
+        wish = Wish(objective, by_rows)
+        known = wish == compiled.wish
+        yield wish, compiled.plan if known else plan_for(compiled.program, compiled.board, wish)
 
 
 def convert(
@@ -168,6 +101,7 @@ def convert(
     force: bool = False,
     trust_source: bool = False,
     image_range: tuple[float, float] = (0.0, 1.0),
+    wish: Wish | None = None,
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
     """Makes a bundle of a model and says at once whether it fits the target.
@@ -195,52 +129,64 @@ def convert(
     with naming(source):
         lower(converted.graph)
     bundle = write_bundle(destination, converted.contents(), force=force)
-    compiled = compile_bundle(bundle)
+    compiled = compile_bundle(bundle, board, wish)
     with bundle_lock(bundle.path):
-        write_plan(compiled, board, bundle.path)
-    return compiled, fit(compiled, board)
+        write_plan(compiled, bundle.path)
+    return compiled, fit(compiled)
 
 
-def footprint(compiled: Compiled, board: Board) -> Footprint:
-    """What a model asks of a board, by the table of measured sizes."""
-    code = code_size(board.cpu.core, (step.kernel for step in compiled.program.steps))
-    return Footprint(
-        arena_bytes=compiled.memory.arena_bytes,
-        live_bound_bytes=live_bound_bytes(compiled.memory.problem),
-        model_bytes=len(compiled.table.data) + code.kernel_list_bytes,
-        code_bytes=code.code_bytes,
-        ram_other_bytes=code.ram_other_bytes,
-        stack_bytes=code.stack_bytes,
-        source=code.source,
+def footprint(compiled: Compiled, plan: StreamPlan | None = None) -> Footprint:
+    """What a model asks of its board, by its own or by another plan."""
+    return footprint_of(
+        compiled.program,
+        compiled.board,
+        arena_bytes=(plan or compiled.plan).arena_bytes,
+        table_bytes=len(compiled.table.data),
+        live_bytes=compiled.live_bound_bytes,
     )
 
 
 def fit(
     compiled: Compiled,
-    board: Board,
     *,
     reserve: Reserve | None = None,
     budget: Budget | None = None,
     model: str | None = None,
 ) -> Fit:
-    """Whether a compiled model fits a board."""
-    peak_step, peak_tensors = peak_of(compiled.program, compiled.memory)
-    others = [load_board(other) for other in board_ids() if other != board.id]
+    """Whether a compiled model fits its board; where the arena does not, which plan would."""
+    fullest = peak(compiled.program, compiled.plan)
+    others = [load_board(other) for other in board_ids() if other != compiled.board.id]
     return check_fit(
         model=model or compiled.bundle.name,
-        footprint=footprint(compiled, board),
-        board=board,
-        peak_step=peak_step,
-        peak_tensors=peak_tensors,
+        footprint=footprint(compiled),
+        board=compiled.board,
+        peak_step=fullest.step,
+        peak_tensors=tuple(PeakTensor(r.name, r.size_bytes) for r in fullest.residents),
         reserve=reserve or Reserve(),
         budget=budget or Budget(),
         other_boards=[other for other in others if other.kind is Kind.PHYSICAL],
+        other_plans=lambda: _smaller_plans(compiled),
+        plan=told(compiled.wish, compiled.plan),
     )
+
+
+def _smaller_plans(compiled: Compiled) -> Iterator[OtherPlan]:
+    """What would make the arena smaller, the least effort first."""
+    by_rows = {compiled.wish.by_rows, bool(feedable(compiled.program))}
+    best = compiled.plan.arena_bytes
+    for rows in sorted(by_rows):
+        for objective in (Objective.BALANCED, Objective.SIZE):
+            wish = Wish(objective, rows)
+            plan = plan_for(compiled.program, compiled.board, wish)
+            if plan.arena_bytes < best:
+                best = plan.arena_bytes
+                yield OtherPlan(options(wish), told(wish, plan), footprint(compiled, plan))
 
 
 def check(
     models: Sequence[ModelEntry],
     *,
+    wish: Wish | None = None,
     reserve: Reserve,
     baseline: Path | None,
     growth: Growth,
@@ -251,15 +197,11 @@ def check(
     names = Counter(bundle.name for bundle in bundles)
     fits = []
     for entry, bundle in zip(models, bundles, strict=True):
-        boards = _boards(entry.boards)
-        # Without a stored plan a model is planned alike for every board.
-        planned = [board for board in boards if stored_plan(bundle, board).exists()]
-        fresh = compile_bundle(bundle) if len(planned) < len(boards) else None
-        for board in boards:
-            compiled = fresh if fresh and board not in planned else compile_bundle(bundle, board)
-            # Two models of one name are told apart by the paths that the user wrote.
-            label = bundle.name if names[bundle.name] == 1 else entry.label
-            fits.append(fit(compiled, board, reserve=reserve, budget=entry.budget, model=label))
+        # Two models of one name are told apart by the paths that the user wrote.
+        label = bundle.name if names[bundle.name] == 1 else entry.label
+        for board in _boards(entry.boards):
+            compiled = compile_bundle(bundle, board, wish or entry.wish)
+            fits.append(fit(compiled, reserve=reserve, budget=entry.budget, model=label))
     return against_baseline(fits, earlier, growth) if earlier is not None else tuple(fits)
 
 
@@ -285,13 +227,18 @@ def check_checkfile(checkfile: Checkfile, baseline: Path | None = None) -> tuple
     )
 
 
-def plan(path: Path, board: Board) -> Compiled:
+def plan(path: Path, board: Board, wish: Wish | None = None) -> Compiled:
     """Plans a model for a board and keeps the plan in its bundle."""
     bundle = open_model(path)
     with bundle_lock(bundle.path):
-        compiled = compile_bundle(bundle)
-        write_plan(compiled, board, bundle.path)
+        compiled = compile_bundle(bundle, board, wish)
+        write_plan(compiled, bundle.path)
     return compiled
+
+
+def inspect(path: Path, board: Board) -> Compiled:
+    """Compiles a model for a board; writes nothing."""
+    return compile_bundle(open_model(path), board)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,31 +251,30 @@ class Shared:
     sources: tuple[Path, ...]
 
 
-def share(paths: Sequence[Path], destination: Path | None) -> Shared:
+def share(paths: Sequence[Path], board: Board, destination: Path | None) -> Shared:
     """Plans several models into one arena, state of each kept apart from all the others.
 
     ``destination`` is the folder that gets their C sources, whose tables all ask for that one
     arena. Raises ConfigError for models with one and the same name, or a folder that exists.
     """
-    compiled = [compile_bundle(open_model(path)) for path in paths]
-    symbols = [one.bundle.identifier for one in compiled]
+    bundles = [open_model(path) for path in paths]
+    symbols = [bundle.identifier for bundle in bundles]
     for symbol in symbols:
         if symbols.count(symbol) > 1:
             raise ConfigError(
                 f"two of the models are both called {symbol!r}",
                 hint="convert one again with another name (-o out/NAME)",
             )
-    problems = shared_problems([one.program for one in compiled])
+    programs = [program_for(bundle, board) for bundle in bundles]
+    problems = shared_problems(programs)
     joint = plan_arena(problems[0].problem)
     written: tuple[Path, ...] = ()
     if destination is not None:
         files = {
             source.name: source.text
-            for one, problem, symbol in zip(compiled, problems, symbols, strict=True)
+            for program, problem, symbol in zip(programs, problems, symbols, strict=True)
             for source in generate_sources(
-                write_table(one.program, problem.solved(joint).whole_plan(one.program)),
-                one.program,
-                symbol=symbol,
+                write_table(program, problem.placed(joint)), program, symbol=symbol
             )
             if source.name != MODEL_HEADER
         }
@@ -336,7 +282,10 @@ def share(paths: Sequence[Path], destination: Path | None) -> Shared:
     return Shared(
         arena_bytes=joint.arena_bytes,
         lower_bound_bytes=joint.lower_bound_bytes,
-        alone=tuple((one.bundle.name, one.memory.arena_bytes) for one in compiled),
+        alone=tuple(
+            (bundle.name, whole_plan(program).arena_bytes)
+            for bundle, program in zip(bundles, programs, strict=True)
+        ),
         sources=written,
     )
 
@@ -362,7 +311,7 @@ def build(
     board: Board,
     *,
     partition: bool = False,
-    objective: Objective | None = None,
+    wish: Wish | None = None,
     progress: Progress = silent,
 ) -> tuple[Compiled, Image]:
     """Writes a bundle's firmware project for a board and builds its bench image.
@@ -371,8 +320,8 @@ def build(
     ToolFailed for the compiler.
     """
     with bundle_lock(bundle.path):
-        compiled = compile_bundle(bundle, board, objective)
-        write_plan(compiled, board, bundle.path)
+        compiled = compile_bundle(bundle, board, wish)
+        write_plan(compiled, bundle.path)
         folder = bundle.board_dir(board.id) / "firmware"
         write_firmware(
             folder,
@@ -391,9 +340,12 @@ class OpenDevice:
     """A device that is ready, with the model that it holds. ``image`` is None behind a port."""
 
     compiled: Compiled
-    board: Board
     image: Image | None
     dut: Dut
+
+    @property
+    def board(self) -> Board:
+        return self.compiled.board
 
 
 def is_port(device: str) -> bool:
@@ -408,7 +360,7 @@ def opened(
     *,
     board: str | None,
     partition: bool = False,
-    objective: Objective | None = None,
+    wish: Wish | None = None,
     progress: Progress = silent,
 ) -> Iterator[OpenDevice]:
     """Opens a device that holds a model, building and starting what is missing.
@@ -424,19 +376,17 @@ def opened(
     kind = load_board(board) if board is not None and is_port(device) else board_of_target(device)
     bundle = open_model(path)
     if is_port(device):
-        compiled, image = compile_bundle(bundle, kind, objective), None
+        compiled, image = compile_bundle(bundle, kind, wish), None
         progress(None, f"opening {device}")
         link: Link = open_serial(device)
     else:
-        compiled, image = build(
-            bundle, kind, partition=partition, objective=objective, progress=progress
-        )
+        compiled, image = build(bundle, kind, partition=partition, wish=wish, progress=progress)
         progress(None, f"starting {kind.id}")
         link = start_image(kind, image)
     try:
         dut = Dut(link, limits_for(compiled.program, kind.cpu.clock_hz))
         dut.wait_ready()
-        yield OpenDevice(compiled, kind, image, dut)
+        yield OpenDevice(compiled, image, dut)
     finally:
         link.close()
 
@@ -450,12 +400,12 @@ def bench(
     warmup: int,
     seed: int,
     partition: bool = False,
-    objective: Objective | None = None,
+    wish: Wish | None = None,
     progress: Progress = silent,
 ) -> tuple[OpenDevice, Measurement]:
     """Measures a model on a device and adds the record to its bundle."""
     with opened(
-        path, device, board=board, partition=partition, objective=objective, progress=progress
+        path, device, board=board, partition=partition, wish=wish, progress=progress
     ) as target:
         compiled = target.compiled
         measurement = bench_device(
@@ -486,7 +436,7 @@ def verify(
     board: str | None,
     inputs: int,
     partition: bool = False,
-    objective: Objective | None = None,
+    wish: Wish | None = None,
     progress: Progress = silent,
 ) -> tuple[OpenDevice, Verification]:
     """Holds every step on a device against the oracle.
@@ -494,7 +444,7 @@ def verify(
     Half of the inputs are calibration samples where the bundle has them, the others random.
     """
     with opened(
-        path, device, board=board, partition=partition, objective=objective, progress=progress
+        path, device, board=board, partition=partition, wish=wish, progress=progress
     ) as target:
         compiled = target.compiled
         verification = verify_device(

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import shake_128
+from typing import TypeAlias
 
-from edgeserve.arena import ALIGNMENT_BYTES
+from edgeserve.arena import ALIGNMENT_BYTES, align_up
 from edgeserve.errors import PlanError
 from edgeserve.program import Operand, Program, Role, Step
 from edgeserve.rows import Reach, SameRow, reaches, rows_read
@@ -22,9 +23,12 @@ from edgeserve.stream_plan import Feed, Place, Span, StreamPlan, Turn
 _HINT = "plan again; a stored plan must belong to this very model and must not be edited"
 _COUNTER_BYTES = 2
 
+RowsAtOnce: TypeAlias = Callable[[Step], int]
+"""How many output rows the kernel of a step computes together."""
+
 
 def check_stream_plan(
-    program: Program, plan: StreamPlan, rows_at_once: Callable[[Step], int] | None = None
+    program: Program, plan: StreamPlan, rows_at_once: RowsAtOnce | None = None
 ) -> None:
     """Raise PlanError unless the plan computes what whole tensors in fresh memory would.
 
@@ -58,8 +62,16 @@ def _check_shape(program: Program, plan: StreamPlan) -> None:
         if span
     ]
     for offset, size in spans:
-        if offset < 0 or offset % ALIGNMENT_BYTES or offset + size > plan.arena_bytes:
+        if offset < 0 or size < 0 or offset % ALIGNMENT_BYTES or offset + size > plan.arena_bytes:
             raise _wrong(f"bytes [{offset}, {offset + size}) are not aligned in the arena")
+    used_bytes = align_up(max((offset + size for offset, size in spans), default=0))
+    if plan.arena_bytes != used_bytes:
+        raise _wrong(f"the arena is {plan.arena_bytes} bytes but {used_bytes} are in use")
+    if plan.arena_bytes > sum(align_up(size) for _, size in spans):
+        raise _wrong(f"an arena of {plan.arena_bytes} bytes is more than all that lies in it")
+    counters = range(plan.counters_span.size_bytes // _COUNTER_BYTES)
+    if any(counter is not None and counter not in counters for counter in plan.counters):
+        raise _wrong("a step has a counter that does not exist")
     if plan.lower_bound_bytes > plan.arena_bytes:
         raise _wrong(f"its lower bound {plan.lower_bound_bytes} exceeds its {plan.arena_bytes}")
     for value, place in zip(program.values, plan.places, strict=True):
@@ -69,6 +81,19 @@ def _check_shape(program: Program, plan: StreamPlan) -> None:
             place.h * place.row_bytes != value.size_bytes or not 1 <= place.depth <= place.h
         ):
             raise _wrong(f"value {value.name!r} of {value.size_bytes} bytes lies in {place}")
+    _check_feeds(program, plan)
+
+
+def _check_feeds(program: Program, plan: StreamPlan) -> None:
+    """Every fed input is fed all its rows."""
+    rows = {port: 0 for group in plan.groups for port in group.feeds}
+    for turn in plan.turns:
+        if isinstance(turn, Feed):
+            rows[turn.port] = rows.get(turn.port, 0) + turn.rows
+    for port, fed in rows.items():
+        place = plan.places[program.inputs[port].value]
+        if place is None or fed != place.h:
+            raise _wrong(f"input {port} is fed {fed} rows")
 
 
 # What stands for a kernel.
@@ -216,7 +241,7 @@ class _ArenaRun:
         program: Program,
         plan: StreamPlan,
         whole: _WholeRun,
-        rows_at_once: Callable[[Step], int],
+        rows_at_once: RowsAtOnce,
     ) -> None:
         self.program, self.plan, self.whole = program, plan, whole
         self.rows_at_once = rows_at_once
@@ -301,8 +326,6 @@ class _ArenaRun:
                 raise _wrong(f"step {step.index} takes several turns and has no counter")
             return 0
         at = self.plan.counters_span.offset_bytes + _COUNTER_BYTES * counter
-        if counter >= self.plan.counters_span.size_bytes // _COUNTER_BYTES:
-            raise _wrong(f"step {step.index} has counter {counter}, which does not exist")
         first = int.from_bytes(self.memory[at : at + _COUNTER_BYTES], "little")
         if first != self.done[step.index]:
             raise _wrong(f"the counter of step {step.index} was overwritten")
@@ -419,9 +442,6 @@ class _ArenaRun:
         for index, step in enumerate(self.program.steps):
             if self.done[index] == 0:
                 raise _wrong(f"step {index} ({step.label!r}) has no turn")
-        for fed, rows in self.fed_rows.items():
-            if rows != self._place(self.program.inputs[fed].value).h:
-                raise _wrong(f"input {fed} is fed {rows} rows")
         last = {step.output.value: step.index for step in self.program.steps}
         for port in self.program.outputs:
             value = port.value

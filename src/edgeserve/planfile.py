@@ -1,30 +1,92 @@
-"""``plan.json``: a board's arena map, written for people and read back for `check`."""
+"""``plan.json``: what was asked of a board's plan, and what came out.
+
+A stored plan is used again only by the planner that made it, for the same program; then it is
+proven by running it, since a file can be edited.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeserve.arena import ArenaPlan, check, live_bound_bytes, peak
+from edgeserve.arena import live_bound_bytes
+from edgeserve.arena_map import Kind, peak, residents
 from edgeserve.errors import ConfigError, PlanError
 from edgeserve.fit import PeakTensor
-from edgeserve.memory import MemoryPlan, MemoryProblem
+from edgeserve.memory import memory_problem
+from edgeserve.plan.streaming import Objective
+from edgeserve.plan_check import RowsAtOnce, check_stream_plan
 from edgeserve.program import Program
+from edgeserve.stream_plan import Action, Feed, Group, Place, Span, StreamPlan, Turn
 from edgeserve.strict_json import load_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PLAN_FILE = "plan.json"
+_HINT = "make it again: remove the file, and build or plan with this bundle"
+_ACTION = re.compile(r"(in)?(\d{1,9})x(\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedBuffer:
-    """A buffer with its place; alive in steps [first, end)."""
+class Wish:
+    """What a user asks of a plan. ``by_rows``: the caller hands in the inputs row by row."""
+
+    objective: Objective = Objective.BALANCED
+    by_rows: bool = False
+
+
+def options(wish: Wish) -> str:
+    """The wish as it is typed."""
+    return f"--objective {wish.objective.value}" + (" --by-rows" if wish.by_rows else "")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """Steps that take turns. ``turns`` in order: ``3x2`` is two rows of step 3, ``in0x1`` a row of
+    input 0 from the caller.
+    """
+
+    steps: tuple[int, ...]
+    fed_inputs: tuple[int, ...]
+    rows_per_turn: int | None
+    turns: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRecord:
+    """Where a tensor lies: ``depth`` of its ``h`` rows at a time."""
+
+    value: int
+    name: str
+    offset_bytes: int
+    row_bytes: int
+    depth: int
+    h: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A step and the bytes that it has for itself. ``counter``: the index of its row counter."""
+
+    step: int
+    name: str
+    scratch: Span | None
+    sums: Span | None
+    counter: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentRecord:
+    """What lies in the arena, alive in turns ``[first, end)``: for readers, derived from above."""
 
     name: str
+    kind: Kind
+    offset_bytes: int
+    size_bytes: int
     first: int
     end: int
-    size_bytes: int
-    offset_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,80 +96,213 @@ class PlanRecord:
     schema: int
     planner: str
     model_sha256: str
+    program_sha256: str
     board: str
+    wish: Wish
     arena_bytes: int
     live_bound_bytes: int
     lower_bound_bytes: int
+    exhausted: bool
     optimal: bool
     nodes: int
+    instructions: int
+    extra_instructions: int
+    peak_turn: int
     peak_step: str
     peak_tensors: tuple[PeakTensor, ...]
-    steps: tuple[str, ...]
-    buffers: tuple[PlacedBuffer, ...]
+    groups: tuple[GroupRecord, ...]
+    values: tuple[ValueRecord, ...]
+    steps: tuple[StepRecord, ...]
+    counters: Span
+    residents: tuple[ResidentRecord, ...]
 
 
 def plan_record(
-    program: Program, memory: MemoryPlan, *, model_sha256: str, board: str, planner: str
+    program: Program,
+    plan: StreamPlan,
+    *,
+    wish: Wish,
+    model_sha256: str,
+    board: str,
+    planner: str,
 ) -> PlanRecord:
     """The record of a finished plan."""
-    step, tensors = peak_of(program, memory)
-    placed = zip(memory.problem.buffers, memory.plan.offsets_bytes, strict=True)
+    fullest = peak(program, plan)
     return PlanRecord(
         schema=SCHEMA_VERSION,
         planner=planner,
         model_sha256=model_sha256,
+        program_sha256=program_sha256(program),
         board=board,
-        arena_bytes=memory.arena_bytes,
-        live_bound_bytes=live_bound_bytes(memory.problem),
-        lower_bound_bytes=memory.plan.lower_bound_bytes,
-        optimal=memory.plan.optimal,
-        nodes=memory.plan.nodes,
-        peak_step=step,
-        peak_tensors=tensors,
-        steps=tuple(f"{step.kernel.name} {step.label}" for step in program.steps),
-        buffers=tuple(
-            PlacedBuffer(b.name, b.first, b.end, b.size_bytes, offset) for b, offset in placed
+        wish=wish,
+        arena_bytes=plan.arena_bytes,
+        live_bound_bytes=live_bound_bytes(memory_problem(program).problem),
+        lower_bound_bytes=plan.lower_bound_bytes,
+        exhausted=plan.exhausted,
+        optimal=plan.optimal,
+        nodes=plan.nodes,
+        instructions=plan.instructions,
+        extra_instructions=plan.extra_instructions,
+        peak_turn=fullest.turn,
+        peak_step=fullest.step,
+        peak_tensors=tuple(PeakTensor(r.name, r.size_bytes) for r in fullest.residents),
+        groups=tuple(_groups(plan)),
+        values=tuple(
+            ValueRecord(v.index, v.name, p.offset_bytes, p.row_bytes, p.depth, p.h)
+            for v, p in zip(program.values, plan.places, strict=True)
+            if p is not None
+        ),
+        steps=tuple(
+            StepRecord(
+                s.index,
+                f"{s.kernel.name} {s.label}",
+                plan.scratch[s.index],
+                plan.accumulators[s.index],
+                plan.counters[s.index],
+            )
+            for s in program.steps
+        ),
+        counters=plan.counters_span,
+        residents=tuple(
+            ResidentRecord(r.name, r.kind, r.offset_bytes, r.size_bytes, r.first, r.end)
+            for r in residents(program, plan)
         ),
     )
 
 
-def peak_of(program: Program, memory: MemoryPlan) -> tuple[str, tuple[PeakTensor, ...]]:
-    """The step at which the arena is fullest, and what is alive there, largest first."""
-    index, buffers = peak(memory.problem)
-    label = program.steps[index].label if program.steps else program.name
-    alive = (memory.problem.buffers[i] for i in buffers)
-    return label, tuple(PeakTensor(b.name, b.size_bytes) for b in alive)
+def program_sha256(program: Program) -> str:
+    """Of everything that a plan depends on: steps, their kernels and operands, and the values."""
+    digest = hashlib.sha256()
+    for value in program.values:
+        digest.update(repr((value.name, value.dtype, value.elements, value.role)).encode())
+    for step in program.steps:
+        facts = (step.params, step.inputs, step.output, step.scratch_bytes)
+        digest.update(repr(facts).encode())
+    digest.update(repr((program.inputs, program.outputs)).encode())
+    return digest.hexdigest()
 
 
-def read_plan(path: Path, problem: MemoryProblem, *, model_sha256: str) -> MemoryPlan:
-    """Reads a stored plan and proves that it serves the model.
+def _groups(plan: StreamPlan) -> Iterator[GroupRecord]:
+    """Each group with its turns, which follow one another in the plan."""
+    turns = iter(plan.turns)
+    ahead = next(turns, None)
+    for group in plan.groups:
+        words = []
+        while ahead is not None and _belongs(ahead, group):
+            words.append(_word(ahead))
+            ahead = next(turns, None)
+        yield GroupRecord(group.steps, group.feeds, group.rows_per_turn, " ".join(words))
 
-    Raises ConfigError when the file is damaged, belongs to another model or breaks a lifetime.
+
+def _belongs(action: Action, group: Group) -> bool:
+    match action:
+        case Turn(step, _):
+            return step in group.steps
+        case Feed(port, _):
+            return port in group.feeds
+
+
+def _word(action: Action) -> str:
+    match action:
+        case Turn(step, rows):
+            return f"{step}x{rows}"
+        case Feed(port, rows):
+            return f"in{port}x{rows}"
+
+
+def read_record(path: Path) -> PlanRecord | None:
+    """A stored record as it stands; None for one of another schema.
+
+    Raises ConfigError when the file cannot be read or is no record.
     """
-    hint = "make it again: edgeserve plan or build with this bundle"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint=hint) from None
-    record = load_json(PlanRecord, text, where=str(path))
-    if record.schema != SCHEMA_VERSION or record.model_sha256 != model_sha256:
-        raise ConfigError(f"{path} is the plan of another model or version", hint=hint)
-    stored = [(b.name, b.first, b.end, b.size_bytes) for b in record.buffers]
-    wanted = [(b.name, b.first, b.end, b.size_bytes) for b in problem.problem.buffers]
-    if stored != wanted:
-        raise ConfigError(f"{path} plans other buffers than the model has", hint=hint)
-    plan = ArenaPlan(
-        offsets_bytes=tuple(b.offset_bytes for b in record.buffers),
+        raise ConfigError(f"{path} cannot be read: {error}", hint=_HINT) from None
+    if _schema_of(text) not in (None, SCHEMA_VERSION):
+        return None
+    try:
+        return load_json(PlanRecord, text, where=str(path))
+    except ConfigError as error:
+        raise ConfigError(error.what, hint=_HINT) from None
+
+
+def _schema_of(text: str) -> int | None:
+    found = re.search(r'"schema":\s*(\d{1,4})\b', text[:200])
+    return int(found[1]) if found else None
+
+
+def belongs(record: PlanRecord, program: Program, *, planner: str) -> bool:
+    """Whether this planner made the record for this very program."""
+    return record.planner == planner and record.program_sha256 == program_sha256(program)
+
+
+def stored_plan(
+    path: Path, record: PlanRecord, program: Program, rows_at_once: RowsAtOnce
+) -> StreamPlan:
+    """The plan of a record that belongs to the program, proven by running it.
+
+    Raises ConfigError when it was edited so that it is wrong, or tells other than it is.
+    """
+    try:
+        plan = _plan_of(record, program)
+        check_stream_plan(program, plan, rows_at_once)
+    except (PlanError, _Wrong) as error:
+        raise ConfigError(f"{path}: {error}", hint=_HINT) from None
+    told = plan_record(
+        program,
+        plan,
+        wish=record.wish,
+        model_sha256=record.model_sha256,
+        board=record.board,
+        planner=record.planner,
+    )
+    if told != record:
+        raise ConfigError(f"{path} tells other than its plan is", hint=_HINT)
+    return plan
+
+
+class _Wrong(Exception):
+    """A record that describes no plan of the program."""
+
+
+def _plan_of(record: PlanRecord, program: Program) -> StreamPlan:
+    places: list[Place | None] = [None] * len(program.values)
+    for value in record.values:
+        if value.value not in range(len(places)):
+            raise _Wrong(f"there is no value {value.value}")
+        places[value.value] = Place(value.offset_bytes, value.row_bytes, value.depth, value.h)
+    if [s.step for s in record.steps] != [s.index for s in program.steps]:
+        raise _Wrong("its steps are not those of the model")
+    ports = range(len(program.inputs))
+    if any(port not in ports for group in record.groups for port in group.fed_inputs):
+        raise _Wrong("it feeds an input that the model does not have")
+    turns = tuple(action for group in record.groups for action in _actions(group))
+    return StreamPlan(
+        order=tuple(step for group in record.groups for step in group.steps),
+        groups=tuple(Group(g.steps, g.fed_inputs, g.rows_per_turn) for g in record.groups),
+        turns=turns,
+        places=tuple(places),
+        scratch=tuple(step.scratch for step in record.steps),
+        accumulators=tuple(step.sums for step in record.steps),
+        counters=tuple(step.counter for step in record.steps),
+        counters_span=record.counters,
         arena_bytes=record.arena_bytes,
         lower_bound_bytes=record.lower_bound_bytes,
-        exhausted=record.optimal,
+        exhausted=record.exhausted,
+        instructions=record.instructions,
+        extra_instructions=record.extra_instructions,
         nodes=record.nodes,
     )
-    try:
-        check(problem.problem, plan)
-    except PlanError as error:
-        raise ConfigError(f"{path}: {error.what}", hint=hint) from None
-    bound = live_bound_bytes(problem.problem)
-    if not record.live_bound_bytes == bound <= record.lower_bound_bytes:
-        raise ConfigError(f"{path}: no plan has the bounds that it tells", hint=hint)
-    return problem.solved(plan)
+
+
+def _actions(group: GroupRecord) -> Iterator[Action]:
+    for word in group.turns.split():
+        found = _ACTION.fullmatch(word)
+        if found is None:
+            raise _Wrong(f"{word!r} is no turn")
+        index, rows = int(found[2]), int(found[3])
+        members: Sequence[int] = group.fed_inputs if found[1] else group.steps
+        if index not in members or rows == 0:
+            raise _Wrong(f"{word!r} is no turn of its group")
+        yield Feed(index, rows) if found[1] else Turn(index, rows)

@@ -16,10 +16,11 @@ SHOWN_NAME = 44
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgeserve.compilation import Compiled
     from edgeserve.device.ports import Present
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
-    from edgeserve.pipeline import Compiled, OpenDevice, Shared
+    from edgeserve.pipeline import OpenDevice, Shared
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import PlanRecord
     from edgeserve.stream_plan import StreamPlan
@@ -225,22 +226,29 @@ def print_verification(target: OpenDevice, verification: Verification) -> None:
 
 
 def print_plan(name: str, record: PlanRecord) -> None:
-    """The arena map: what is alive where it is fullest, and where everything lies."""
+    """The arena map: who takes turns, who is there where it is fullest, where everything lies."""
     verdict = "optimal" if record.optimal else f"proven bound {record.lower_bound_bytes:,}"
     say(
-        f"{name}: arena {record.arena_bytes:,} bytes, live bound "
-        f"{record.live_bound_bytes:,}, {verdict}, {record.nodes:,} nodes"
+        f"{name}: arena {record.arena_bytes:,} bytes ({record.wish.objective.value}); "
+        f"whole tensors alive at once {record.live_bound_bytes:,}; offsets {verdict}, "
+        f"{record.nodes:,} nodes"
     )
-    say(f"fullest in {short(record.peak_step)}:")
+    for group in record.groups:
+        if group.rows_per_turn is not None:
+            fed = "".join(f"input {port}, " for port in group.fed_inputs)
+            steps = ", ".join(map(str, group.steps))
+            say(f"  steps {fed}{steps} take turns of {group.rows_per_turn} rows")
+    say(f"fullest in turn {record.peak_turn}, of {short(record.peak_step)}:")
     for tensor in record.peak_tensors:
         say(f"  {tensor.size_bytes:>10,}  {tensor.name}")
-    table = columns("offset", "bytes", "steps", "tensor")
-    for buffer in sorted(record.buffers, key=lambda b: (b.first, b.offset_bytes)):
+    table = columns("offset", "bytes", "turns", "", "tensor")
+    for resident in sorted(record.residents, key=lambda r: (r.first, r.offset_bytes)):
         table.add_row(
-            f"{buffer.offset_bytes:,}",
-            f"{buffer.size_bytes:,}",
-            f"{buffer.first}..{buffer.end - 1}",
-            short(buffer.name),
+            f"{resident.offset_bytes:,}",
+            f"{resident.size_bytes:,}",
+            f"{resident.first}..{resident.end - 1}",
+            resident.kind.value,
+            short(resident.name),
         )
     draw(table)
 
@@ -294,7 +302,7 @@ def print_devices(present: Sequence[Present]) -> None:
 
 
 def print_objectives(plans: Sequence[tuple[Objective, StreamPlan]]) -> None:
-    """What the arena would be if steps took turns of rows, and what that costs."""
+    """The arena by each objective, and what it costs."""
     table = columns("--objective", "arena", "steps by rows", "extra instructions (estimate)")
     for objective, plan in plans:
         share = plan.extra_instructions / max(1, plan.instructions)

@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+MOST_FED = 8
+"""Only inputs below this index can be fed by rows: the runtime counts their rows on its stack."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

@@ -64,6 +64,12 @@ class TomlTable:
     def optional_number(self, key: str) -> int | None:
         return self.number(key) if key in self._values else None
 
+    def optional_flag(self, key: str) -> bool | None:
+        value = self._values.pop(key, None)
+        if value is not None and not isinstance(value, bool):
+            raise self.error(key, "must be true or false")
+        return value
+
     def choice(self, key: str, kind: type[_Choice]) -> _Choice:
         return self.parse_choice(key, kind, self.text(key))
 

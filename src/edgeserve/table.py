@@ -15,7 +15,7 @@ from edgeserve.errors import ModelError
 from edgeserve.graph import DType
 from edgeserve.kernels import KERNEL_SET_VERSION, Blob, blobs, encode
 from edgeserve.program import Operand, Port, Program, Role, Step
-from edgeserve.stream_plan import Action, Feed, Place, StreamPlan, Turn
+from edgeserve.stream_plan import MOST_FED, Action, Feed, Place, StreamPlan, Turn
 
 MAGIC = 0x314D5345
 FORMAT_VERSION = 1
@@ -31,8 +31,6 @@ ACCUMULATES = 1
 """Flag of a step."""
 FEED_BIT = 0x8000
 """In a turn's step: the low bits are the index of an input."""
-MOST_FED = 8
-"""Only inputs below this index can be fed by rows."""
 
 DTYPE_CODE = {
     DType.INT8: 0,

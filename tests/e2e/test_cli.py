@@ -22,9 +22,12 @@ from edgeserve import cli
 from edgeserve.board import board_ids, load_board
 from edgeserve.errors import ModelError
 from tests.e2e.bench_images import two_layers
+from tests.kernels.random_models import random_model
 from tests.tflite_builder import ModelBuilder
 
 ROOT = Path(__file__).parents[2]
+STREAMING_SEED = 18
+"""Of a random model that streams eight values and has two inputs that can come by rows."""
 COMMAND = (sys.executable, "-m", "edgeserve")
 FRAMEWORKS = ("numpy", "tensorflow", "keras", "ai_edge_litert", "rich", "edgeserve.pipeline")
 
@@ -392,7 +395,7 @@ def test_the_peak_is_named(run: Runner, model: Path) -> None:
     answer = run("check", model, "--board", "host", "--max-arena", "1")
     assert answer.code == 1
     assert "arena budget: needs 96 bytes, has 1, 95 missing" in answer.out
-    assert "'x' (48) and 'hidden' (48) are alive together" in answer.out
+    assert "'x' (48) and 'hidden' (40)" in answer.out
 
 
 def test_names_from_models_cannot_spoil_a_terminal(run: Runner, work: Path) -> None:
@@ -488,15 +491,33 @@ def test_a_stored_plan_that_somebody_touched(run: Runner, bundle: Path) -> None:
     assert run(*arguments).code == 0
     path = bundle / "boards" / "mps2-an500" / "plan.json"
     document = json.loads(path.read_text())
-    for buffer in document["buffers"]:
-        buffer["offset_bytes"] = 0
+    for value in document["values"]:
+        value["offset_bytes"] = 0
     path.write_text(json.dumps(document))
-    run(*arguments).refused(2, "plan.json", "overlaps")
+    run(*arguments).refused(2, "plan.json", "remove the file")
     path.write_text("{")
-    run(*arguments).refused(2, "plan.json")
+    run(*arguments).refused(2, "plan.json", "remove the file")
     assert run("check", bundle, "--board", "host").code == 0, "that board has no plan stored"
-    assert run("plan", bundle, "--board", "mps2-an500").code == 0, "plan makes it anew"
+    path.unlink()
+    assert run("plan", bundle, "--board", "mps2-an500").code == 0
     assert run(*arguments).code == 0
+
+
+def test_the_wish_of_a_bundle_is_kept(run: Runner, work: Path) -> None:
+    """Until another is given."""
+    (work / "model.tflite").write_bytes(random_model(STREAMING_SEED))
+    convert = ("convert", "model.tflite", "--target", "mps2-an500", "-o", "new")
+    assert run(*convert, "--objective", "size", "--by-rows").code == 0
+    wish = {"objective": "size", "by_rows": True}
+    assert run("plan", "new", "--format", "json").document["wish"] == wish
+    assert run("build", "new", "--format", "json").code == 0
+    path = work / "new" / "boards" / "mps2-an500" / "plan.json"
+    assert json.loads(path.read_text())["wish"] == wish
+    (row,) = run("check", "new", "--board", "mps2-an500", "--format", "json").document
+    assert "the inputs come row by row" in row["plan"]
+    changed = run("plan", "new", "--objective", "speed", "--format", "json").document
+    assert changed["wish"] == {"objective": "speed", "by_rows": False}
+    assert changed["arena_bytes"] > row["arena_bytes"]
 
 
 def test_convert_says_whether_it_fits(run: Runner, work: Path, model: Path) -> None:

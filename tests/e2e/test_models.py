@@ -14,6 +14,7 @@ from benchmarks.models import GOLDEN, measure
 from edgeserve import pipeline
 from edgeserve.build import compiler_version
 from edgeserve.plan.streaming import Objective
+from edgeserve.planfile import Wish, options
 from edgeserve.verify import verify
 
 MODELS = (
@@ -65,7 +66,7 @@ def test_costs_what_is_recorded(shared_data: Path, name: str) -> None:
     compiler, row = measure(model_path(shared_data, name))
     recorded = golden["models"][name]
     assert row.output_crc32 == OUTPUT_CRC32[name]
-    assert row.arena_bytes == row.live_bound_bytes
+    assert row.arena_bytes <= row.live_bound_bytes
     assert row.arena_high_water_bytes <= row.arena_bytes
     assert row.ram_other_bytes < 1024
     assert row.code_bytes < 16 * 1024
@@ -84,38 +85,53 @@ def test_portable_kernels_beat_the_rivals_reference(name: str) -> None:
     assert golden["models"][name]["instructions"] <= limit
 
 
-# Of the arena, in bytes, with the portable kernels: they need no scratch.
-STREAMED_LIMITS = {
-    "vww_96_int8": (28_400, 28_400),
-    "person_detect": (16_000, 17_900),
-    "kws_ref_model": (7_300, 11_840),
-    "pretrainedResnet_quant": (16_700, 16_700),
-    "micro_speech_quantized": (3_700, 3_700),
+# Of the arena, in bytes: size, size with the inputs by rows, balanced.
+ARENA_LIMITS = {
+    "vww_96_int8": (28_400, 15_200, 28_400),
+    "person_detect": (16_000, 16_000, 17_900),
+    "kws_ref_model": (7_300, 7_000, 11_840),
+    "pretrainedResnet_quant": (16_700, 15_600, 16_700),
+    "micro_speech_quantized": (3_700, 3_700, 3_700),
 }
+WISHES = (
+    Wish(Objective.SIZE),
+    Wish(Objective.SIZE, by_rows=True),
+    Wish(Objective.BALANCED),
+)
 
 
-@pytest.mark.parametrize("name", sorted(STREAMED_LIMITS))
-@pytest.mark.parametrize("objective", [Objective.SIZE, Objective.BALANCED])
+@pytest.mark.parametrize("name", sorted(ARENA_LIMITS))
+@pytest.mark.parametrize("wish", WISHES, ids=options)
 def test_turns_of_rows_give_the_same_bytes_in_less_memory(
-    shared_data: Path, name: str, objective: Objective
+    shared_data: Path, name: str, wish: Wish
 ) -> None:
     path = model_path(shared_data, name)
-    with pipeline.opened(path, "mps2-an500", board=None, objective=objective) as target:
+    with pipeline.opened(path, "mps2-an500", board=None, wish=wish) as target:
         compiled = target.compiled
         found = verify(
             compiled.program,
             compiled.table,
             compiled.bundle.model_bytes(),
             target.dut,
-            pipeline.stimuli(compiled, 3),
+            pipeline.stimuli(compiled, 20),
         )
         marks = target.dut.memory()
     assert found.first_difference is None
     assert found.coverage.uncovered == ()
-    size_limit, balanced_limit = STREAMED_LIMITS[name]
-    limit = size_limit if objective is Objective.SIZE else balanced_limit
     assert marks.guards_intact
+    limit = ARENA_LIMITS[name][WISHES.index(wish)]
     assert marks.arena_bytes <= compiled.plan.arena_bytes <= limit
+
+
+@pytest.mark.parametrize("name", MLPERF_TINY)
+def test_turns_of_rows_cost_no_more_than_promised(shared_data: Path, name: str) -> None:
+    """Measured, against whole layers: the planner's own figures are estimates."""
+    path = model_path(shared_data, name)
+    size, balanced, speed = (
+        measure(path, Wish(objective))[1].instructions for objective in Objective
+    )
+    assert balanced <= 1.03 * speed
+    assert size <= 1.25 * speed
 
 
 def test_a_model_in_the_flash_partition_gives_the_same_bytes(shared_data: Path) -> None:

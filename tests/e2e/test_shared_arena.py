@@ -76,8 +76,8 @@ def shared_tables(pair: tuple[Program, Program]) -> tuple[ModelTable, ModelTable
     plan = plan_arena(first.problem)
     check(first.problem, plan)
     return (
-        write_table(pair[0], first.solved(plan).whole_plan(pair[0])),
-        write_table(pair[1], second.solved(plan).whole_plan(pair[1])),
+        write_table(pair[0], first.placed(plan)),
+        write_table(pair[1], second.placed(plan)),
     )
 
 
@@ -123,7 +123,7 @@ def test_two_models_that_keep_state_share_one_arena(tmp_path: Path) -> None:
     together = answers(shared, pair, shared=True, tables=shared_tables(pair))
     problems = [memory_problem(program) for program in pair]
     tables = tuple(
-        write_table(program, problem.solved(plan_arena(problem.problem)).whole_plan(program))
+        write_table(program, problem.placed(plan_arena(problem.problem)))
         for program, problem in zip(pair, problems, strict=True)
     )
     apart = tmp_path / "apart"

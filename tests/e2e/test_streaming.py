@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve.plan.streaming import Method, Objective, plan_stream
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.program import Program
 from edgeserve.stimulus import random_stimuli
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.verify import verify
 from tests.e2e.bench_images import BenchImage, build_image
 from tests.kernels.random_models import random_model
-from tests.kernels.streamed import feeds_of, in_one_group
+from tests.kernels.streamed import in_one_group
 from tests.kernels.test_models import acceptable_to_the_oracle
 
 BOARDS = ("host", "mps2-an500")
@@ -29,7 +29,7 @@ def by_rows(program: Program) -> StreamPlan:
 
 
 def smallest(program: Program) -> StreamPlan:
-    method = Method(objective=Objective.SIZE, feeds=feeds_of(program), node_budget=2_000)
+    method = Method(objective=Objective.SIZE, feeds=feedable(program), node_budget=2_000)
     return plan_stream(program, method)
 
 
@@ -47,7 +47,7 @@ def verify_image(built: BenchImage, inputs: int) -> None:
         )
         assert found.first_difference is None
         info = dut.info()
-        assert info.fed_inputs == len(feeds_of(built.program))
+        assert info.fed_inputs == len(feedable(built.program))
         marks = dut.memory()
         assert marks.guards_intact
         assert info.arena_bytes - 16 < marks.arena_bytes <= info.arena_bytes

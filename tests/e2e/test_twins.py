@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from benchmarks import twins
 from benchmarks.twin_source import images
 from edgeserve import pipeline
-from edgeserve.arena import live_bound_bytes
 from edgeserve.bundle import quantize_samples, tensor_facts
 from edgeserve.graph import OpKind
 from edgeserve.tflite.reader import read_file, read_model
@@ -100,7 +99,7 @@ def test_a_twin_is_alive_and_runs_bit_for_bit(name: str) -> None:
     target, found = pipeline.verify(path, "mps2-an500", board=None, inputs=2)
     assert found.first_difference is None
     assert found.coverage.uncovered == ()
-    assert live_bound_bytes(target.compiled.memory.problem) <= WHOLE_TENSORS[name][0]
+    assert target.compiled.live_bound_bytes <= WHOLE_TENSORS[name][0]
 
 
 def assert_alive(model: bytes, size: int) -> None:

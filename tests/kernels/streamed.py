@@ -9,7 +9,7 @@ import numpy as np
 from edgeserve.kernels import CopyParams
 from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
-from edgeserve.plan.streaming import Method, plan_groups
+from edgeserve.plan.streaming import Method, feedable, plan_groups
 from edgeserve.program import Operand, Port, Program, Step, Value
 from edgeserve.stream_plan import StreamPlan
 from tests.tflite_builder import ModelBuilder
@@ -18,20 +18,9 @@ SUMMING = ("FULLY_CONNECTED", "AVERAGE_POOL_2D", "MEAN", "SUM", "REDUCE_MAX")
 """Operators that can take up their input row by row."""
 
 
-def feeds_of(program: Program) -> tuple[int, ...]:
-    """The inputs that can be fed by rows: those that some step reads and that are no output."""
-    outputs = {port.value for port in program.outputs}
-    read = {operand.value for step in program.steps for operand in step.inputs}
-    return tuple(
-        index
-        for index, port in enumerate(program.inputs)
-        if port.value in read and port.value not in outputs
-    )
-
-
 def in_one_group(program: Program, rows: int, *, fed: bool = True) -> StreamPlan:
     """All steps take turns of ``rows`` rows; every input that can be fed is, unless not ``fed``."""
-    method = Method(feeds=feeds_of(program) if fed else (), node_budget=400)
+    method = Method(feeds=feedable(program) if fed else (), node_budget=400)
     order = orders_of(program)[0]
     tasks = tasks_of(program, order, method.feeds, method.kernels)
     return plan_groups(program, order, [(len(tasks), rows)], method)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from edgeserve.lower import lower
-from edgeserve.plan.streaming import Method, Objective, plan_stream
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import assert_conforms
 from tests.kernels.host_runner import HostRunner
-from tests.kernels.streamed import feeds_of, in_one_group
+from tests.kernels.streamed import in_one_group
 from tests.tflite_builder import pack, unpack
 
 MODELS = [
@@ -54,7 +54,7 @@ def test_every_step_equals_the_reference_row_by_row(
     data = acceptable_to_the_oracle((shared_data / "models" / f"{name}.tflite").read_bytes())
 
     def plan(program: Program) -> StreamPlan:
-        feeds = feeds_of(program) if fed else ()
+        feeds = feedable(program) if fed else ()
         return plan_stream(program, Method(objective=objective, feeds=feeds, node_budget=2_000))
 
     assert_conforms(runner, data, runs=1, plan=plan)

@@ -8,14 +8,13 @@ import pytest
 
 from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
-from edgeserve.plan.streaming import Method, Objective, plan_groups, plan_stream
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_groups, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
 from tests.kernels.conformance import assert_conforms
 from tests.kernels.host_runner import HostRunner
 from tests.kernels.random_models import random_model
-from tests.kernels.streamed import feeds_of
 
 TESTED = 60
 SOAKED = 2_000
@@ -24,7 +23,7 @@ SOAKED = 2_000
 def random_plan(program: Program, seed: int) -> StreamPlan:
     """Two thirds in random groups, which stream where it is of no use too; the others searched."""
     random = Random(seed)
-    feeds = feeds_of(program) if random.random() < 0.6 else ()
+    feeds = feedable(program) if random.random() < 0.6 else ()
     method = Method(objective=random.choice(list(Objective)), feeds=feeds, node_budget=400)
     if not program.steps or random.random() < 1 / 3:
         return plan_stream(program, method)

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve.arena import check, live_bound_bytes
+from edgeserve.arena import live_bound_bytes
+from edgeserve.arena_map import peak
 from edgeserve.board import load_board
 from edgeserve.codegen import generate_sources
 from edgeserve.errors import EdgeserveError
-from edgeserve.fit import Footprint, check_fit
+from edgeserve.fit import Footprint, PeakTensor, check_fit
 from edgeserve.fit_formats import fit_json
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
-from edgeserve.plan import plan_arena
-from edgeserve.planfile import peak_of, plan_record
+from edgeserve.plan.streaming import Method, plan_stream
+from edgeserve.plan_check import check_stream_plan
+from edgeserve.planfile import Wish, plan_record
 from edgeserve.sizes import code_size
 from edgeserve.strict_json import dump_json
 from edgeserve.table import write_table
@@ -62,28 +64,26 @@ def outcome(data: bytes) -> EdgeserveError | None:
     board = load_board("nucleo_h743zi2")
     try:
         program = lower(read_model(data, name="damaged"))
-        problem = memory_problem(program)
-        plan = plan_arena(problem.problem)
-        memory = problem.solved(plan)
-        table = write_table(program, memory.whole_plan(program))
+        plan = plan_stream(program, Method(node_budget=2_000))
+        table = write_table(program, plan)
         record = plan_record(
             program,
-            memory,
+            plan,
+            wish=Wish(),
             model_sha256=hashlib.sha256(data).hexdigest(),
             board=board.id,
             planner="test",
         )
-        peak_step, peak_tensors = peak_of(program, memory)
+        fullest = peak(program, plan)
     except EdgeserveError as error:
         return error
-    check(problem.problem, plan)
-    assert plan.arena_bytes >= live_bound_bytes(problem.problem)
+    check_stream_plan(program, plan)
     code = code_size(board.cpu.core, (step.kernel for step in program.steps))
     fit = check_fit(
         model=program.name,
         footprint=Footprint(
             arena_bytes=plan.arena_bytes,
-            live_bound_bytes=live_bound_bytes(problem.problem),
+            live_bound_bytes=live_bound_bytes(memory_problem(program).problem),
             model_bytes=len(table.data),
             code_bytes=code.code_bytes,
             ram_other_bytes=code.ram_other_bytes,
@@ -91,8 +91,8 @@ def outcome(data: bytes) -> EdgeserveError | None:
             source=code.source,
         ),
         board=board,
-        peak_step=peak_step,
-        peak_tensors=peak_tensors,
+        peak_step=fullest.step,
+        peak_tensors=tuple(PeakTensor(r.name, r.size_bytes) for r in fullest.residents),
     )
     assert dump_json(record)
     assert fit_json(fit)["fits"] == fit.fits

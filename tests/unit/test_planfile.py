@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,116 +13,209 @@ import pytest
 from edgeserve.arena import live_bound_bytes
 from edgeserve.errors import ConfigError
 from edgeserve.lower import lower
-from edgeserve.memory import MemoryPlan, MemoryProblem, memory_problem
-from edgeserve.plan import plan_arena
-from edgeserve.planfile import plan_record, read_plan
+from edgeserve.memory import memory_problem
+from edgeserve.plan.streaming import Objective, feedable
+from edgeserve.planfile import (
+    PlanRecord,
+    Wish,
+    belongs,
+    options,
+    plan_record,
+    read_record,
+    stored_plan,
+)
 from edgeserve.program import Program
+from edgeserve.stream_plan import Feed, StreamPlan
 from edgeserve.strict_json import dump_json
 from edgeserve.tflite.reader import read_model
-from tests.e2e.bench_images import two_layers
+from tests.kernels.random_models import random_model
+from tests.kernels.streamed import in_one_group
 
 SHA = "a" * 64
+SEED = 18
+"""Of a random model that streams eight values, has two fed inputs and takes sums."""
 
 
 @pytest.fixture(scope="module")
 def program() -> Program:
-    return lower(read_model(two_layers(), name="two"))
+    return lower(read_model(random_model(SEED), name="random"))
 
 
 @pytest.fixture(scope="module")
-def problem(program: Program) -> MemoryProblem:
-    return memory_problem(program)
+def plan(program: Program) -> StreamPlan:
+    made = in_one_group(program, 1)
+    assert any(made.accumulators)
+    assert any(isinstance(action, Feed) for action in made.turns)
+    return made
+
+
+def record_of(program: Program, plan: StreamPlan) -> PlanRecord:
+    return plan_record(
+        program,
+        plan,
+        wish=Wish(Objective.SIZE, by_rows=True),
+        model_sha256=SHA,
+        board="host",
+        planner="1.2",
+    )
 
 
 @pytest.fixture
-def stored(program: Program, problem: MemoryProblem, tmp_path: Path) -> Path:
+def stored(program: Program, plan: StreamPlan, tmp_path: Path) -> Path:
     path = tmp_path / "plan.json"
-    path.write_text(text_of(program, problem.solved(plan_arena(problem.problem))))
+    path.write_text(dump_json(record_of(program, plan)))
     return path
 
 
-def text_of(program: Program, memory: MemoryPlan) -> str:
-    return dump_json(plan_record(program, memory, model_sha256=SHA, board="host", planner="0"))
+def one_row(_step: object) -> int:
+    return 1
 
 
-def test_record(program: Program, problem: MemoryProblem) -> None:
-    memory = problem.solved(plan_arena(problem.problem))
-    record = plan_record(program, memory, model_sha256=SHA, board="host", planner="1.2")
-    assert record.arena_bytes == record.live_bound_bytes == live_bound_bytes(problem.problem)
-    assert record.optimal
+def read_back(path: Path, program: Program) -> StreamPlan:
+    record = read_record(path)
+    assert record is not None
+    assert belongs(record, program, planner="1.2")
+    return stored_plan(path, record, program, one_row)
+
+
+def test_record(program: Program, plan: StreamPlan) -> None:
+    record = record_of(program, plan)
+    assert record.arena_bytes == plan.arena_bytes
+    assert record.live_bound_bytes == live_bound_bytes(memory_problem(program).problem)
     assert (record.board, record.planner, record.model_sha256) == ("host", "1.2", SHA)
-    assert record.peak_step == "hidden"
-    assert [(t.name, t.size_bytes) for t in record.peak_tensors] == [("x", 48), ("hidden", 48)]
-    assert record.steps == ("FULLY_CONNECTED hidden", "FULLY_CONNECTED y")
-    assert [b.name for b in record.buffers] == ["x", "hidden", "y"]
+    assert options(record.wish) == "--objective size --by-rows"
+    (group,) = record.groups
+    assert group.rows_per_turn == 1
+    assert group.fed_inputs == feedable(program)
+    assert len(group.turns.split()) == len(plan.turns)
+    assert "in0x1" in group.turns.split()
+    assert max(r.offset_bytes + r.size_bytes for r in record.residents) <= record.arena_bytes
+    assert record.peak_tensors
 
 
-def test_same_plan_back(program: Program, problem: MemoryProblem, stored: Path) -> None:
-    memory = read_plan(stored, problem, model_sha256=SHA)
-    fresh = problem.solved(plan_arena(problem.problem))
-    assert memory.plan.offsets_bytes == fresh.plan.offsets_bytes
-    assert text_of(program, memory) == stored.read_text()
+def test_same_plan_back(program: Program, plan: StreamPlan, stored: Path) -> None:
+    assert read_back(stored, program) == plan
+
+
+def test_a_plan_of_another_planner_or_program_is_not_used(program: Program, stored: Path) -> None:
+    record = read_record(stored)
+    assert record is not None
+    assert not belongs(record, program, planner="1.3")
+    steps = (replace(program.steps[0], scratch_bytes=16), *program.steps[1:])
+    assert not belongs(record, replace(program, steps=steps), planner="1.2")
+
+
+def test_an_older_schema_is_planned_anew(stored: Path) -> None:
+    document = json.loads(stored.read_text())
+    document["schema"] = 1
+    stored.write_text(json.dumps(document))
+    assert read_record(stored) is None
 
 
 def _raise_arena(document: dict[str, Any]) -> None:
     document["arena_bytes"] += 16
 
 
+def _huge_arena(document: dict[str, Any]) -> None:
+    document["arena_bytes"] = 1 << 60
+
+
 def _overlap(document: dict[str, Any]) -> None:
-    for buffer in document["buffers"]:
-        buffer["offset_bytes"] = 0
+    for value in document["values"]:
+        value["offset_bytes"] = 0
 
 
 def _negative(document: dict[str, Any]) -> None:
-    document["buffers"][0]["offset_bytes"] = -16
+    document["values"][0]["offset_bytes"] = -16
 
 
 def _unaligned(document: dict[str, Any]) -> None:
-    document["buffers"][0]["offset_bytes"] += 1
+    document["values"][0]["offset_bytes"] += 1
 
 
-def _shorter_life(document: dict[str, Any]) -> None:
-    document["buffers"][0]["end"] -= 1
+def _huge(document: dict[str, Any]) -> None:
+    document["values"][0]["offset_bytes"] = 1 << 200
 
 
-def _smaller_buffer(document: dict[str, Any]) -> None:
-    document["buffers"][1]["size_bytes"] = 0
+def _float(document: dict[str, Any]) -> None:
+    document["values"][0]["offset_bytes"] = 0.0
+
+
+def _shallow_ring(document: dict[str, Any]) -> None:
+    deepest = max(document["values"], key=lambda value: value["depth"] < value["h"])
+    deepest["depth"] = 0
+
+
+def _lost_value(document: dict[str, Any]) -> None:
+    del document["values"][-1]
+
+
+def _no_such_value(document: dict[str, Any]) -> None:
+    document["values"][0]["value"] = 10_000
+
+
+def _lost_step(document: dict[str, Any]) -> None:
+    del document["steps"][-1]
+
+
+def _lost_sums(document: dict[str, Any]) -> None:
+    for step in document["steps"]:
+        step["sums"] = None
+
+
+def _negative_counter(document: dict[str, Any]) -> None:
+    for step in document["steps"]:
+        step["counter"] = -1
 
 
 def _renamed(document: dict[str, Any]) -> None:
-    document["buffers"][1]["name"] = "other"
+    document["values"][0]["name"] = "other"
 
 
-def _lost_buffer(document: dict[str, Any]) -> None:
-    del document["buffers"][-1]
+def _lost_turn(document: dict[str, Any]) -> None:
+    (group,) = document["groups"]
+    group["turns"] = group["turns"].rsplit(" ", 1)[0]
 
 
-def _other_bound(document: dict[str, Any]) -> None:
+def _turns_reversed(document: dict[str, Any]) -> None:
+    (group,) = document["groups"]
+    group["turns"] = " ".join(reversed(group["turns"].split()))
+
+
+def _endless_feed(document: dict[str, Any]) -> None:
+    (group,) = document["groups"]
+    group["turns"] += " in0x999999999"
+
+
+def _no_turn(document: dict[str, Any]) -> None:
+    (group,) = document["groups"]
+    group["turns"] += " 0x1x1"
+
+
+def _foreign_turn(document: dict[str, Any]) -> None:
+    (group,) = document["groups"]
+    group["turns"] += " 99x1"
+
+
+def _foreign_feed(document: dict[str, Any]) -> None:
+    (group,) = document["groups"]
+    group["fed_inputs"].append(7)
+
+
+def _other_live_bound(document: dict[str, Any]) -> None:
     document["live_bound_bytes"] -= 16
-
-
-def _bound_below_live(document: dict[str, Any]) -> None:
-    document["lower_bound_bytes"] = 0
 
 
 def _bound_above_arena(document: dict[str, Any]) -> None:
     document["lower_bound_bytes"] = document["arena_bytes"] + 16
 
 
-def _other_model(document: dict[str, Any]) -> None:
-    document["model_sha256"] = "b" * 64
+def _claims_optimal(document: dict[str, Any]) -> None:
+    document["optimal"] = not document["optimal"]
 
 
-def _other_schema(document: dict[str, Any]) -> None:
-    document["schema"] = 2
-
-
-def _float(document: dict[str, Any]) -> None:
-    document["buffers"][0]["offset_bytes"] = 0.0
-
-
-def _huge(document: dict[str, Any]) -> None:
-    document["buffers"][0]["offset_bytes"] = 1 << 200
+def _other_resident(document: dict[str, Any]) -> None:
+    document["residents"][0]["end"] += 1
 
 
 def _unknown_key(document: dict[str, Any]) -> None:
@@ -135,26 +229,26 @@ def _missing_key(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        *(_raise_arena, _overlap, _negative, _unaligned, _shorter_life, _smaller_buffer),
-        *(_renamed, _lost_buffer, _other_bound, _bound_below_live, _bound_above_arena),
-        *(_other_model, _other_schema, _float, _huge, _unknown_key, _missing_key),
+        *(_raise_arena, _huge_arena, _overlap, _negative, _unaligned, _huge, _float),
+        *(_shallow_ring, _lost_value, _no_such_value, _lost_step, _lost_sums, _negative_counter),
+        *(_renamed, _lost_turn, _turns_reversed, _endless_feed, _no_turn, _foreign_turn),
+        *(_foreign_feed, _other_live_bound, _bound_above_arena, _claims_optimal),
+        *(_other_resident, _unknown_key, _missing_key),
     ],
 )
-def test_tampered(
-    spoil: Callable[[dict[str, Any]], None], problem: MemoryProblem, stored: Path
-) -> None:
+def test_tampered(spoil: Callable[[dict[str, Any]], None], program: Program, stored: Path) -> None:
     document = json.loads(stored.read_text())
     spoil(document)
     stored.write_text(json.dumps(document))
     with pytest.raises(ConfigError) as raised:
-        read_plan(stored, problem, model_sha256=SHA)
+        read_back(stored, program)
     assert str(stored) in raised.value.what
     assert "\n" not in raised.value.what
     assert raised.value.exit_code == 2
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
-def test_not_a_plan(data: bytes, problem: MemoryProblem, stored: Path) -> None:
+def test_not_a_plan(data: bytes, stored: Path) -> None:
     stored.write_bytes(data)
     with pytest.raises(ConfigError, match=r"plan\.json"):
-        read_plan(stored, problem, model_sha256=SHA)
+        read_record(stored)

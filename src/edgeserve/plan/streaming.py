@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 
 from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
 from edgeserve.plan.costs import Costs
@@ -32,12 +32,12 @@ from edgeserve.plan.order import Order, orders_of
 from edgeserve.plan.overlap import DEFAULT_NODES, Slide, SlidingProblem, plan_sliding
 from edgeserve.plan.stream import GroupRun, Task, run_group, tasks_of
 from edgeserve.program import Program, Role
-from edgeserve.stream_plan import Action, Feed, Group, Place, Span, StreamPlan, Turn
+from edgeserve.stream_plan import MOST_FED, Action, Feed, Group, Place, Span, StreamPlan, Turn
 
 _COUNTER_BYTES = 2
 
 
-class Objective(Enum):
+class Objective(StrEnum):
     """What a plan is for. The extra instructions are estimates over whole layers.
 
     SIZE: the least arena with at most a quarter more instructions. BALANCED: the least arena with
@@ -147,11 +147,26 @@ def plan_groups(
     return draft.improved(method.node_budget).finished(program, method)
 
 
-def _check_feeds(program: Program, feeds: Sequence[int]) -> None:
+def feedable(program: Program) -> tuple[int, ...]:
+    """The inputs whose rows may be asked of the caller: read by some step, and no output as well.
+
+    The runtime counts the rows of the first ``MOST_FED`` inputs alone.
+    """
     outputs = {port.value for port in program.outputs}
+    read = {operand.value for step in program.steps for operand in step.inputs}
+    return tuple(
+        index
+        for index, port in enumerate(program.inputs[:MOST_FED])
+        if program.values[port.value].role is Role.ACTIVATION
+        and port.value in read
+        and port.value not in outputs
+    )
+
+
+def _check_feeds(program: Program, feeds: Sequence[int]) -> None:
+    possible = feedable(program)
     for port in feeds:
-        value = program.values[program.inputs[port].value]
-        if value.role is not Role.ACTIVATION or value.index in outputs:
+        if port not in possible:
             raise ValueError(f"input {program.inputs[port].name!r} cannot be fed by rows")
 
 

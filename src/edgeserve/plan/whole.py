@@ -12,4 +12,4 @@ def whole_plan(program: Program, *, node_budget: int = DEFAULT_NODES) -> StreamP
     """Whole tensors, each alive from its first to its last step, packed exactly."""
     problem = memory_problem(program)
     plan = plan_arena(problem.problem, node_budget=node_budget)
-    return problem.solved(plan).whole_plan(program)
+    return problem.placed(plan)

@@ -1,0 +1,171 @@
+"""From a bundle's model to the table that a board runs: everything that the host decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgeserve import __version__
+from edgeserve.arena import live_bound_bytes
+from edgeserve.board import Board, Holds
+from edgeserve.bundle_store import Bundle
+from edgeserve.errors import ConfigError, ModelError
+from edgeserve.fit import Footprint, Reserve, place
+from edgeserve.lower import lower
+from edgeserve.memory import memory_problem
+from edgeserve.plan.effort import REFERENCE
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
+from edgeserve.planfile import (
+    PLAN_FILE,
+    PlanRecord,
+    Wish,
+    belongs,
+    plan_record,
+    read_record,
+    stored_plan,
+)
+from edgeserve.program import Program
+from edgeserve.sizes import code_size
+from edgeserve.stream_plan import StreamPlan
+from edgeserve.strict_json import dump_json
+from edgeserve.table import ModelTable, write_table
+from edgeserve.tflite.reader import read_model
+from edgeserve.tune import tuned
+
+KERNELS = REFERENCE
+"""What the planner knows of the kernels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A model with everything that the host decides about it for a board."""
+
+    bundle: Bundle
+    board: Board
+    program: Program
+    wish: Wish
+    plan: StreamPlan
+    table: ModelTable
+
+    @property
+    def live_bound_bytes(self) -> int:
+        """The most bytes alive in one step: no plan that keeps tensors whole is smaller."""
+        return live_bound_bytes(memory_problem(self.program).problem)
+
+    def record(self) -> PlanRecord:
+        """What ``plan.json`` says of it."""
+        return plan_record(
+            self.program,
+            self.plan,
+            wish=self.wish,
+            model_sha256=self.bundle.facts.model_sha256,
+            board=self.board.id,
+            planner=__version__,
+        )
+
+
+@contextmanager
+def naming(what: object) -> Iterator[None]:
+    """Tells which file an error about a model is from."""
+    try:
+        yield
+    except ModelError as error:
+        if str(what) not in error.what:
+            error.what = f"{what}: {error.what}"
+        raise
+
+
+def program_for(bundle: Bundle, board: Board) -> Program:
+    """The steps of a bundle's model with the kernels that suit the board's core."""
+    with naming(bundle.name):
+        program = lower(read_model(bundle.model_bytes(), name=bundle.name))
+        return tuned(program, board.cpu.isa)
+
+
+def compile_bundle(bundle: Bundle, board: Board, wish: Wish | None = None) -> Compiled:
+    """Reads, lowers and plans a bundle's model for a board.
+
+    Without a ``wish`` it is planned as its stored plan was, or balanced. A stored plan is used as
+    it stands where this planner made it for the same program and the same wish. Raises ModelError
+    for a model that cannot be read or run, ConfigError for a stored plan that is not right and for
+    a wish that the model cannot serve.
+    """
+    program = program_for(bundle, board)
+    path = plan_path(bundle.path, board)
+    record = read_record(path) if path.exists() else None
+    wanted = wish or (record.wish if record else Wish())
+    if (
+        record is not None
+        and record.wish == wanted
+        and belongs(record, program, planner=__version__)
+    ):
+        plan = stored_plan(path, record, program, KERNELS.rows_at_once)
+    else:
+        plan = plan_for(program, board, wanted)
+    noted = replace(program, notes=(*program.notes, told(wanted, plan)))
+    return Compiled(bundle, board, noted, wanted, plan, write_table(program, plan))
+
+
+def plan_for(program: Program, board: Board, wish: Wish) -> StreamPlan:
+    """The plan of a program that serves a wish on a board."""
+    feeds: tuple[int, ...] = ()
+    if wish.by_rows:
+        feeds = feedable(program)
+        if not feeds:
+            raise ConfigError(
+                f"{program.name}: none of its inputs can be handed in row by row",
+                hint="leave out --by-rows",
+            )
+    capacity = arena_room(program, board) if wish.objective is Objective.SPEED else None
+    method = Method(wish.objective, KERNELS, feeds=feeds, capacity_bytes=capacity)
+    return plan_stream(program, method)
+
+
+def arena_room(program: Program, board: Board) -> int:
+    """The most bytes that an arena could have on a board, beside all else that lies in its RAM."""
+    beside = footprint_of(program, board, arena_bytes=0, table_bytes=0, live_bytes=0)
+    free = {use.region: use.left_bytes for use in place(beside, board, Reserve())}
+    return max(0, *(free[region.name] for region in board.holding(Holds.ARENA)))
+
+
+def footprint_of(
+    program: Program, board: Board, *, arena_bytes: int, table_bytes: int, live_bytes: int
+) -> Footprint:
+    """What a program asks of a board, by the table of measured sizes."""
+    code = code_size(board.cpu.core, (step.kernel for step in program.steps))
+    return Footprint(
+        arena_bytes=arena_bytes,
+        live_bound_bytes=live_bytes,
+        model_bytes=table_bytes + code.kernel_list_bytes,
+        code_bytes=code.code_bytes,
+        ram_other_bytes=code.ram_other_bytes,
+        stack_bytes=code.stack_bytes,
+        source=code.source,
+    )
+
+
+def told(wish: Wish, plan: StreamPlan) -> str:
+    """How a plan came to its size, in a line."""
+    share = plan.extra_instructions / max(1, plan.instructions)
+    fed = ", the inputs come row by row" if wish.by_rows else ""
+    return (
+        f"planned for {wish.objective.value}: {plan.streamed_steps} of {len(plan.order)} steps "
+        f"take turns of rows{fed}; {plan.extra_instructions:,} instructions more than whole layers "
+        f"({share:.1%}, estimate)"
+    )
+
+
+def plan_path(bundle_path: Path, board: Board) -> Path:
+    """Where a bundle keeps its plan for a board."""
+    return bundle_path / "boards" / board.id / PLAN_FILE
+
+
+def write_plan(compiled: Compiled, bundle_path: Path) -> None:
+    """Writes ``boards/<id>/plan.json`` below ``bundle_path``."""
+    path = plan_path(bundle_path, compiled.board)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{PLAN_FILE}.new")
+    temporary.write_text(dump_json(compiled.record()))
+    temporary.replace(path)
