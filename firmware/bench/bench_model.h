@@ -26,11 +26,18 @@ uint64_t bench_init_units(void);
 uint32_t bench_input_bytes(void);
 uint32_t bench_load_bytes(void);
 uint32_t bench_fed_count(void); /* inputs that are fed by rows */
+
+/* Gives a row of an input that is fed by rows; false: there is none, and zeros take its place. */
+typedef bool (*bench_feed_t)(uint32_t input, uint32_t row, uint8_t *bytes, uint32_t count);
+void bench_feed_from(bench_feed_t feed); /* null: rows come from the loaded input */
+
 bool bench_load_begin(uint32_t bytes, bool through_adapter);
 const char *bench_load_byte_room(uint32_t count); /* null, or why `count` more cannot be taken */
 bool bench_load_byte(uint8_t byte);               /* true when it was the last one awaited */
 const uint8_t *bench_loaded(uint32_t *bytes);
 void bench_fill(uint32_t seed);
+/* Of the loaded input; while rows come from elsewhere, of what the last run was given: the inputs
+ * that lie there whole, then the rows in the order in which they were asked for. */
 uint32_t bench_input_crc(void);
 const char *bench_input_fault(void); /* null, or why the input is not complete */
 

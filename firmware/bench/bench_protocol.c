@@ -3,6 +3,7 @@
 
 #include "bench_config.h"
 #include "bench_model.h"
+#include "bench_stream.h"
 #include "bench_text.h"
 #include "es_port.h"
 #include "es_table.h"
@@ -14,6 +15,7 @@ enum {
     MAX_WORDS = 6,
     BYTES_A_LINE = 64,
     DEFAULT_WARM_UPS = 10,
+    DEFAULT_ROW_MS = 5000,
 };
 
 typedef struct words {
@@ -93,6 +95,7 @@ static void help(const words_t *words) {
     line("m-[db load N, db HEX, db print [N] [OFFSET]]");
     line("m-[es info, es memory, es load N, es fill SEED, es reset, es run, es crc [STEP]]");
     line("m-[es prof, es lap N [W], es out [OFFSET] [N], es dump STEP ROW N]");
+    line("m-[es stream [MS], es rows]");
 }
 
 static void expect(const words_t *words, uint32_t index, bool through_adapter) {
@@ -274,6 +277,19 @@ static uint64_t measured(uint32_t count, uint32_t warm_ups, uint32_t expected, b
     return sum;
 }
 
+/* False, and said, where a run from the loaded input cannot be. */
+static bool may_run(void) {
+    if (stream_is_on()) {
+        error("the input comes row by row over the line: es rows ends that");
+        return false;
+    }
+    if (bench_input_fault() != NULL) {
+        error(bench_input_fault());
+        return false;
+    }
+    return true;
+}
+
 static void infer_or_lap(const words_t *words, uint32_t first, bool each) {
     uint32_t count = 0, warm_ups = 0, crc = 0;
 
@@ -285,8 +301,7 @@ static void infer_or_lap(const words_t *words, uint32_t first, bool each) {
         error("the number of inferences must be at least 1");
         return;
     }
-    if (bench_input_fault() != NULL) {
-        error(bench_input_fault());
+    if (!may_run()) {
         return;
     }
     warm_up(warm_ups, &crc);
@@ -379,8 +394,7 @@ static void es_info(const words_t *words) {
 
 static void es_memory(const words_t *words) {
     (void)words;
-    if (bench_input_fault() != NULL) {
-        error(bench_input_fault());
+    if (!may_run()) {
         return;
     }
     memory = bench_measure_memory();
@@ -418,7 +432,12 @@ static void es_run_once(const words_t *words) {
         error(bench_input_fault());
         return;
     }
+    stream_begin();
     (void)bench_run_observed(&crc);
+    if (stream_fault() != NULL) {
+        error(stream_fault());
+        return;
+    }
     line("m-es-run-done");
     say_input_crc();
     say_output_crc();
@@ -539,12 +558,33 @@ static void es_dump(const words_t *words) {
         error("there is no such step");
         return;
     }
-    if (bench_input_fault() != NULL) {
-        error(bench_input_fault());
+    if (!may_run()) {
         return;
     }
     bench_run_rows(dump_row);
     line("m-es-dump-done");
+}
+
+static void es_stream(const words_t *words) {
+    uint32_t deadline_ms = 0;
+    if (!number(words, 2, DEFAULT_ROW_MS, &deadline_ms)) {
+        return;
+    }
+    if (deadline_ms == 0 || deadline_ms == ES_PORT_FOREVER) {
+        error("a row needs a deadline");
+        return;
+    }
+    if (!stream_start(deadline_ms)) {
+        error("this model takes no input by rows");
+        return;
+    }
+    line("m-es-stream-on");
+}
+
+static void es_rows(const words_t *words) {
+    (void)words;
+    stream_stop();
+    line("m-es-stream-off");
 }
 
 static void es_unsupported(const words_t *words) {
@@ -555,21 +595,11 @@ static void es_unsupported(const words_t *words) {
 /* Dispatch. */
 
 static const command_t own_commands[] = {
-    {"info", false, es_info},
-    {"memory", true, es_memory},
-    {"load", true, es_load},
-    {"fill", true, es_fill},
-    {"reset", true, es_reset_state},
-    {"run", true, es_run_once},
-    {"crc", true, es_crc},
-    {"prof", true, es_prof},
-    {"lap", true, es_lap},
-    {"out", true, es_out},
-    {"dump", true, es_dump},
-    {"rows", false, es_unsupported},
-    {"stream", false, es_unsupported},
-    {"loop", false, es_unsupported},
-    {NULL, false, NULL},
+    {"info", false, es_info},    {"memory", true, es_memory},     {"load", true, es_load},
+    {"fill", true, es_fill},     {"reset", true, es_reset_state}, {"run", true, es_run_once},
+    {"crc", true, es_crc},       {"prof", true, es_prof},         {"lap", true, es_lap},
+    {"out", true, es_out},       {"dump", true, es_dump},         {"rows", true, es_rows},
+    {"stream", true, es_stream}, {"loop", false, es_unsupported}, {NULL, false, NULL},
 };
 
 static void dispatch(const command_t *commands, const words_t *words, uint32_t index);

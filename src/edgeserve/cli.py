@@ -451,6 +451,9 @@ def bench(
 @_partition
 @_objective
 @_by_rows
+@click.option(
+    "--stream", is_flag=True, help="Send each row of the input when the device asks for it."
+)
 @_format
 def verify(
     model: Path,
@@ -460,6 +463,7 @@ def verify(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    stream: bool,
     output_format: str,
 ) -> int:
     """Hold every step on a device against the oracle, bit for bit; exit 1 when a byte differs."""
@@ -473,6 +477,7 @@ def verify(
             inputs=inputs,
             partition=partition,
             wish=_wish(objective, by_rows),
+            stream=stream,
             progress=progress,
         )
     if output_format == "json":

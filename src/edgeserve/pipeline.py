@@ -437,16 +437,24 @@ def verify(
     inputs: int,
     partition: bool = False,
     wish: Wish | None = None,
+    stream: bool = False,
     progress: Progress = silent,
 ) -> tuple[OpenDevice, Verification]:
     """Holds every step on a device against the oracle.
 
-    Half of the inputs are calibration samples where the bundle has them, the others random.
+    Half of the inputs are calibration samples where the bundle has them, the others random. With
+    ``stream`` the device gets its input row by row, as it asks for it; ConfigError where the plan
+    takes no input by rows.
     """
     with opened(
         path, device, board=board, partition=partition, wish=wish, progress=progress
     ) as target:
         compiled = target.compiled
+        if stream and not compiled.wish.by_rows:
+            raise ConfigError(
+                f"{compiled.bundle.name} is not planned to take its input by rows",
+                hint="add --by-rows",
+            )
         verification = verify_device(
             compiled.program,
             compiled.table,
@@ -454,6 +462,7 @@ def verify(
             target.dut,
             stimuli(compiled, inputs),
             progress=lambda done, total: progress(done / total, f"input {done} of {total}"),
+            streamed=compiled.plan if stream else None,
         )
     return target, verification
 

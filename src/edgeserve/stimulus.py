@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgeserve.program import Program
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.xorshift import FIRST_SEED, seeds, xorshift_input
 
 
@@ -19,6 +20,30 @@ class Stimulus:
     label: str
     data: bytes
     seed: int | None = None
+
+
+class Rows:
+    """A stimulus cut into what a device is given whole and what it asks for row by row."""
+
+    def __init__(self, program: Program, plan: StreamPlan, data: bytes) -> None:
+        fed = {port for group in plan.groups for port in group.feeds}
+        self.whole = b""
+        """The bytes of the inputs that are given whole, one after the other."""
+        self._fed: dict[int, tuple[bytes, int]] = {}
+        start = 0
+        for index, port in enumerate(program.inputs):
+            place = plan.places[port.value]
+            end = start + program.values[port.value].size_bytes
+            if index in fed and place is not None:
+                self._fed[index] = (data[start:end], place.row_bytes)
+            else:
+                self.whole += data[start:end]
+            start = end
+
+    def row(self, port: int, row: int) -> bytes | None:
+        """The bytes of a row of an input; None where there is no such row to ask for."""
+        data, row_bytes = self._fed.get(port, (b"", 1))
+        return data[row * row_bytes : (row + 1) * row_bytes] or None
 
 
 def xorshift_stimulus(program: Program, seed: int = FIRST_SEED) -> Stimulus:

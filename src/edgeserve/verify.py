@@ -10,11 +10,14 @@ from edgeserve.device.protocol import Dut
 from edgeserve.errors import DeviceError
 from edgeserve.oracle import OracleAnswer, OracleProcess, OracleTensor, open_oracle
 from edgeserve.program import Program, Role, Step
-from edgeserve.stimulus import Stimulus
+from edgeserve.stimulus import Rows, Stimulus
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import ModelTable
 
 SHOWN_BYTES = 16
 SEQUENCE_RUNS = 5
+ROW_MS = 600_000
+"""How long a device waits for a row: virtual time passes a hundred times faster than ours."""
 Progress = Callable[[int, int], None]
 """Told how many inputs are done, and of how many."""
 
@@ -91,6 +94,7 @@ def verify(
     dut: Dut,
     inputs: Sequence[Stimulus],
     progress: Progress | None = None,
+    streamed: StreamPlan | None = None,
 ) -> Verification:
     """Runs ``inputs`` on the device and in the oracle, and compares the CRC-32 of every step.
 
@@ -99,10 +103,15 @@ def verify(
     sequence without reset. The outputs are read out and compared too. A difference counts only when
     a second run repeats it: anything else is a DeviceError. Raises DeviceError for a device that
     fails or holds another model, ModelError, MissingTool or ToolFailed for the oracle.
+
+    With ``streamed``, the plan of the table, the device asks for its input row by row over the line
+    and gets each when it asks.
     """
     dut.require_table(table.sha256)
+    if streamed is not None:
+        dut.stream(ROW_MS)
     with open_oracle(model_tflite, program) as oracle:
-        session = _Session(program, dut, oracle)
+        session = _Session(program, dut, oracle, streamed)
         stateful = any(value.role is Role.STATE for value in program.values)
         sequence = inputs[:SEQUENCE_RUNS] if stateful and len(inputs) > 1 else ()
         total = len(inputs) + len(sequence)
@@ -128,8 +137,11 @@ class _Seen:
 class _Session:
     """The comparison under way."""
 
-    def __init__(self, program: Program, dut: Dut, oracle: OracleProcess) -> None:
+    def __init__(
+        self, program: Program, dut: Dut, oracle: OracleProcess, streamed: StreamPlan | None
+    ) -> None:
         self._program = program
+        self._streamed = streamed
         self._dut = dut
         self._oracle = oracle
         self._compared = [step for step in program.steps if step.oracle is not None]
@@ -177,7 +189,7 @@ class _Session:
 
     def _ask_device(self, sequence: Sequence[Stimulus]) -> _Seen:
         self._prepare(sequence)
-        self._dut.run()
+        self._run(sequence[-1])
         return _Seen(self._dut.crcs(), self._dut.out(self._output_bytes))
 
     def _prepare(self, sequence: Sequence[Stimulus]) -> None:
@@ -189,7 +201,13 @@ class _Session:
             else:
                 self._dut.load(one.data)
             if number < len(sequence) - 1:
-                self._dut.run()
+                self._run(one)
+
+    def _run(self, one: Stimulus) -> None:
+        if self._streamed is None:
+            self._dut.run()
+        else:
+            self._dut.run(Rows(self._program, self._streamed, one.data))
 
     def _first_wrong(self, seen: _Seen, want: OracleAnswer) -> Step | None:
         for step, crc in zip(self._compared, want.crcs, strict=True):
@@ -202,6 +220,9 @@ class _Session:
         view = step.output
         row_bytes = view.w * view.c * self._program.values[view.value].dtype.size_bytes
         self._prepare(sequence)
+        if self._streamed is not None:
+            self._dut.stop_stream()
+            self._streamed = None
         got = self._dut.dump(step.index, 0, view.h, row_bytes)
         want = self._oracle.tensor_bytes(step.oracle.tensor)
         return _difference(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Sequence
 
@@ -416,3 +417,55 @@ def test_limits_grow_with_the_work() -> None:
     program = Program("m", (value,), (), (), (port,), ())
     assert limits_for(program, None).inference_s == pytest.approx(10)
     assert limits_for(program, None).results_s == pytest.approx(130)
+
+
+class TwoRows:
+    """Input 0 of two rows; nothing is given whole."""
+
+    whole = b""
+
+    def row(self, port: int, row: int) -> bytes | None:
+        return {(0, 0): b"\x01\x02", (0, 1): b"\xff\x00"}.get((port, row))
+
+
+class AskingLink(SimulatedLink):
+    """Takes rows between the lines of an answer."""
+
+    def __init__(self, *script: tuple[str, Sequence[str] | None]) -> None:
+        super().__init__([("es info", info_lines()), *script])
+        self.rows: list[str] = []
+
+    def send(self, text: str) -> None:
+        if re.fullmatch(r"[0-9a-f]+%", text):
+            self.rows.append(text)
+        else:
+            super().send(text)
+
+
+def streamed_run(*asked: str, input_crc: int) -> AskingLink:
+    answer = ["m-es-run-done", f"m-es-input-crc-{input_crc:08x}", "m-es-output-crc-0000002a", READY]
+    return AskingLink(("es run", [*asked, *answer]))
+
+
+def test_rows_are_sent_as_they_are_asked_for() -> None:
+    crc = zlib.crc32(b"\x01\x02\xff\x00")
+    link = streamed_run("m-es-row-0-0", "m-es-row-0-1", input_crc=crc)
+    dut = Dut(link, Limits(5, 10, 1))
+    dut.info()
+    assert dut.run(TwoRows()) == 42
+    assert link.rows == ["0102%", "ff00%"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "crc", "said"),
+    [
+        (("m-es-row-0-2",), 0, "asks for row 2 of input 0, which does not exist"),
+        (("m-es-row-1-0",), 0, "asks for row 0 of input 1"),
+        (("m-es-row-0-0",), 7, "damaged on the line"),
+    ],
+)
+def test_rows_that_cannot_be(asked: Sequence[str], crc: int, said: str) -> None:
+    dut = Dut(streamed_run(*asked, input_crc=crc), Limits(5, 10, 1))
+    dut.info()
+    with pytest.raises(ProtocolError, match=said):
+        dut.run(TwoRows())

@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from edgeserve.device.answers import (
     DeviceInfo,
@@ -35,7 +36,17 @@ SLOWEST_BYTES_A_SECOND = 8000
 READY = "m-ready"
 RESTARTED = "m-init-done"
 _CHECK = re.compile(r"m-es-check-([0-9a-f]{8})")
+_ROW_WANTED = re.compile(r"m-es-row-(\d{1,5})-(\d{1,5})")
 _MAX_FACTS = 64
+
+
+class RowSource(Protocol):
+    """An input that a device asks for row by row; ``whole`` are the inputs that it has already."""
+
+    whole: bytes
+
+    def row(self, port: int, row: int) -> bytes | None:
+        """The bytes of a row; None where there is no such row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +157,30 @@ class Dut:
 
     # Runs.
 
-    def run(self) -> int:
+    def stream(self, row_ms: int) -> None:
+        """From the next run on the device asks for rows, and waits ``row_ms`` for each character.
+
+        An emulated board's milliseconds are virtual.
+        """
+        (line,) = self._expect_count(self._command(f"es stream {row_ms}"), 1)
+        self._match("m-es-stream-on", line)
+
+    def stop_stream(self) -> None:
+        """Rows come from the loaded input again."""
+        (line,) = self._expect_count(self._command("es rows"), 1)
+        self._match("m-es-stream-off", line)
+
+    def run(self, rows: RowSource | None = None) -> int:
         """One observed inference; the CRC-32 of all outputs in order.
 
-        ProtocolError when the input that it ran on is not the one that was given.
+        ``rows`` answers a device that streams. ProtocolError when the input that it ran on is not
+        the one that was given.
         """
-        lines = self._command("es run", idle_s=3 * self._limits.inference_s)
+        sent = None if rows is None else _SentRows(rows)
+        lines = self._command("es run", idle_s=3 * self._limits.inference_s, rows=sent)
         done, input_crc, output_crc = self._expect_count(lines, 3)
         self._match("m-es-run-done", done)
-        self._require_input(input_crc)
+        self._require_input(input_crc, self._input_crc if sent is None else sent.crc)
         return self._hex(r"m-es-output-crc-([0-9a-f]{8})", output_crc)
 
     def crcs(self) -> tuple[int, ...]:
@@ -189,7 +215,7 @@ class Dut:
             int(self._match(rf"m-es-lap-{i}-(\d{{1,20}})", line)[1]) for i, line in enumerate(laps)
         )
         self._match("m-infer-done", tail[0])
-        self._require_input(tail[1])
+        self._require_input(tail[1], self._input_crc)
         return Laps(counts, self._hex(r"m-es-output-crc-([0-9a-f]{8})", tail[2]))
 
     def infer(self, count: int, warmup: int) -> Inferred:
@@ -265,15 +291,24 @@ class Dut:
 
     # The conversation.
 
-    def _command(self, text: str, *, idle_s: float = 0.0, max_lines: int = 16) -> tuple[str, ...]:
+    def _command(
+        self,
+        text: str,
+        *,
+        idle_s: float = 0.0,
+        max_lines: int = 16,
+        rows: _SentRows | None = None,
+    ) -> tuple[str, ...]:
         """Sends a command; the lines of its answer without the last, ``m-ready``.
 
         Each line is awaited for ``answer_s`` and ``idle_s`` more, ``max_lines`` of them at most.
+        Rows that the device asks for are sent, and are no lines of the answer.
         """
         checked = text.startswith("es ")
         self._link.send(f"{text}%")
         idle_s += self._limits.answer_s + len(text) / SLOWEST_BYTES_A_SECOND
         lines: list[str] = []
+        asked: list[str] = []
         while True:
             try:
                 line = self._link.read_line(time.monotonic() + idle_s)
@@ -285,13 +320,26 @@ class Dut:
             if line == READY:
                 break
             self._require_sane(line, text)
+            if rows is not None and (wanted := _ROW_WANTED.fullmatch(line)):
+                self._send_row(rows, int(wanted[1]), int(wanted[2]))
+                asked.append(line)
+                continue
             lines.append(line)
             if len(lines) > max_lines + 2:  # an error line and the check line come on top
                 raise self._unexpected((line,), f"the end of the answer to {text!r}")
         if checked:
-            lines = self._without_check(text, lines)
+            lines = self._without_check(text, [*asked, *lines])[len(asked) :]
         self._require_no_refusal(text, lines)
         return tuple(lines)
+
+    def _send_row(self, rows: _SentRows, port: int, row: int) -> None:
+        data = rows.take(port, row)
+        if data is None:
+            raise ProtocolError(
+                f"{self.name} asks for row {row} of input {port}, which does not exist",
+                hint="the firmware does not suit this model: build and flash it again",
+            )
+        self._link.send(f"{data.hex()}%")
 
     def _require_sane(self, line: str, command: str) -> None:
         if line == RESTARTED:
@@ -398,9 +446,9 @@ class Dut:
         match = self._match(rf"m-results-\[((?:{number})(?:,(?:{number}))*|)\]", line)
         return tuple(float(text) for text in match[1].split(",") if text)
 
-    def _require_input(self, line: str) -> None:
+    def _require_input(self, line: str, given_crc: int | None) -> None:
         crc = self._hex(r"m-es-input-crc-([0-9a-f]{8})", line)
-        if self._input_crc is not None and crc != self._input_crc:
+        if given_crc is not None and crc != given_crc:
             raise ProtocolError(f"{self.name}: the input was damaged on the line", hint=_NOISE)
 
     def _unexpected(self, lines: Sequence[str], wanted: str) -> ProtocolError:
@@ -418,6 +466,19 @@ class Dut:
 
     def _fill_s(self) -> float:
         return self._known().input_bytes / SLOWEST_BYTES_A_SECOND
+
+
+class _SentRows:
+    """What a run was given: the inputs that lay there whole, then each row as it was asked for."""
+
+    def __init__(self, rows: RowSource) -> None:
+        self._rows = rows
+        self.crc = zlib.crc32(rows.whole)
+
+    def take(self, port: int, row: int) -> bytes | None:
+        data = self._rows.row(port, row)
+        self.crc = zlib.crc32(data or b"", self.crc)
+        return data
 
 
 def _is_refusal(line: str) -> bool:

@@ -148,25 +148,27 @@ def plan_groups(
 
 
 def feedable(program: Program) -> tuple[int, ...]:
-    """The inputs whose rows may be asked of the caller: read by some step, and no output as well.
+    """The inputs that are worth asking the caller for row by row: those that a step reads.
 
     The runtime counts the rows of the first ``MOST_FED`` inputs alone.
     """
-    outputs = {port.value for port in program.outputs}
     read = {operand.value for step in program.steps for operand in step.inputs}
     return tuple(
         index
         for index, port in enumerate(program.inputs[:MOST_FED])
-        if program.values[port.value].role is Role.ACTIVATION
-        and port.value in read
-        and port.value not in outputs
+        if port.value in read and _may_be_fed(program, index)
     )
 
 
+def _may_be_fed(program: Program, port: int) -> bool:
+    value = program.inputs[port].value
+    is_output = value in {output.value for output in program.outputs}
+    return program.values[value].role is Role.ACTIVATION and not is_output
+
+
 def _check_feeds(program: Program, feeds: Sequence[int]) -> None:
-    possible = feedable(program)
     for port in feeds:
-        if port not in possible:
+        if not _may_be_fed(program, port):
             raise ValueError(f"input {program.inputs[port].name!r} cannot be fed by rows")
 
 
