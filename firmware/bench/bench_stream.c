@@ -19,19 +19,17 @@ static struct {
 
 /* Puts digit `index` of a row where it belongs; null, or what is wrong with it. */
 static const char *take_digit(char digit, uint32_t index, uint8_t *bytes, uint32_t count) {
-    static char pair[2];
+    const char pair[] = {'0', digit};
+    const int value = text_hex_byte(pair);
 
     if (index >= 2 * count) {
         return "a row is too long";
     }
-    pair[index % 2] = digit;
-    if (index % 2 == 1) {
-        const int byte = text_hex_byte(pair);
-        if (byte < 0) {
-            return "a bad hexadecimal digit in a row";
-        }
-        bytes[index / 2] = (uint8_t)byte;
+    if (value < 0) {
+        return "a bad hexadecimal digit in a row";
     }
+    uint8_t *byte = &bytes[index / 2];
+    *byte = (uint8_t)(index % 2 == 0 ? value << 4 : *byte | value);
     return NULL;
 }
 
