@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from edgeserve.board import Board, Holds, Region
+from edgeserve.identifier import short_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +255,10 @@ def _advice(
     advice = []
     short = {part for use in regions if use.left_bytes < 0 for part, _ in use.parts}
     if _arena_is_short(regions, shortages):
-        names = " and ".join(f"{t.name!r} ({t.size_bytes:,})" for t in peak_tensors[:3])
+        names = " and ".join(f"{short_name(t.name)!r} ({t.size_bytes:,})" for t in peak_tensors[:3])
         advice.append(
-            f"the arena is fullest in {peak_step!r}, where {names} are alive together: a smaller "
-            "input, or fewer channels there, shrinks it in proportion"
+            f"the arena is fullest in {short_name(peak_step)!r}, where {names} are alive "
+            "together: a smaller input, or fewer channels there, shrinks it in proportion"
         )
     if "model" in short or any(s.where == "flash budget" for s in shortages):
         advice.append(

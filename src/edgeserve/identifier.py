@@ -1,4 +1,4 @@
-"""C identifiers made of the names that people give to models."""
+"""Names from models, made fit for C and for people."""
 
 from __future__ import annotations
 
@@ -33,3 +33,10 @@ def c_identifier(name: str) -> str:
     if text[0].isdigit() or text in _RESERVED or text.lower().startswith("es_"):
         return f"model_{text}"
     return text
+
+
+def short_name(name: str, limit: int = 44) -> str:
+    """A tensor's name for people: converters chain several, and each may be a long path."""
+    first, *others = name.split(";")
+    cut = first if len(first) <= limit else f"...{first[3 - limit :]}"
+    return f"{cut} (+{len(others)})" if others else cut

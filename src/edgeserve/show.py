@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-SHOWN_NAME = 44
-"""Characters of a tensor's name in a table."""
+from edgeserve.identifier import short_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,13 +72,15 @@ def print_fits(fits: Sequence[Fit]) -> None:
         )
     draw(table)
     for fit in fits:
+        say(f"{fit.model} on {fit.board}: {fit.plan}")
+    for fit in fits:
         if not fit.fits:
             say(f"{fit.model} does not fit {fit.board}:")
             for shortage in fit.shortages:
                 say(f"  {shortage}")
             for tensor in fit.peak_tensors[:4]:
-                where = f"  at the peak ({short(fit.peak_step)})"
-                say(f"{where}: {short(tensor.name)}, {tensor.size_bytes:,}")
+                where = f"  at the peak ({short_name(fit.peak_step)})"
+                say(f"{where}: {short_name(tensor.name)}, {tensor.size_bytes:,}")
             for line in fit.advice:
                 say(f"  help: {line}")
 
@@ -147,7 +148,7 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
             f"{step.count:,}",
             f"{step.macs:,}",
             share,
-            short(step.label),
+            short_name(step.label),
         )
     draw(table)
     memory = measurement.memory
@@ -209,7 +210,7 @@ def print_verification(target: OpenDevice, verification: Verification) -> None:
         + (f", not covered: {', '.join(seen.uncovered)}" if seen.uncovered else "")
     )
     for folded in seen.folded:
-        say(f"  folded into {_where(folded.step)}: {short(folded.name)}")
+        say(f"  folded into {_where(folded.step)}: {short_name(folded.name)}")
     for note in verification.notes:
         say(f"  note: {note}")
     first = verification.first_difference
@@ -238,9 +239,9 @@ def print_plan(name: str, record: PlanRecord) -> None:
             fed = "".join(f"input {port}, " for port in group.fed_inputs)
             steps = ", ".join(map(str, group.steps))
             say(f"  steps {fed}{steps} take turns of {group.rows_per_turn} rows")
-    say(f"fullest in turn {record.peak_turn}, of {short(record.peak_step)}:")
+    say(f"fullest in turn {record.peak_turn}, of {short_name(record.peak_step)}:")
     for tensor in record.peak_tensors:
-        say(f"  {tensor.size_bytes:>10,}  {tensor.name}")
+        say(f"  {tensor.size_bytes:>10,}  {short_name(tensor.name)}")
     table = columns("offset", "bytes", "turns", "", "tensor")
     for resident in sorted(record.residents, key=lambda r: (r.first, r.offset_bytes)):
         table.add_row(
@@ -248,7 +249,7 @@ def print_plan(name: str, record: PlanRecord) -> None:
             f"{resident.size_bytes:,}",
             f"{resident.first}..{resident.end - 1}",
             resident.kind.value,
-            short(resident.name),
+            short_name(resident.name),
         )
     draw(table)
 
@@ -346,10 +347,12 @@ def print_program(compiled: Compiled) -> None:
     for step in program.steps:
         view = step.output
         shape = f"{view.h} x {view.w} x {view.c}"
-        table.add_row(str(step.index), step.kernel.name, shape, f"{step.macs:,}", short(step.label))
+        table.add_row(
+            str(step.index), step.kernel.name, shape, f"{step.macs:,}", short_name(step.label)
+        )
     draw(table)
     for folded in program.folded:
-        say(f"folded into {_where(folded.step)}: {short(folded.name)}")
+        say(f"folded into {_where(folded.step)}: {short_name(folded.name)}")
     for note in program.notes:
         say(f"note: {note}")
     say(
@@ -363,13 +366,6 @@ def shown_path(path: Path) -> str:
     """A path as a person standing here would write it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def short(name: str) -> str:
-    """A tensor's name for a table: converters chain several, and each may be a long path."""
-    first, *others = name.split(";")
-    cut = first if len(first) <= SHOWN_NAME else f"...{first[3 - SHOWN_NAME :]}"
-    return f"{cut} (+{len(others)})" if others else cut
 
 
 def _where(step: int | None) -> str:
