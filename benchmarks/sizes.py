@@ -28,7 +28,7 @@ from edgeserve.build import (
     run_stack,
     run_tool,
 )
-from edgeserve.firmware import write_firmware
+from edgeserve.firmware import kernel_files, write_firmware
 from edgeserve.kernels import KERNELS, Params
 from edgeserve.linkmap import Placed, parse_map
 from edgeserve.plan import whole_plan
@@ -100,16 +100,17 @@ class Workshop:
     folder: Path
     project: Project
     objects: dict[str, ProjectSource]
-    kinds: tuple[type[Params], ...]
+    kernels: dict[type[Params], tuple[str, ...]]
+    """The sources of each: its adapter first."""
 
     def code_objects(self, kinds: Iterable[type[Params]]) -> list[str]:
         """The objects of the runtime with some kernels."""
-        stems = {f"{kind.SOURCE}.c" for kind in kinds}
+        wanted = {path for kind in kinds for path in self.kernels[kind]}
         return [
             name
             for name, source in self.objects.items()
             if source.part is Part.CODE
-            and (source.path.startswith("runtime/") or Path(source.path).name in stems)
+            and (source.path.startswith("runtime/") or source.path in wanted)
         ]
 
 
@@ -118,7 +119,8 @@ def write_workshop(folder: Path, board: Board, kinds: Sequence[type[Params]]) ->
     empty = Program(name=_SYMBOL, values=(), steps=(), inputs=(), outputs=(), folded=())
     table = write_table(empty, whole_plan(empty))
     project = write_firmware(folder, symbol=_SYMBOL, table=table, program=empty, board=board)
-    extra = [ProjectSource(path, Part.CODE) for kind in kinds for path in _files(kind)]
+    kernels = {kind: tuple(_files(kind, board)) for kind in kinds}
+    extra = [ProjectSource(path, Part.CODE) for paths in kernels.values() for path in paths]
     for source in extra:
         target = folder / source.path
         target.parent.mkdir(exist_ok=True, parents=True)
@@ -133,11 +135,14 @@ def write_workshop(folder: Path, board: Board, kinds: Sequence[type[Params]]) ->
     (folder / PROJECT_FILE).write_text(dump_json(project))
     _list_kernels(folder, project)
     objects = {object_of(source, BUILT_FOLDER): source for source in project.sources}
-    return Workshop(folder, project, objects, tuple(kinds))
+    return Workshop(folder, project, objects, kernels)
 
 
-def _files(kind: type[Params]) -> tuple[str, str]:
-    return f"adapters/{kind.SOURCE}.c", f"kernels/ref/{kind.SOURCE}.c"
+def _files(kind: type[Params], board: Board) -> Iterator[str]:
+    yield f"adapters/{kind.SOURCE}.c"
+    root = firmware_root()
+    for path in kernel_files(root, kind, board.cpu.isa):
+        yield path.relative_to(root).as_posix()
 
 
 def _list_kernels(folder: Path, project: Project) -> None:
@@ -152,8 +157,9 @@ def _list_kernels(folder: Path, project: Project) -> None:
 
 def measure_arm(core: str, kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any]:
     """A row of the table from a linked image."""
-    flags_board, port_board = load_board(ARM_BOARDS[core]), load_board(PORT_BOARD)
-    shop = write_workshop(folder, replace(port_board, toolchain=flags_board.toolchain), kinds)
+    measured, port_board = load_board(ARM_BOARDS[core]), load_board(PORT_BOARD)
+    board = replace(port_board, toolchain=measured.toolchain, cpu=measured.cpu)
+    shop = write_workshop(folder, board, kinds)
     image = build(folder)
     pieces = parse_map(image.elf.with_name(f"{image.elf.name}.map").read_text())
     own, shared = _weights(pieces, shop)
@@ -167,13 +173,18 @@ def measure_arm(core: str, kinds: Sequence[type[Params]], folder: Path) -> dict[
         "ram_other_bytes": image.ram_other_bytes,
         **_loops(graph),
         "shared_bytes": {name: shared[name] for name in sorted(set().union(*more.values()))},
-        "kernels": {kind.SOURCE: _kernel(graph, kind, own, more[kind.SOURCE]) for kind in kinds},
+        "kernels": {
+            kind.SOURCE: _kernel(graph, shop.kernels[kind], own, more[kind.SOURCE])
+            for kind in kinds
+        },
     }
 
 
 def measure_xtensa(kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any]:
     """The row of lx106, whose compiler comes without a C library: objects alone are weighed."""
-    board = replace(load_board(PORT_BOARD), toolchain=Toolchain("", ()))
+    port_board = load_board(PORT_BOARD)
+    cpu = replace(port_board.cpu, core=XTENSA, isa=("ref",))
+    board = replace(port_board, toolchain=Toolchain("", ()), cpu=cpu)
     shop = write_workshop(folder, board, kinds)
     (folder / "libc").mkdir()
     (folder / "libc" / "string.h").write_text(_STRING_H)
@@ -195,7 +206,9 @@ def measure_xtensa(kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any
         "ram_other_bytes": _static_ram_bytes(folder, shop),
         **_loops(graph),
         "shared_bytes": {},
-        "kernels": {kind.SOURCE: _kernel(graph, kind, weights, frozenset()) for kind in kinds},
+        "kernels": {
+            kind.SOURCE: _kernel(graph, shop.kernels[kind], weights, frozenset()) for kind in kinds
+        },
     }
 
 
@@ -244,11 +257,11 @@ def _loops(graph: CallGraph) -> dict[str, Any]:
 
 
 def _kernel(
-    graph: CallGraph, kind: type[Params], own: dict[str, int], shared: frozenset[str]
+    graph: CallGraph, paths: Sequence[str], own: dict[str, int], shared: frozenset[str]
 ) -> dict[str, Any]:
-    adapter, kernel = _files(kind)
+    adapter = paths[0]
     return {
-        "code_bytes": own[adapter] + own[kernel],
+        "code_bytes": sum(own[path] for path in paths),
         "check_stack_bytes": worst_case_stack(graph, f"{adapter}:check", {}).stack_bytes,
         "run_stack_bytes": worst_case_stack(graph, f"{adapter}:run", {}).stack_bytes,
         "shared": sorted(shared),
@@ -266,7 +279,7 @@ def _static_ram_bytes(folder: Path, shop: Workshop) -> int:
     probe.write_text('#include "edgeserve.h"\nes_model_t es_handle;\n')
     source = ProjectSource(probe.name, Part.CODE)
     run_tool(compile_argv(shop.project, source, "handle.o", folder=str(folder)), cwd=folder)
-    objects = ["handle.o", *shop.code_objects(shop.kinds)]
+    objects = ["handle.o", *shop.code_objects(shop.kernels)]
     sections = (".data", ".bss")
     return sum(size for name in objects for size in _sections(folder, name, sections))
 
@@ -282,7 +295,7 @@ def _sections(folder: Path, name: str, prefixes: tuple[str, ...]) -> Iterator[in
 def _xtensa_graph(shop: Workshop) -> CallGraph:
     graph = read_call_graphs(
         (shop.folder / name).with_suffix(".ci").read_text()
-        for name in shop.code_objects(shop.kinds)
+        for name in shop.code_objects(shop.kernels)
     )
     for function in graph.frames:
         graph.frames[function] += WINDOW_BYTES

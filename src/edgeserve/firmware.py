@@ -114,7 +114,7 @@ def _sources(
         yield ProjectSource(f"runtime/{path.name}", Part.CODE)
     for kind in kernels:
         yield ProjectSource(f"adapters/{kind.SOURCE}.c", Part.CODE)
-        for path in _kernel_files(root, kind, board.cpu.isa):
+        for path in kernel_files(root, kind, board.cpu.isa):
             yield ProjectSource(path.relative_to(root).as_posix(), Part.CODE)
     table = ModelNames(symbol).table
     yield ProjectSource(f"model/{table}_table.c", Part.TABLE)
@@ -126,7 +126,7 @@ def _sources(
     yield ProjectSource(f"{USER_FOLDER}/app.c", Part.APP)
 
 
-def _kernel_files(root: Path, kind: type[Params], isa: tuple[str, ...]) -> list[Path]:
+def kernel_files(root: Path, kind: type[Params], isa: tuple[str, ...]) -> list[Path]:
     """The first folder of the board's list that has the kernel wins."""
     for folder in isa:
         found = [root / "kernels" / folder / f"{kind.SOURCE}{end}" for end in (".c", ".S")]

@@ -1,0 +1,218 @@
+/* Runs many model tables in one start of an emulated board: what each step writes, and its count.
+ *
+ * Cases come from the file `cases` and answers go to `answers`, both beside the emulator, through
+ * its semihosting. A case is {u32 table bytes, u32 runs}, the table, and for each run the bytes of
+ * all inputs. An answer is {u32 status, u32 steps}, and for each run {u32 whole run} and for each
+ * step {u32 count, u32 turns, u32 CRC-32 of its rows}. Counts are in the units of bench_config.h;
+ * the whole run is counted by itself, nobody watching. */
+#include "bench_config.h"
+#include "edgeserve.h"
+#include "es_port.h"
+
+#include <string.h>
+
+#ifndef RUNNER_TABLE_BYTES
+#define RUNNER_TABLE_BYTES (1u << 20)
+#endif
+#ifndef RUNNER_ARENA_BYTES
+#define RUNNER_ARENA_BYTES (1u << 20)
+#endif
+
+enum { STEPS = 64 };
+
+/* Semihosting. */
+
+enum { OPEN = 1, WRITE = 5, READ = 6, EXIT = 0x18, READ_BINARY = 1, WRITE_BINARY = 5 };
+
+#if defined(__xtensa__)
+static uintptr_t call(uintptr_t number, uintptr_t a, uintptr_t b, uintptr_t c) {
+    register uintptr_t r2 __asm("a2") = number;
+    register uintptr_t r3 __asm("a3") = a;
+    register uintptr_t r4 __asm("a4") = b;
+    register uintptr_t r5 __asm("a5") = c;
+    __asm volatile("simcall" : "+r"(r2), "+r"(r3) : "r"(r4), "r"(r5) : "memory");
+    return r2;
+}
+
+static uintptr_t file_open(const char *name, uintptr_t mode) {
+    /* simcall's open() has Unix numbers: write, create, truncate. */
+    return call(5, (uintptr_t)name, mode == READ_BINARY ? 0 : 1 | 0x40 | 0x200, 0644);
+}
+
+static uint32_t file_read(uintptr_t file, void *to, uint32_t bytes) {
+    return (uint32_t)call(3, file, (uintptr_t)to, bytes);
+}
+
+static void file_write(uintptr_t file, const void *from, uint32_t bytes) {
+    (void)call(4, file, (uintptr_t)from, bytes);
+}
+
+static void leave(void) {
+    (void)call(1, 0, 0, 0);
+}
+#else
+static uintptr_t call(uintptr_t number, uintptr_t argument) {
+#if defined(__arm__)
+    register uintptr_t r0 __asm("r0") = number;
+    register uintptr_t r1 __asm("r1") = argument;
+    __asm volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
+#else
+    register uintptr_t a0 __asm("a0") = number;
+    register uintptr_t a1 __asm("a1") = argument;
+    __asm volatile(".option push\n .option norvc\n .balign 16\n"
+                   "slli x0, x0, 0x1f\n ebreak\n srai x0, x0, 7\n .option pop"
+                   : "+r"(a0)
+                   : "r"(a1)
+                   : "memory");
+    return a0;
+#endif
+}
+
+static uintptr_t file_open(const char *name, uintptr_t mode) {
+    const uintptr_t block[] = {(uintptr_t)name, mode, strlen(name)};
+    return call(OPEN, (uintptr_t)block);
+}
+
+/* Semihosting answers how many bytes it did not read. */
+static uint32_t file_read(uintptr_t file, void *to, uint32_t bytes) {
+    const uintptr_t block[] = {file, (uintptr_t)to, bytes};
+    return bytes - (uint32_t)call(READ, (uintptr_t)block);
+}
+
+static void file_write(uintptr_t file, const void *from, uint32_t bytes) {
+    const uintptr_t block[] = {file, (uintptr_t)from, bytes};
+    (void)call(WRITE, (uintptr_t)block);
+}
+
+static void leave(void) {
+    (void)call(EXIT, 0x20026);
+}
+#endif
+
+/* Counts and checksums. */
+
+static uint32_t empty;
+
+static uint32_t units(uint64_t begin, uint64_t end) {
+    const uint64_t ticks = end - begin;
+    const uint64_t count =
+        (ticks * BENCH_UNITS_NUMERATOR + BENCH_UNITS_DENOMINATOR / 2) / BENCH_UNITS_DENOMINATOR;
+    return count > empty ? (uint32_t)(count - empty) : 0;
+}
+
+static uint32_t crc_update(uint32_t crc, const uint8_t *bytes, uint32_t count) {
+    crc = ~crc;
+    for (uint32_t i = 0; i < count; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
+        }
+    }
+    return ~crc;
+}
+
+typedef struct seen {
+    uint32_t count, turns, crc;
+} seen_t;
+
+static struct {
+    uint64_t begin;
+    seen_t steps[STEPS];
+} watch;
+
+static void before(void *context, uint32_t step) {
+    (void)context, (void)step;
+    watch.begin = es_port_ticks();
+}
+
+static void rows(void *context, uint32_t step, const es_rows_t *out, uint32_t y0, uint32_t y1) {
+    const uint64_t end = es_port_ticks();
+    seen_t *seen = &watch.steps[step];
+    (void)context;
+
+    seen->count += units(watch.begin, end);
+    seen->turns++;
+    for (uint32_t y = y0; y < y1; y++) {
+        seen->crc = crc_update(seen->crc, es_row(out, y), out->w * out->c * out->element_bytes);
+    }
+}
+
+/* Cases. */
+
+static _Alignas(ES_ALIGNMENT) uint8_t table[RUNNER_TABLE_BYTES];
+static _Alignas(ES_ALIGNMENT) uint8_t arena[RUNNER_ARENA_BYTES];
+static uint8_t inputs[RUNNER_ARENA_BYTES / 2];
+static es_model_t model;
+static uintptr_t cases, answers;
+
+/* Where es_init() keeps to the table that lies there, all inputs are whole. */
+static void place_inputs(void) {
+    const uint8_t *from = inputs;
+
+    for (uint32_t i = 0; i < es_input_count(&model); i++) {
+        memcpy(es_input(&model, i), from, es_input_bytes(&model, i));
+        from += es_input_bytes(&model, i);
+    }
+}
+
+static void run(uint32_t steps) {
+    static const es_observer_t observer = {NULL, before, rows};
+    uint32_t bytes = 0;
+
+    for (uint32_t i = 0; i < es_input_count(&model); i++) {
+        bytes += es_input_bytes(&model, i);
+    }
+    (void)file_read(cases, inputs, bytes);
+    es_reset(&model);
+    place_inputs();
+    const uint64_t begin = es_port_ticks();
+    es_run(&model);
+    const uint32_t whole = units(begin, es_port_ticks());
+    file_write(answers, &whole, sizeof whole);
+    es_reset(&model);
+    place_inputs();
+    memset(watch.steps, 0, sizeof watch.steps);
+    model.observer = &observer;
+    es_run(&model);
+    model.observer = NULL;
+    file_write(answers, watch.steps, (uint32_t)(steps * sizeof(seen_t)));
+}
+
+static void measure_nothing(void) {
+    uint32_t least = UINT32_MAX;
+
+    empty = 0;
+    for (int i = 0; i < 8; i++) {
+        const uint64_t begin = es_port_ticks();
+        const uint32_t now = units(begin, es_port_ticks());
+        least = now < least ? now : least;
+    }
+    empty = least;
+}
+
+void es_main(void) {
+    uint32_t head[2];
+
+    es_port_start();
+    (void)es_port_mask();
+    measure_nothing();
+    cases = file_open("cases", READ_BINARY);
+    answers = file_open("answers", WRITE_BINARY);
+    while (file_read(cases, head, sizeof head) == sizeof head) {
+        uint32_t answer[] = {ES_TRUNCATED, 0};
+        if (head[0] <= sizeof table && file_read(cases, table, head[0]) == head[0]) {
+            answer[0] =
+                es_init(&model, table, head[0], MODEL_KERNELS, RUNNER_KERNELS, arena, sizeof arena);
+            answer[1] = answer[0] == ES_OK ? es_step_count(&model) : 0;
+        }
+        file_write(answers, answer, sizeof answer);
+        for (uint32_t i = 0; i < head[1] && answer[0] == ES_OK && answer[1] <= STEPS; i++) {
+            run(answer[1]);
+        }
+        if (answer[0] != ES_OK || answer[1] > STEPS) {
+            break;
+        }
+    }
+    leave();
+}

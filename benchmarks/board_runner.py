@@ -1,0 +1,128 @@
+"""Many model tables in one start of an emulated board: what every step writes, and what it costs.
+
+The image has every kernel of the board's cores linked in. Cases and answers are files beside the
+emulator, which reads and writes them for the image (semihosting), so that a thousand small cases
+take seconds.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.sizes import present_kernels, write_workshop
+from edgeserve.board import Board
+from edgeserve.build import build
+from edgeserve.errors import ToolFailed
+from edgeserve.project import USER_FOLDER, ImageKind
+
+SOURCE = Path(__file__).with_name("board_runner.c")
+TIMEOUT_S = 600.0
+_HEAD, _WHOLE, _STEP = struct.Struct("<II"), struct.Struct("<I"), struct.Struct("<III")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A table, and for each run the bytes of all inputs, one after the other."""
+
+    table: bytes
+    inputs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeen:
+    """What a step took in all its turns, in the board's unit, and the CRC-32 of what it wrote."""
+
+    count: int
+    turns: int
+    crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """One inference: by itself, and with somebody watching each step."""
+
+    whole: int
+    steps: tuple[StepSeen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``status`` of ``es_init`` (0: good), then a row a run."""
+
+    status: int
+    runs: tuple[RunSeen, ...]
+
+
+class BoardRunner:
+    """An image for one board, built once; each call starts the emulator anew."""
+
+    def __init__(self, board: Board, folder: Path, *, memory_bytes: int = 1 << 20) -> None:
+        if board.emulator is None:
+            raise ValueError(f"{board.id} is not emulated")
+        self._board = board
+        project = folder / f"runner of {board.id}"
+        kinds = present_kernels()
+        write_workshop(project, board, kinds)
+        shutil.copyfile(SOURCE, project / USER_FOLDER / "app.c")
+        flags = [f"-DRUNNER_{what}_BYTES={memory_bytes}u" for what in ("TABLE", "ARENA")]
+        flags.append(f"-DRUNNER_KERNELS={len(kinds)}")
+        self._elf = build(project, kind=ImageKind.APP, extra_flags=flags).elf
+
+    def run(self, cases: Iterable[Case]) -> tuple[Answer, ...]:
+        """The answers in order; they end with the first case that is refused.
+
+        Raises ToolFailed when the emulator does not come to an end by itself.
+        """
+        with tempfile.TemporaryDirectory(prefix="edgeserve-runner-") as folder:
+            asked = tuple(cases)
+            with (Path(folder) / "cases").open("wb") as file:
+                for case in asked:
+                    file.write(_HEAD.pack(len(case.table), len(case.inputs)) + case.table)
+                    file.writelines(case.inputs)
+            self._start(Path(folder))
+            return tuple(_answers((Path(folder) / "answers").read_bytes(), asked))
+
+    def _start(self, folder: Path) -> None:
+        emulator = self._board.emulator
+        assert emulator is not None
+        argv = (
+            *(emulator.program, "-machine", emulator.machine),
+            *("-display", "none", "-monitor", "none", "-serial", "null", "-nodefaults"),
+            *("-icount", f"shift={emulator.icount_shift},sleep=off"),
+            *("-semihosting-config", "enable=on,target=native"),
+            *("-kernel", str(self._elf.resolve())),
+        )
+        try:
+            done = subprocess.run(
+                argv, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ToolFailed(emulator.program, status=f"no end in {TIMEOUT_S:.0f} s") from None
+        if done.returncode or not (folder / "answers").is_file():
+            tail = tuple(done.stderr.splitlines()[-5:])
+            raise ToolFailed(emulator.program, status=f"exit {done.returncode}", tail=tail)
+
+
+def _answers(data: bytes, cases: Sequence[Case]) -> Iterator[Answer]:
+    at = 0
+    for case in cases:
+        status, steps = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        runs = []
+        for _ in case.inputs if status == 0 else ():
+            (whole,) = _WHOLE.unpack_from(data, at)
+            at += _WHOLE.size
+            end = at + steps * _STEP.size
+            runs.append(
+                RunSeen(whole, tuple(StepSeen(*seen) for seen in _STEP.iter_unpack(data[at:end])))
+            )
+            at = end
+        yield Answer(status, tuple(runs))
+        if status:
+            return
