@@ -97,7 +97,7 @@ def hold(board: Board, on_board: BoardRunner, runner: HostRunner, seeds: range) 
 
 def test_a_sample_of_operators(board: Board, on_board: BoardRunner, runner: HostRunner) -> None:
     chosen = hold(board, on_board, runner, range(SAMPLE))
-    assert (chosen > SAMPLE // 4) == (board.cpu.isa != ("ref",)), chosen
+    assert (chosen > SAMPLE // 10) == (board.cpu.isa != ("ref",)), chosen
 
 
 @pytest.mark.soak
