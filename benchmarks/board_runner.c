@@ -156,6 +156,15 @@ static void place_inputs(void) {
     }
 }
 
+/* A plugin of the emulator counts memory accesses from one to the other. */
+__attribute__((noinline)) void runner_enter(void) {
+    __asm volatile("");
+}
+
+__attribute__((noinline)) void runner_leave(void) {
+    __asm volatile("");
+}
+
 static void run(uint32_t steps) {
     static const es_observer_t observer = {NULL, before, rows};
     uint32_t bytes = 0;
@@ -166,9 +175,12 @@ static void run(uint32_t steps) {
     (void)file_read(cases, inputs, bytes);
     es_reset(&model);
     place_inputs();
+    runner_enter();
     const uint64_t begin = es_port_ticks();
     es_run(&model);
-    const uint32_t whole = units(begin, es_port_ticks());
+    const uint64_t end = es_port_ticks();
+    runner_leave();
+    const uint32_t whole = units(begin, end);
     file_write(answers, &whole, sizeof whole);
     es_reset(&model);
     place_inputs();

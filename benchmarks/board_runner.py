@@ -12,16 +12,18 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.sizes import present_kernels, write_workshop
 from edgeserve.board import Board
-from edgeserve.build import build
+from edgeserve.build import build, run_tool
 from edgeserve.errors import ToolFailed
 from edgeserve.project import USER_FOLDER, ImageKind
 
 SOURCE = Path(__file__).with_name("board_runner.c")
+PLUGIN = Path(__file__).with_name("qemu_words.c")
+WORDS = "words"
 TIMEOUT_S = 600.0
 _HEAD, _WHOLE, _STEP = struct.Struct("<II"), struct.Struct("<I"), struct.Struct("<III")
 
@@ -45,10 +47,14 @@ class StepSeen:
 
 @dataclass(frozen=True, slots=True)
 class RunSeen:
-    """One inference: by itself, and with somebody watching each step."""
+    """One inference: by itself, and with somebody watching each step.
+
+    ``words`` are the memory accesses of the first, None where they were not counted.
+    """
 
     whole: int
     steps: tuple[StepSeen, ...]
+    words: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +80,11 @@ class BoardRunner:
         flags.append(f"-DRUNNER_KERNELS={len(kinds)}")
         self._elf = build(project, kind=ImageKind.APP, extra_flags=flags).elf
 
-    def run(self, cases: Iterable[Case]) -> tuple[Answer, ...]:
+    def run(self, cases: Iterable[Case], *, words: bool = False) -> tuple[Answer, ...]:
         """The answers in order; they end with the first case that is refused.
 
-        Raises ToolFailed when the emulator does not come to an end by itself.
+        ``words``: memory accesses are counted too, by a plugin of the emulator. Raises ToolFailed
+        when the emulator does not come to an end by itself.
         """
         with tempfile.TemporaryDirectory(prefix="edgeserve-runner-") as folder:
             asked = tuple(cases)
@@ -85,10 +92,26 @@ class BoardRunner:
                 for case in asked:
                     file.write(_HEAD.pack(len(case.table), len(case.inputs)) + case.table)
                     file.writelines(case.inputs)
-            self._start(Path(folder))
-            return tuple(_answers((Path(folder) / "answers").read_bytes(), asked))
+            self._start(Path(folder), self._word_counter(Path(folder)) if words else ())
+            answers = tuple(_answers((Path(folder) / "answers").read_bytes(), asked))
+            if words:
+                counted = iter(map(int, (Path(folder) / WORDS).read_text().split()))
+                answers = tuple(_with_words(answer, counted) for answer in answers)
+            return answers
 
-    def _start(self, folder: Path) -> None:
+    def _word_counter(self, folder: Path) -> tuple[str, ...]:
+        """The plugin, built, and QEMU's arguments for it."""
+        library = folder / "qemu_words.so"
+        run_tool(("gcc", "-O2", "-shared", "-fPIC", str(PLUGIN), "-o", str(library)), cwd=folder)
+        assert self._board.toolchain is not None
+        listing = run_tool((f"{self._board.toolchain.prefix}nm", str(self._elf)), cwd=folder)
+        symbols = {
+            name: int(address, 16) for address, _, name in map(str.split, listing.splitlines())
+        }
+        enter, leave = (symbols[f"runner_{name}"] & ~1 for name in ("enter", "leave"))
+        return ("-plugin", f"{library},enter={enter:#x},leave={leave:#x},out={folder / WORDS}")
+
+    def _start(self, folder: Path, more: Sequence[str]) -> None:
         emulator = self._board.emulator
         assert emulator is not None
         argv = (
@@ -97,6 +120,7 @@ class BoardRunner:
             *("-icount", f"shift={emulator.icount_shift},sleep=off"),
             *("-semihosting-config", "enable=on,target=native"),
             *("-kernel", str(self._elf.resolve())),
+            *more,
         )
         try:
             done = subprocess.run(
@@ -107,6 +131,10 @@ class BoardRunner:
         if done.returncode or not (folder / "answers").is_file():
             tail = tuple(done.stderr.splitlines()[-5:])
             raise ToolFailed(emulator.program, status=f"exit {done.returncode}", tail=tail)
+
+
+def _with_words(answer: Answer, counted: Iterator[int]) -> Answer:
+    return replace(answer, runs=tuple(replace(run, words=next(counted)) for run in answer.runs))
 
 
 def _answers(data: bytes, cases: Sequence[Case]) -> Iterator[Answer]:
