@@ -197,7 +197,8 @@ static float real_output(const es_port_info_t *info, const uint8_t *data, uint32
         memcpy(&q, data + 8 * k, sizeof q); /* the low word: indices and counts */
         break;
     }
-    return info->scale != 0 ? info->scale * (float)(q - info->zero_point) : (float)q;
+    const float scale = info->scale != 0 ? info->scale : 1;
+    return scale * (float)(q - (info->scale != 0 ? info->zero_point : 0));
 }
 
 static void say_results(void) {

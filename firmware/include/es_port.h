@@ -49,6 +49,10 @@ void es_port_idle(void);
 uint32_t es_port_mask(void);
 void es_port_unmask(uint32_t state);
 
+/* From here on the board starts again when nobody feeds its watchdog for `timeout_ms` (as far as
+ * its counter goes). Waiting for a character without end is not idling: the watchdog waits too. 0
+ * where there is none. Feeding one that was never started does nothing. */
+int es_port_watchdog_start(uint32_t timeout_ms);
 void es_port_watchdog_feed(void);
 _Noreturn void es_port_reset(void);
 

@@ -12,6 +12,7 @@ from edgeserve.errors import ConfigError
 from edgeserve.resources import boards_root
 from edgeserve.strict_toml import TomlTable, read_toml
 
+_CONSTANT = re.compile(r"[a-z][a-z0-9_]*")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -61,21 +62,26 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """The C compiler's command prefix (``arm-none-eabi-``) and the flags that choose the core."""
+    """The C compiler's command prefix (``arm-none-eabi-``), the flags that choose the core, and the
+    libraries that an image is linked with, beside those that the compiler adds.
+    """
 
     prefix: str
     flags: tuple[str, ...]
+    libraries: tuple[str, ...] = ("-lm",)
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
     """How QEMU emulates the board and what its timer counts.
 
-    ``instructions_per_tick`` is exact at ``icount_shift``; counts convert by it, never to time.
+    ``arguments`` follow the machine's name. ``instructions_per_tick`` is exact at ``icount_shift``;
+    counts convert by it, never to time.
     """
 
     program: str
     machine: str
+    arguments: tuple[str, ...]
     icount_shift: int
     ticks_hz: int
     instructions_per_tick: Fraction
@@ -83,7 +89,10 @@ class Emulator:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A kind of board. ``port`` and ``toolchain`` are None where firmware cannot be built yet."""
+    """A kind of board. ``port`` and ``toolchain`` are None where firmware cannot be built yet.
+
+    ``constants`` are what the port's C is told of this board: addresses and numbers of its devices.
+    """
 
     id: str
     name: str
@@ -93,6 +102,7 @@ class Board:
     port: str | None
     toolchain: Toolchain | None
     emulator: Emulator | None
+    constants: tuple[tuple[str, int], ...] = ()
 
     def holding(self, what: Holds) -> tuple[Region, ...]:
         """The regions that may hold something, in the file's order: the preferred one first."""
@@ -132,6 +142,7 @@ def read_board(path: Path) -> Board:
         port=table.optional_text("port"),
         toolchain=_toolchain(table.optional_table("toolchain")),
         emulator=_emulator(table.optional_table("emulator")),
+        constants=_constants(table.optional_table("constants")),
     )
     table.finish()
     _check(board, path)
@@ -179,9 +190,22 @@ def _region(table: TomlTable) -> Region:
 def _toolchain(table: TomlTable | None) -> Toolchain | None:
     if table is None:
         return None
-    toolchain = Toolchain(table.optional_text("prefix") or "", table.texts("flags"))
+    toolchain = Toolchain(
+        prefix=table.optional_text("prefix") or "",
+        flags=table.texts("flags"),
+        libraries=table.optional_texts("libraries") or ("-lm",),
+    )
     table.finish()
     return toolchain
+
+
+def _constants(table: TomlTable | None) -> tuple[tuple[str, int], ...]:
+    if table is None:
+        return ()
+    for key in table.names():
+        if not _CONSTANT.fullmatch(key):
+            raise table.error(key, "is not a name in lower-case letters, digits and _")
+    return tuple((key, table.number(key)) for key in table.names())
 
 
 def _emulator(table: TomlTable | None) -> Emulator | None:
@@ -196,6 +220,7 @@ def _emulator(table: TomlTable | None) -> Emulator | None:
     emulator = Emulator(
         program=table.text("program"),
         machine=table.text("machine"),
+        arguments=table.optional_texts("arguments"),
         icount_shift=table.number("icount_shift"),
         ticks_hz=table.number("ticks_hz"),
         instructions_per_tick=ratio,

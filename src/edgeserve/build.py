@@ -17,6 +17,7 @@ from edgeserve.linkmap import Placed, parse_map
 from edgeserve.project import (
     BUILD_FOLDER,
     INCLUDES,
+    LIBC_FOLDER,
     ImageKind,
     Part,
     Project,
@@ -37,6 +38,8 @@ from edgeserve.stack import (
 APT_PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "gcc": "gcc libc6-dev",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    "xtensa-lx106-elf-gcc": "gcc-xtensa-lx106",
 }
 _API = (
     *("es_init", "es_run", "es_reset", "es_input", "es_output", "es_input_bytes"),
@@ -193,7 +196,7 @@ def _key(
     argv = compile_argv(project, source, "object.o", folder="", extra_flags=extra_flags)
     digest = hashlib.sha256(repr((compiler_version(project.compiler), argv)).encode())
     digest.update((folder / source.path).read_bytes())
-    for include in INCLUDES[source.part]:
+    for include in (*INCLUDES[source.part], LIBC_FOLDER):
         for header in sorted((folder / include).rglob("*.h")):
             digest.update(header.relative_to(folder).as_posix().encode() + b"\0")
             digest.update(header.read_bytes())
@@ -275,7 +278,7 @@ def library_members(
         *("-nostartfiles", "-Wl,--gc-sections", "-Wl,-e,es_run", f"-Wl,-Map={output}.map"),
         *(f"-Wl,-u,{name}" for name in roots),
         *code_objects,
-        *("-lm", "-o", output),
+        *(*project.libraries, "-o", output),
     )
     run_tool(argv, cwd=folder)
     pieces = parse_map((folder / f"{output}.map").read_text())

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from edgeserve.board import Board
+from edgeserve.board_sources import board_header, memory_script
 from edgeserve.bundle import InputAdapter
 from edgeserve.codegen import (
     ModelNames,
@@ -26,6 +27,7 @@ from edgeserve.makefile import makefile
 from edgeserve.program import Program
 from edgeserve.project import (
     BUILD_FOLDER,
+    LIBC_FOLDER,
     PROJECT_FILE,
     USER_FOLDER,
     Part,
@@ -81,7 +83,8 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
     emulator = board.emulator
     words = [board.id, board.port, *board.toolchain.flags]
     words += [board.toolchain.prefix] if board.toolchain.prefix else []
-    words += [emulator.program, emulator.machine] if emulator else []
+    words += board.toolchain.libraries
+    words += [emulator.program, emulator.machine, *emulator.arguments] if emulator else []
     for word in words:
         if not _PLAIN_WORD.fullmatch(word):
             raise ConfigError(
@@ -95,6 +98,7 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
         port=board.port,
         compiler=f"{board.toolchain.prefix}gcc",
         cpu_flags=board.toolchain.flags,
+        libraries=board.toolchain.libraries,
         sources=tuple(_sources(symbol, kernels, board)),
         kernels=tuple(kind.SYMBOL for kind in kernels),
         table_file=f"model/{ModelNames(symbol).table}.bin",
@@ -102,7 +106,9 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
         table_bytes=len(table.data),
         emulator=None
         if emulator is None
-        else ProjectEmulator(emulator.program, emulator.machine, emulator.icount_shift),
+        else ProjectEmulator(
+            emulator.program, emulator.machine, emulator.arguments, emulator.icount_shift
+        ),
     )
 
 
@@ -116,14 +122,30 @@ def _sources(
         yield ProjectSource(f"adapters/{kind.SOURCE}.c", Part.CODE)
         for path in kernel_files(root, kind, board.cpu.isa):
             yield ProjectSource(path.relative_to(root).as_posix(), Part.CODE)
+    for path in _port_files(str(board.port)):
+        if path.parent.name == LIBC_FOLDER and path.suffix == ".c":
+            yield ProjectSource(f"{LIBC_FOLDER}/{path.name}", Part.CODE)
     table = ModelNames(symbol).table
     yield ProjectSource(f"model/{table}_table.c", Part.TABLE)
     yield ProjectSource(f"model/{table}_kernels.c", Part.KERNEL_LIST)
-    for path in sorted((root / "ports" / str(board.port)).glob("*.c")):
-        yield ProjectSource(f"port/{path.name}", Part.PORT)
+    for path in _port_files(str(board.port)):
+        if path.parent.name != LIBC_FOLDER and path.suffix == ".c":
+            yield ProjectSource(f"port/{path.name}", Part.PORT)
     for path in sorted((root / "bench").glob("*.c")):
         yield ProjectSource(f"bench/{path.name}", Part.BENCH)
     yield ProjectSource(f"{USER_FOLDER}/app.c", Part.APP)
+
+
+def _port_files(port: str) -> Iterator[Path]:
+    """The files of every folder along a port's path, the machine's core first; what stands in for
+    a C library last.
+    """
+    folder = firmware_root() / "ports"
+    for name in port.split("/"):
+        folder /= name
+        yield from sorted(path for path in folder.iterdir() if path.is_file())
+    if (folder / LIBC_FOLDER).is_dir():
+        yield from sorted((folder / LIBC_FOLDER).iterdir())
 
 
 def kernel_files(root: Path, kind: type[Params], isa: tuple[str, ...]) -> list[Path]:
@@ -149,7 +171,7 @@ def _files(
     """Every generated or copied file by its path in the project; ``src/`` is not among them."""
     root = firmware_root()
     for source in project.sources:
-        if source.part in (Part.CODE, Part.BENCH):
+        if source.part in (Part.CODE, Part.BENCH) and not source.path.startswith(LIBC_FOLDER):
             yield source.path, (root / source.path).read_bytes()
     for folder in ("include", "runtime", "adapters", "kernels", "bench"):
         for path in sorted((root / folder).glob("*.h")):
@@ -157,14 +179,18 @@ def _files(
     for isa in board.cpu.isa:
         for path in sorted((root / "kernels" / isa).glob("*.h")):
             yield f"kernels/{isa}/{path.name}", path.read_bytes()
-    for path in sorted((root / "ports" / project.port).iterdir()):
-        yield f"port/{path.name}", path.read_bytes()
+    for path in _port_files(project.port):
+        place = LIBC_FOLDER if path.parent.name == LIBC_FOLDER else "port"
+        yield f"{place}/{path.name}", path.read_bytes()
+    has_script = any(path.name == "link.ld" for path in _port_files(project.port))
+    if has_script:
+        yield "port/memory.ld", memory_script(board).encode()
+    yield "port/board.h", board_header(board).encode()
     for generated in generate_sources(table, program, symbol=project.symbol):
         yield f"model/{generated.name}", generated.text.encode()
     config = bench_config(program, board, adapter)
     yield f"model/{config.name}", config.text.encode()
     yield project.table_file, table.data
-    has_script = (root / "ports" / project.port / "link.ld").is_file()
     yield "Makefile", makefile(project, linker_script=has_script).encode()
     yield PROJECT_FILE, dump_json(project).encode()
 

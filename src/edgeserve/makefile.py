@@ -36,10 +36,10 @@ MAP := -ffile-prefix-map="$$PWD"=.
 all: $(IMAGES)
 
 build/bench$(SUFFIX).elf: $(BENCH_OBJECTS)
-\t$(CC) $(LDFLAGS) $(EXTRA_CFLAGS) -Wl,-Map=$@.map $^ -lm -o $@
+\t$(CC) $(LDFLAGS) $(EXTRA_CFLAGS) -Wl,-Map=$@.map $^ $(LIBRARIES) -o $@
 
 build/app.elf: $(APP_OBJECTS)
-\t$(CC) $(LDFLAGS) $(EXTRA_CFLAGS) -Wl,-Map=$@.map $^ -lm -o $@
+\t$(CC) $(LDFLAGS) $(EXTRA_CFLAGS) -Wl,-Map=$@.map $^ $(LIBRARIES) -o $@
 
 $(OBJ)/%.o: %
 \t@mkdir -p $(@D)
@@ -53,6 +53,7 @@ clean:
 
 _FOLDERS = {
     "runtime": Part.CODE,
+    "libc": Part.CODE,
     "adapters": Part.CODE,
     "kernels": Part.CODE,
     "model": Part.TABLE,
@@ -72,6 +73,7 @@ def makefile(project: Project, *, linker_script: bool) -> str:
         f"CC := {project.compiler}",
         f"CFLAGS := {' '.join(flags)}",
         f"LDFLAGS := {' '.join(script_flags)}",
+        f"LIBRARIES := {' '.join(project.libraries)}",
         *(f"FLAGS_{folder} := {_folder_flags(part)}" for folder, part in _FOLDERS.items()),
         "",
         _variable("BENCH_SOURCES", project, ImageKind.BENCH),
@@ -121,8 +123,9 @@ def _run(project: Project) -> str:
             f"\t@echo 'flash an image onto a {project.board}: edgeserve flash' && exit 1\n"
         )
     emulator = project.emulator
+    words = " ".join(["-machine", emulator.machine, *emulator.arguments])
     command = (
-        f"{emulator.program} -machine {emulator.machine} -nographic -monitor none -nodefaults "
+        f"{emulator.program} {words} -nographic -monitor none -nodefaults "
         f"-icount shift={emulator.icount_shift},sleep=off -serial stdio -kernel $<"
     )
     return f"run: build/bench.elf\n\t{command}\n\nrun-app: build/app.elf\n\t{command}\n"

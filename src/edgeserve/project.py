@@ -13,6 +13,8 @@ from edgeserve.strict_json import load_json
 PROJECT_FILE = "firmware.json"
 USER_FOLDER = "src"
 BUILD_FOLDER = "build"
+LIBC_FOLDER = "libc"
+"""What stands in for a C library, on a board whose compiler comes without one."""
 
 
 class Part(StrEnum):
@@ -50,6 +52,7 @@ class ProjectEmulator:
 
     program: str
     machine: str
+    arguments: tuple[str, ...]
     icount_shift: int
 
 
@@ -62,6 +65,7 @@ class Project:
     port: str
     compiler: str
     cpu_flags: tuple[str, ...]
+    libraries: tuple[str, ...]
     sources: tuple[ProjectSource, ...]
     kernels: tuple[str, ...]
     table_file: str
@@ -192,7 +196,7 @@ def link_argv(
         *extra_flags,
         f"-Wl,-Map={output}.map",
         *objects,
-        "-lm",
+        *project.libraries,
         "-o",
         output,
     )

@@ -102,6 +102,10 @@ class TomlTable:
             self._inner(f"{self._prefix}{key}[{i}].", item) for i, item in enumerate(value)
         )
 
+    def names(self) -> tuple[str, ...]:
+        """What has not been taken yet, in the file's order."""
+        return tuple(self._values)
+
     def finish(self) -> None:
         for key in self._values:
             raise self.error(key, "is not a known key")

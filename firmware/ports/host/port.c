@@ -180,6 +180,11 @@ void es_port_unmask(uint32_t state) {
     (void)state;
 }
 
+int es_port_watchdog_start(uint32_t timeout_ms) {
+    (void)timeout_ms;
+    return 0;
+}
+
 void es_port_watchdog_feed(void) {}
 
 void es_port_reset(void) {

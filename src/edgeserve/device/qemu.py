@@ -33,7 +33,7 @@ def qemu_argv(
     table = () if partition is None else ("-device", _loader(partition))
     return (
         emulator.program,
-        *("-machine", emulator.machine),
+        *("-machine", emulator.machine, *emulator.arguments),
         *("-nographic", "-monitor", "none", "-nodefaults"),
         *("-icount", f"shift={emulator.icount_shift},sleep=off"),
         *("-chardev", f"socket,id=uart,fd={listening_fd},server=on,wait=on,nodelay=on"),
