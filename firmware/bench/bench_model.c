@@ -485,6 +485,11 @@ __attribute__((noinline, no_sanitize("address"))) static uint8_t *lowest_used(vo
     return (uint8_t *)p;
 }
 
+/* Where the frames of what the caller calls begin: that is, where its own ends. */
+__attribute__((noinline)) static const uint8_t *begin_of_calls(void) {
+    return (const uint8_t *)__builtin_dwarf_cfa();
+}
+
 /* The stack that one es_run() takes below the frame of this function. */
 __attribute__((noinline)) static uint32_t run_on_painted_stack(void) {
     const uint32_t state = es_port_mask();
@@ -492,7 +497,7 @@ __attribute__((noinline)) static uint32_t run_on_painted_stack(void) {
     paint_stack();
     es_run(&model);
     const uint8_t *low = lowest_used();
-    const uint8_t *here = (uint8_t *)__builtin_frame_address(0);
+    const uint8_t *here = begin_of_calls();
     es_port_unmask(state);
     return low != NULL && low < here ? (uint32_t)(here - low) : 0;
 }

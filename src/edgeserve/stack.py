@@ -13,10 +13,34 @@ _NODE = re.compile(r'node: \{ title: "([^"]*)" label: "([^"]*)"')
 _EDGE = re.compile(r'edge: \{ sourcename: "([^"]*)" targetname: "([^"]*)"')
 _BYTES = re.compile(r"(\d+) bytes \(([a-z,]+)\)")
 _FUNCTION = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
-_CALL = re.compile(r"\s(?:blx?|b|b\.[nw])(?:\.[nw])?\s+[0-9a-f]+ <([^>+]+)>")
-_PUSH = re.compile(r"\s(?:push|stmdb\s+sp!,|vpush)\s*\{([^}]*)\}")
-_SUB = re.compile(r"\ssub(?:w|\.w)?\s+sp(?:, sp)?, #(\d+)")
-_STORE = re.compile(r"\sstrd?\S*\s.*\[sp, #-(\d+)\]!")
+_FORMAT = re.compile(r"file format (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How a disassembly shows calls, jumps into other functions among them, and what makes room on
+    the stack: lists of registers, and numbers of bytes.
+    """
+
+    call: re.Pattern[str]
+    push: re.Pattern[str] | None
+    grow: tuple[re.Pattern[str], ...]
+
+
+# Where an address goes through a register first, naming a function counts as calling it.
+_NAMED = re.compile(r"[0-9a-f]+ <([^>+]+)>")
+_DIALECTS = {
+    "elf32-littlearm": _Dialect(
+        re.compile(r"\s(?:blx?|b|b\.[nw])(?:\.[nw])?\s+[0-9a-f]+ <([^>+]+)>"),
+        re.compile(r"\s(?:push|stmdb\s+sp!,|vpush)\s*\{([^}]*)\}"),
+        (
+            re.compile(r"\ssub(?:w|\.w)?\s+sp(?:, sp)?, #(\d+)"),
+            re.compile(r"\sstrd?\S*\s.*\[sp, #-(\d+)\]!"),
+        ),
+    ),
+    "elf32-littleriscv": _Dialect(_NAMED, None, (re.compile(r"\saddi\s+sp,sp,-(\d+)"),)),
+    "elf32-xtensa-le": _Dialect(_NAMED, None, (re.compile(r"\saddm?i\s+a1, a1, -(\d+)"),)),
+}
 
 
 @dataclass(slots=True)
@@ -50,15 +74,17 @@ def read_call_graphs(texts: Iterable[str]) -> CallGraph:
 
 
 def add_disassembly(graph: CallGraph, text: str, symbols: Mapping[str, int]) -> None:
-    """Adds functions of precompiled libraries from ``objdump -d`` of an ARM image.
+    """Adds functions of precompiled libraries from ``objdump -d`` of an image.
 
     A frame is the sum of everything that the function pushes anywhere: an upper bound. ``symbols``
     are the addresses of the image's: other names of a function are known by them, and calls to
     functions that are not in the image are dropped, as the compiler also names library functions
-    that it thought of and did without.
+    that it thought of and did without. Raises ToolError for an architecture that nobody described.
     """
     known = set(graph.frames)
+    dialect = _dialect(text)
     name_at: dict[int, str] = {}
+    named: dict[str, set[str]] = {}
     name = ""
     for line in text.splitlines():
         if match := _FUNCTION.match(line):
@@ -67,10 +93,13 @@ def add_disassembly(graph: CallGraph, text: str, symbols: Mapping[str, int]) -> 
             if name not in known:
                 graph.frames[name] = 0
         elif name and name not in known:
-            graph.frames[name] += _pushed_bytes(line)
-            for callee in _CALL.findall(line):
+            graph.frames[name] += _pushed_bytes(dialect, line)
+            for callee in dialect.call.findall(line):
                 if callee != name:
-                    graph.add_call(name, callee)
+                    named.setdefault(name, set()).add(callee)
+    for caller, callees in named.items():
+        # What is named and has no frame is data.
+        graph.calls.setdefault(caller, set()).update(callees & set(graph.frames))
     for alias, address in symbols.items():
         if alias not in graph.frames and address in name_at:
             graph.frames[alias] = 0
@@ -79,10 +108,18 @@ def add_disassembly(graph: CallGraph, text: str, symbols: Mapping[str, int]) -> 
         callees -= {c for c in callees if c not in graph.frames and c not in symbols} - {INDIRECT}
 
 
-def _pushed_bytes(line: str) -> int:
-    if match := _PUSH.search(line):
+def _dialect(text: str) -> _Dialect:
+    match = _FORMAT.search(text)
+    name = match.group(1) if match else "no format"
+    if name not in _DIALECTS:
+        raise ToolError(f"the stack of library functions cannot be read from {name}")
+    return _DIALECTS[name]
+
+
+def _pushed_bytes(dialect: _Dialect, line: str) -> int:
+    if dialect.push and (match := dialect.push.search(line)):
         return sum(_registers(item.strip()) for item in match.group(1).split(","))
-    for pattern in (_SUB, _STORE):
+    for pattern in dialect.grow:
         if match := pattern.search(line):
             return int(match.group(1))
     return 0

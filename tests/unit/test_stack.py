@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgeserve.errors import ToolError
-from edgeserve.stack import add_disassembly, read_call_graphs, worst_case_stack
+from edgeserve.stack import CallGraph, add_disassembly, read_call_graphs, worst_case_stack
 
 INIT = """graph: { title: "runtime/es_init.c"
 node: { title: "runtime/es_init.c:check" label: "check\\nes_init.c:1:2\\n24 bytes (static)" }
@@ -22,6 +22,8 @@ node: { title: "adapters/a.c:check" label: "check\\nadapters/a.c:1:2\\n200 bytes
 }
 """
 LIBRARY = """
+code.elf:     file format elf32-littlearm
+
 00000000 <es_init>:
        0:\tb5f0      \tpush\t{r4, r5, r6, r7, lr}
 
@@ -87,3 +89,59 @@ edge: { sourcename: "adapters/a.c:check" targetname: "__aeabi_ldivmod" label: "x
     add_disassembly(linked, LIBRARY, SYMBOLS | {"__aeabi_ldivmod": 0x99})
     with pytest.raises(ToolError, match="__aeabi_ldivmod is not known"):
         worst_case_stack(linked, "adapters/a.c:check", {})
+
+
+RISCV = """
+code.elf:     file format elf32-littleriscv
+
+80000000 <__muldf3>:
+80000000:\taddi\tsp,sp,-48
+80000002:\tsw\tra,44(sp)
+80000004:\tjal\tra,80000010 <__clzsi2>
+80000008:\tbeqz\ta0,80000004 <__muldf3+0x4>
+8000000c:\tj\t80000020 <tail>
+
+80000010 <__clzsi2>:
+80000010:\tret
+
+80000020 <tail>:
+80000020:\taddi\tsp,sp,-16
+80000022:\taddi\tsp,sp,16
+"""
+XTENSA = """
+code.elf:     file format elf32-xtensa-le
+
+40200000 <__moddi3>:
+40200000:\taddi\ta1, a1, -64
+40200003:\taddmi\ta1, a1, -256
+40200006:\tl32r\ta0, 401ffff0 <__moddi3-0x10> (40200020 <far>)
+40200009:\tcallx0\ta0
+4020000c:\tcall0\t40200030 <near>
+
+40200020 <far>:
+40200020:\taddi\ta1, a1, -32
+40200023:\tret.n
+
+40200030 <near>:
+40200030:\tret.n
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "root", "stack_bytes", "last"),
+    [(RISCV, "__muldf3", 48 + 16, "tail"), (XTENSA, "__moddi3", 64 + 256 + 32, "far")],
+    ids=["riscv", "xtensa"],
+)
+def test_libraries_of_other_architectures(
+    text: str, root: str, stack_bytes: int, last: str
+) -> None:
+    graph = CallGraph()
+    names = [line.split("<")[1][:-2] for line in text.splitlines() if line.endswith(">:")]
+    add_disassembly(graph, text, {name: index for index, name in enumerate(names)})
+    deepest = worst_case_stack(graph, root, {})
+    assert (deepest.stack_bytes, deepest.chain[-1]) == (stack_bytes, last)
+
+
+def test_an_architecture_that_nobody_described() -> None:
+    with pytest.raises(ToolError, match="elf64-alpha"):
+        add_disassembly(CallGraph(), "code.elf:     file format elf64-alpha", {})
