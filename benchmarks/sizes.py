@@ -16,17 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeserve.board import Board, Toolchain, load_board
+from edgeserve.board import Board, load_board
 from edgeserve.build import (
     BUILT_FOLDER,
     build,
     call_graph,
-    compiler_version,
     in_words,
     init_stack,
     library_members,
+    library_name,
     run_stack,
-    run_tool,
 )
 from edgeserve.firmware import kernel_files, write_firmware
 from edgeserve.kernels import KERNELS, Params
@@ -34,52 +33,34 @@ from edgeserve.linkmap import Placed, parse_map
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.project import (
+    LIBC_FOLDER,
     PROJECT_FILE,
     Part,
     Project,
     ProjectSource,
-    compile_argv,
     object_of,
 )
 from edgeserve.resources import firmware_root
 from edgeserve.sizes import SIZES_FILE
-from edgeserve.stack import INDIRECT, CallGraph, read_call_graphs, worst_case_stack
+from edgeserve.stack import CallGraph, worst_case_stack
 from edgeserve.strict_json import dump_json
 from edgeserve.table import write_table
 
-PORT_BOARD = "mps2-an500"
-"""Its port is any Cortex-M's, so that images for other cores link as well."""
-
-ARM_BOARDS = {"cortex-m7": "mps2-an500", "cortex-m4": "nano33ble"}
-"""Where each core's flags come from."""
-
-XTENSA = "lx106"
-XTENSA_COMPILER = "xtensa-lx106-elf-gcc"
-XTENSA_FLAGS = ("-mlongcalls", "-mtext-section-literals")
-"""As Espressif's own builds."""
-
-ROM_FRAME_BYTES = 64
-"""What a library function of an Espressif chip's ROM is taken to need of the stack. These functions
-(memcpy, 64-bit division) need no flash; their frames are not published.
-"""
-
-WINDOW_BYTES = 16
-"""What a call takes more under the windowed ABI of lx6 and lx7 than under lx106's: the area into
-which the caller's registers are spilled.
-"""
+BOARDS = {
+    "cortex-m0": "microbit",
+    "cortex-m3": "mps2-an385",
+    "cortex-m4": "mps2-an386",
+    "cortex-m7": "mps2-an500",
+    "cortex-m33": "mps2-an505",
+    "cortex-m55": "mps3-an547",
+    "rv32imc": "riscv-virt",
+    "lx106": "xtensa-sim",
+}
+"""Which board's port and compiler flags stand for a core."""
 
 _PROBE = "probe"
 _PROBE_BYTES = 1 << 20
 _SYMBOL = "sizes"
-_STRING_H = """\
-#include <stddef.h>
-void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
-void *memmove(void *to, const void *from, size_t bytes);
-void *memset(void *to, int value, size_t bytes);
-int memcmp(const void *a, const void *b, size_t bytes);
-void *memchr(const void *text, int value, size_t bytes);
-size_t strlen(const char *text);
-"""
 
 
 def present_kernels() -> tuple[type[Params], ...]:
@@ -110,7 +91,7 @@ class Workshop:
             name
             for name, source in self.objects.items()
             if source.part is Part.CODE
-            and (source.path.startswith("runtime/") or source.path in wanted)
+            and (source.path.startswith(("runtime/", f"{LIBC_FOLDER}/")) or source.path in wanted)
         ]
 
 
@@ -155,10 +136,8 @@ def _list_kernels(folder: Path, project: Project) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def measure_arm(core: str, kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any]:
+def measure_core(board: Board, kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any]:
     """A row of the table from a linked image."""
-    measured, port_board = load_board(ARM_BOARDS[core]), load_board(PORT_BOARD)
-    board = replace(port_board, toolchain=measured.toolchain, cpu=measured.cpu)
     shop = write_workshop(folder, board, kinds)
     image = build(folder)
     pieces = parse_map(image.elf.with_name(f"{image.elf.name}.map").read_text())
@@ -180,38 +159,6 @@ def measure_arm(core: str, kinds: Sequence[type[Params]], folder: Path) -> dict[
     }
 
 
-def measure_xtensa(kinds: Sequence[type[Params]], folder: Path) -> dict[str, Any]:
-    """The row of lx106, whose compiler comes without a C library: objects alone are weighed."""
-    port_board = load_board(PORT_BOARD)
-    cpu = replace(port_board.cpu, core=XTENSA, isa=("ref",))
-    board = replace(port_board, toolchain=Toolchain("", ()), cpu=cpu)
-    shop = write_workshop(folder, board, kinds)
-    (folder / "libc").mkdir()
-    (folder / "libc" / "string.h").write_text(_STRING_H)
-    (folder / "libc" / "stdint.h").write_text("#include <stdint-gcc.h>\n")
-    flags = (*XTENSA_FLAGS, "-isystem", "libc")
-    project = replace(shop.project, compiler=XTENSA_COMPILER, cpu_flags=flags)
-    shop = replace(shop, project=project)
-    weights: dict[str, int] = {}
-    for name in shop.code_objects(kinds):
-        source = shop.objects[name]
-        (folder / name).parent.mkdir(exist_ok=True, parents=True)
-        run_tool(compile_argv(project, source, name, folder=str(folder)), cwd=folder)
-        weights[source.path] = _object_bytes(folder, name)
-    graph = _xtensa_graph(shop)
-    return {
-        "compiler": compiler_version(XTENSA_COMPILER),
-        "flags": list(XTENSA_FLAGS),
-        "runtime_bytes": sum(n for path, n in weights.items() if path.startswith("runtime/")),
-        "ram_other_bytes": _static_ram_bytes(folder, shop),
-        **_loops(graph),
-        "shared_bytes": {},
-        "kernels": {
-            kind.SOURCE: _kernel(graph, shop.kernels[kind], weights, frozenset()) for kind in kinds
-        },
-    }
-
-
 def _weights(pieces: Iterable[Placed], shop: Workshop) -> tuple[dict[str, int], dict[str, int]]:
     """Flash bytes of each kernel's sources by path, and of what several may share by name."""
     own: dict[str, int] = {}
@@ -227,11 +174,11 @@ def _weights(pieces: Iterable[Placed], shop: Workshop) -> tuple[dict[str, int], 
 
 
 def _shared_name(piece: Placed, shop: Workshop) -> str | None:
-    """A library's member, or a function of the runtime, which some images do without."""
+    """A piece of a library, or a function of the runtime, which some images do without."""
     source = shop.objects.get(piece.origin)
     if source is not None and source.path.startswith("runtime/"):
         return piece.section
-    return piece.member
+    return library_name(piece)
 
 
 def _needed(shop: Workshop, kinds: Sequence[type[Params]]) -> frozenset[str]:
@@ -268,50 +215,12 @@ def _kernel(
     }
 
 
-def _object_bytes(folder: Path, name: str) -> int:
-    """Code and constants of an object file."""
-    return sum(size for size in _sections(folder, name, (".text", ".literal", ".rodata")))
-
-
-def _static_ram_bytes(folder: Path, shop: Workshop) -> int:
-    """Variables of the runtime, and the model's handle, which the caller owns."""
-    probe = folder / "handle.c"
-    probe.write_text('#include "edgeserve.h"\nes_model_t es_handle;\n')
-    source = ProjectSource(probe.name, Part.CODE)
-    run_tool(compile_argv(shop.project, source, "handle.o", folder=str(folder)), cwd=folder)
-    objects = ["handle.o", *shop.code_objects(shop.kernels)]
-    sections = (".data", ".bss")
-    return sum(size for name in objects for size in _sections(folder, name, sections))
-
-
-def _sections(folder: Path, name: str, prefixes: tuple[str, ...]) -> Iterator[int]:
-    text = run_tool((XTENSA_COMPILER.removesuffix("gcc") + "size", "-A", name), cwd=folder)
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[0].startswith(prefixes):
-            yield in_words(int(words[1]))
-
-
-def _xtensa_graph(shop: Workshop) -> CallGraph:
-    graph = read_call_graphs(
-        (shop.folder / name).with_suffix(".ci").read_text()
-        for name in shop.code_objects(shop.kernels)
-    )
-    for function in graph.frames:
-        graph.frames[function] += WINDOW_BYTES
-    called = set().union(*graph.calls.values())
-    for function in called - set(graph.frames) - {INDIRECT}:
-        graph.frames[function] = ROM_FRAME_BYTES
-    return graph
-
-
 def measure(kinds: Sequence[type[Params]]) -> dict[str, Any]:
     """The whole document."""
     cores: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="edgeserve-sizes-") as work:
-        for core in ARM_BOARDS:
-            cores[core] = measure_arm(core, kinds, Path(work) / core)
-        cores[XTENSA] = measure_xtensa(kinds, Path(work) / XTENSA)
+        for core, board in BOARDS.items():
+            cores[core] = measure_core(load_board(board), kinds, Path(work) / core)
     return {"cores": cores}
 
 

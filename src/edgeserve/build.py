@@ -257,17 +257,27 @@ def in_words(size_bytes: int) -> int:
 
 
 def _part_of(piece: Placed, objects: dict[str, ProjectSource], library: frozenset[str]) -> Part:
-    """Library members that the runtime needs count as code, all others as the harness's."""
-    if piece.origin in objects:
+    """What the runtime needs of libraries counts as code, all else of them as the harness's."""
+    name = library_name(piece)
+    if name is None and piece.origin in objects:
         return objects[piece.origin].part
-    return Part.CODE if piece.member in library else Part.PORT
+    return Part.CODE if name in library else Part.PORT
+
+
+def library_name(piece: Placed) -> str | None:
+    """What a piece of a library is known by: the archive's member, or the section of a function
+    that stands in for a C library's; None for all that is no library's.
+    """
+    if piece.origin.startswith(f"{BUILD_FOLDER}/") and f"/{LIBC_FOLDER}/" in piece.origin:
+        return piece.section
+    return piece.member
 
 
 def library_members(
     project: Project, folder: Path, code_objects: Sequence[str], output: str
 ) -> frozenset[str]:
-    """The archive members that runtime and kernels pull in, found by linking them alone into
-    ``output``.
+    """The names of what runtime and kernels pull in of libraries, found by linking them alone
+    into ``output``.
     """
     if project.is_host:
         return frozenset()
@@ -282,7 +292,9 @@ def library_members(
     )
     run_tool(argv, cwd=folder)
     pieces = parse_map((folder / f"{output}.map").read_text())
-    return frozenset(piece.member for piece in pieces if piece.member and piece.flash_bytes)
+    return frozenset(
+        name for piece in pieces if (name := library_name(piece)) and piece.flash_bytes
+    )
 
 
 def _deepest(

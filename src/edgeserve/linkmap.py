@@ -12,9 +12,12 @@ _INPUT = re.compile(r" (\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?: (\S.*))?$")
 _NAME_ALONE = re.compile(r" ([^\s*]+)$")
 _FILL = "*fill*"
 _MEMBER = re.compile(r".*\(([^()]+)\)$")
-_FLASH = (".text", ".rodata", ".vectors", ".ARM.ex", ".init", ".fini", ".eh_frame")
-_LOADED_RAM = (".data", ".tdata")
-_RAM = (".bss", ".tbss", "COMMON", ".noinit")
+_FLASH = (
+    *(".text", ".rodata", ".srodata", ".literal", ".vectors", ".reset"),
+    *(".ARM.ex", ".init", ".fini", ".eh_frame"),
+)
+_LOADED_RAM = (".data", ".sdata", ".tdata")
+_RAM = (".bss", ".sbss", ".tbss", "COMMON", ".noinit")
 
 
 @dataclass(frozen=True, slots=True)

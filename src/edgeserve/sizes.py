@@ -29,13 +29,19 @@ class StandIn:
 
     core: str
     percent: int
+    more_stack_bytes: int = 0
 
+
+WINDOWS_BYTES = 16 * 12
+"""What the windowed ABI of lx6 and lx7 takes more of the stack than lx106's: 16 bytes a call, into
+which the caller's registers are spilled. No chain of the runtime's calls is twelve deep.
+"""
 
 # No compiler for Espressif's own cores is to be had from Debian or PyPI. The host's compiler is
 # whatever is installed, and its pointers are twice as wide.
 _STAND_INS = {
-    "esp32-lx6": StandIn("lx106", 25),
-    "esp32-lx7": StandIn("lx106", 25),
+    "esp32-lx6": StandIn("lx106", 25, WINDOWS_BYTES),
+    "esp32-lx7": StandIn("lx106", 25, WINDOWS_BYTES),
     "host": StandIn("cortex-m7", 100),
 }
 
@@ -139,7 +145,7 @@ def code_size(core: str, kernels: Iterable[KernelId]) -> CodeSize:
     return CodeSize(
         _raised(total.code_bytes, stand_in.percent),
         total.kernel_list_bytes,
-        _raised(total.stack_bytes, stand_in.percent),
+        _raised(total.stack_bytes, stand_in.percent) + stand_in.more_stack_bytes,
         _raised(total.ram_other_bytes, stand_in.percent),
         f"estimate: {stand_in.core} by {_short(sizes.compiler)}, +{stand_in.percent} %",
     )

@@ -20,7 +20,7 @@ from edgeserve.kernels import KERNELS, KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
-from edgeserve.sizes import SIZES_FILE, CodeSize, code_size, measured_sizes
+from edgeserve.sizes import SIZES_FILE, WINDOWS_BYTES, CodeSize, code_size, measured_sizes
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from tests.kernels.small_models import small_models
@@ -28,16 +28,19 @@ from tests.kernels.small_models import small_models
 ARM = "arm-none-eabi-gcc"
 ELSEWHERE_PERCENT = 10
 """Another compiler than the recorded one makes other code, but not much other."""
+RELAXING_CORES = ("rv32imc", "lx106")
+RELAXED_PERCENT = 1
+"""Their linkers make a call shorter where the callee is near, which differs by image."""
 
 needs_arm = pytest.mark.skipif(shutil.which(ARM) is None, reason=f"{ARM} is not installed")
 
 
-def _arm_boards() -> list[str]:
-    """One board for each choice of compiler flags."""
+def _boards() -> list[str]:
+    """One board for each choice of compiler and flags, one with a port of its own first."""
     boards = [load_board(name) for name in board_ids()]
     first = {
-        board.toolchain.flags: board.id
-        for board in reversed(boards)
+        (board.toolchain.prefix, board.toolchain.flags): board.id
+        for board in sorted(boards, key=lambda board: board.port is not None)
         if board.toolchain is not None and board.toolchain.prefix
     }
     return sorted(first.values())
@@ -49,10 +52,14 @@ def _program(model: bytes) -> tuple[Program, ModelTable]:
 
 
 def _image(model: bytes, board: Board, folder: Path) -> tuple[Program, ModelTable, Image]:
-    """An image with the board's flags; the emulated board's port does for every Cortex-M."""
+    """An image with the board's flags; an emulated board's port does for every Cortex-M."""
+    assert board.toolchain is not None
+    if shutil.which(f"{board.toolchain.prefix}gcc") is None:
+        pytest.skip(f"{board.toolchain.prefix}gcc is not installed")
     program, table = _program(model)
-    port = replace(load_board("mps2-an500"), toolchain=board.toolchain)
-    write_firmware(folder, symbol="sizes", table=table, program=program, board=port)
+    if board.port is None:
+        board = replace(load_board("mps2-an500"), toolchain=board.toolchain)
+    write_firmware(folder, symbol="sizes", table=table, program=program, board=board)
     return program, table, build(folder)
 
 
@@ -81,7 +88,10 @@ def _assert_equal(core: str, told: CodeSize, table: ModelTable, image: Image) ->
         "other RAM": (told.ram_other_bytes, image.ram_other_bytes),
         "model": (len(table.data) + told.kernel_list_bytes, image.model_bytes),
     }
+    relaxed = RELAXED_PERCENT if core in RELAXING_CORES else 0
     if image.compiler == measured_sizes()[core].compiler:
+        code, built = pairs.pop("code")
+        assert abs(code - built) <= built * relaxed / 100
         assert {k: t for k, (t, _) in pairs.items()} == {k: b for k, (_, b) in pairs.items()}
         return
     for what, (table_bytes, built_bytes) in pairs.items():
@@ -89,12 +99,11 @@ def _assert_equal(core: str, told: CodeSize, table: ModelTable, image: Image) ->
         assert abs(table_bytes - built_bytes) <= allowed, f"{what} on {core} by {image.compiler}"
 
 
-@needs_arm
-@pytest.mark.parametrize("board_id", _arm_boards())
+@pytest.mark.parametrize("board_id", _boards())
 def test_table_equals_images(board_id: str, tmp_path: Path) -> None:
     board = load_board(board_id)
     models = _models_of_every_kernel()
-    if board_id != _arm_boards()[0]:
+    if board_id != _boards()[0]:
         models = {name: models[name] for name in sorted(models)[::5]}
     for number, model in enumerate(models.values()):
         program, table, image = _image(model, board, tmp_path / str(number))
@@ -155,7 +164,7 @@ def test_estimates_are_raised_by_a_quarter() -> None:
     lx106, esp32 = code_size("lx106", kernels), code_size("esp32-lx6", kernels)
     for measured, estimated in (
         (lx106.code_bytes, esp32.code_bytes),
-        (lx106.stack_bytes, esp32.stack_bytes),
+        (lx106.stack_bytes, esp32.stack_bytes - WINDOWS_BYTES),
         (lx106.ram_other_bytes, esp32.ram_other_bytes),
     ):
         assert 1.25 * measured <= estimated < 1.25 * measured + 1
