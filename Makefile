@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test soak check fmt lock wheel clean bench bench-arena bench-packing bench-sizes
+.PHONY: help setup demo test soak check fmt lock wheel clean bench bench-arena bench-packing bench-sizes bench-cores
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -47,6 +47,9 @@ bench-packing: $(STAMP) ## MiniMalloc's instances: our packing beside their capa
 
 bench-sizes: $(STAMP) ## measures the code and stack sizes that `edgeserve check` uses
 	$(BIN)/python -m benchmarks.sizes
+
+bench-cores: $(STAMP) ## the public models on every emulated core, beside the portable kernels' record
+	$(BIN)/python -m benchmarks.cores
 
 lock: $(STAMP) ## pins all packages anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --group dev \

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.sizes import present_kernels, write_workshop
-from edgeserve.board import Board
+from edgeserve.board import Board, Holds
 from edgeserve.build import build, run_tool
 from edgeserve.errors import ToolFailed
 from edgeserve.project import USER_FOLDER, ImageKind
@@ -65,14 +65,26 @@ class Answer:
     runs: tuple[RunSeen, ...]
 
 
+MEMORY_BYTES = 1 << 20
+OTHER_RAM_BYTES = 32 << 10
+"""Left for the stack and the image's own variables on a board with less than all that."""
+
+
+def _room(board: Board) -> int:
+    """What a table and an arena may have each, where inputs take half as much again."""
+    free = board.holding(Holds.DATA)[0].free_bytes - OTHER_RAM_BYTES
+    return min(MEMORY_BYTES, free * 2 // 5 // 16 * 16)
+
+
 class BoardRunner:
     """An image for one board, built once; each call starts the emulator anew."""
 
-    def __init__(self, board: Board, folder: Path, *, memory_bytes: int = 1 << 20) -> None:
+    def __init__(self, board: Board, folder: Path, *, memory_bytes: int | None = None) -> None:
         if board.emulator is None:
             raise ValueError(f"{board.id} is not emulated")
         self._board = board
         project = folder / f"runner of {board.id}"
+        memory_bytes = memory_bytes or _room(board)
         kinds = present_kernels()
         write_workshop(project, board, kinds)
         shutil.copyfile(SOURCE, project / USER_FOLDER / "app.c")
@@ -115,7 +127,7 @@ class BoardRunner:
         emulator = self._board.emulator
         assert emulator is not None
         argv = (
-            *(emulator.program, "-machine", emulator.machine),
+            *(emulator.program, "-machine", emulator.machine, *emulator.arguments),
             *("-display", "none", "-monitor", "none", "-serial", "null", "-nodefaults"),
             *("-icount", f"shift={emulator.icount_shift},sleep=off"),
             *("-semihosting-config", "enable=on,target=native"),

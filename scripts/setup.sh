@@ -4,15 +4,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 
-# tool:package. libnewlib has no tool of its own: its header stands for it.
+# tool:package. C libraries have no tools of their own: a header stands for each.
 tools=(gcc:gcc arm-none-eabi-gcc:gcc-arm-none-eabi qemu-system-arm:qemu-system-arm
-       xtensa-lx106-elf-gcc:gcc-xtensa-lx106 git:git)
+       qemu-system-riscv32:qemu-system-misc riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf
+       qemu-system-xtensa:qemu-system-misc xtensa-lx106-elf-gcc:gcc-xtensa-lx106 git:git)
 missing=()
 for pair in "${tools[@]}"; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
 printf '#include <string.h>\n' | arm-none-eabi-gcc -fsyntax-only -xc - 2>/dev/null ||
     missing+=(libnewlib-arm-none-eabi)
+printf '#include <string.h>\n' |
+    riscv64-unknown-elf-gcc --specs=picolibc.specs -fsyntax-only -xc - 2>/dev/null ||
+    missing+=(picolibc-riscv64-unknown-elf)
 printf '#include <stdlib.h>\n' | gcc -fsyntax-only -xc - 2>/dev/null || missing+=(libc6-dev)
 printf 'int main(void){return 0;}' | gcc -fsanitize=address,undefined -o /dev/null -xc - 2>/dev/null ||
     missing+=(gcc libc6-dev)
@@ -28,7 +32,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     if ! command -v apt-get >/dev/null; then
         echo "setup: these tools are missing, and this system has no apt-get: ${missing[*]}" >&2
         echo "setup: install the equivalents: an arm-none-eabi GCC with newlib, qemu-system-arm," >&2
-        echo "setup: a host GCC with its sanitizers, an xtensa-lx106 GCC, git, Python's venv." >&2
+        echo "setup: qemu-system-misc, a riscv64-unknown-elf GCC with picolibc, an xtensa-lx106 GCC," >&2
+        echo "setup: a host GCC with its sanitizers, git, Python's venv." >&2
         exit 3
     fi
     as_root=()

@@ -1,0 +1,117 @@
+"""Every emulated core: public models bit for bit, and what they cost there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cores import (
+    BASELINE,
+    CoreRow,
+    baseline_text,
+    measure,
+    portable,
+    read_baseline,
+)
+from benchmarks.sizes import BOARDS
+from edgeserve import pipeline
+from edgeserve.board import Kind, board_ids, load_board
+from edgeserve.build import compiler_version
+
+EMULATED = [name for name in board_ids() if load_board(name).kind is Kind.EMULATED]
+SMALL = ("ad01_int8", "micro_speech_quantized")
+MODELS = (
+    *SMALL,
+    "hello_world_int8",
+    "kws_ref_model",
+    "person_detect",
+    "pretrainedResnet_quant",
+    "vww_96_int8",
+)
+
+
+def need_tools(board_id: str) -> None:
+    board = load_board(board_id)
+    assert board.toolchain is not None
+    assert board.emulator is not None
+    for tool in (f"{board.toolchain.prefix}gcc", board.emulator.program):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+
+
+def model_path(shared_data: Path, name: str) -> Path:
+    path = shared_data / "models" / f"{name}.tflite"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    return path
+
+
+def verify(path: Path, board: str, inputs: int) -> None:
+    need_tools(board)
+    _, found = pipeline.verify(path, board, board=None, inputs=inputs)
+    assert found.differing_bytes == 0
+    assert found.first_difference is None
+    assert found.coverage.uncovered == ()
+
+
+@pytest.mark.parametrize("board", EMULATED)
+@pytest.mark.parametrize("name", SMALL)
+def test_small_models_equal_the_oracle(shared_data: Path, name: str, board: str) -> None:
+    verify(model_path(shared_data, name), board, inputs=3)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("board", EMULATED)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_equals_the_oracle(shared_data: Path, name: str, board: str) -> None:
+    verify(model_path(shared_data, name), board, inputs=10)
+
+
+@pytest.mark.parametrize("core", BOARDS)
+def test_a_model_costs_what_is_recorded(shared_data: Path, core: str) -> None:
+    hold(shared_data, "hello_world_int8", core)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("core", BOARDS)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_costs_what_is_recorded(shared_data: Path, name: str, core: str) -> None:
+    hold(shared_data, name, core)
+
+
+def hold(shared_data: Path, name: str, core: str) -> None:
+    """The portable kernels take what they took when the baseline was recorded, or less."""
+    need_tools(BOARDS[core])
+    board = portable(load_board(BOARDS[core]))
+    _, row = measure(model_path(shared_data, name), board)
+    recorded = read_baseline()[name][core]
+    assert row.arena_bytes <= recorded.arena_bytes
+    assert row.instructions <= recorded.instructions * 1.1
+
+
+def test_the_baseline_covers_every_core_and_model() -> None:
+    recorded = read_baseline()
+    assert sorted(recorded) == sorted(MODELS)
+    for cores in recorded.values():
+        assert list(cores) == list(BOARDS)
+
+
+def test_the_baseline_names_its_compilers() -> None:
+    text = BASELINE.read_text(encoding="utf-8")
+    for core, board_id in BOARDS.items():
+        need_tools(board_id)
+        toolchain = load_board(board_id).toolchain
+        assert toolchain is not None
+        assert f'\n{core} = "{compiler_version(f"{toolchain.prefix}gcc").split()[0]} ' in text
+
+
+def test_a_baseline_is_read_as_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {"m": {"cortex-m0": CoreRow(1, 2, 3, 4), "lx106": CoreRow(5, 6, 7, 8)}}
+    written = tmp_path / "baseline.toml"
+    written.write_text(baseline_text({"cortex-m0": "gcc 12", "lx106": "gcc (a) 13"}, rows))
+    monkeypatch.setattr("benchmarks.cores.BASELINE", written)
+    assert read_baseline() == rows
