@@ -78,7 +78,7 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
     if board.port is None or board.toolchain is None:
         raise ConfigError(
             f"firmware cannot be built for {board.id} yet: it has no port",
-            hint="choose mps2-an500 or host, or write a port (docs/PORTING.md)",
+            hint="choose a board that `edgeserve devices` lists, or write a port (docs/PORTING.md)",
         )
     emulator = board.emulator
     words = [board.id, board.port, *board.toolchain.flags]

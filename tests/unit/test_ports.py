@@ -6,8 +6,11 @@ import pytest
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
+from edgeserve.board import Kind, board_ids, load_board
 from edgeserve.cli import main
 from edgeserve.device.ports import present_devices
+
+EMULATED = sorted(name for name in board_ids() if load_board(name).kind is Kind.EMULATED)
 
 
 def port(name: str, vendor: int | None, product: int | None) -> ListPortInfo:
@@ -23,7 +26,7 @@ def test_boards_come_first_then_ports_in_order(monkeypatch: pytest.MonkeyPatch) 
     found = present_devices()
     assert [one.device for one in found] == [
         "host",
-        "mps2-an500",
+        *EMULATED,
         "/dev/ttyACM0",
         "/dev/ttyACM1",
     ]
