@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import Board, Holds, Kind, board_ids, load_board
+from edgeserve.board_sources import board_header, memory_script
 from edgeserve.errors import ConfigError
 from edgeserve.resources import boards_root, firmware_root
 
@@ -161,3 +162,33 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for name in ("absent.toml", "folder.toml", "latin.toml", "deep.toml"):
         with pytest.raises(ConfigError, match=name):
             load_board(str(tmp_path / name))
+
+
+CONSTANTS = """
+[constants]
+uart = 0x40004000
+irq = 33
+"""
+
+
+def test_constants_and_memory_reach_the_port(tmp_path: Path) -> None:
+    board = read(tmp_path, GOOD + CONSTANTS + EMULATOR.format("5/16"))
+    assert board.constants == (("uart", 0x40004000), ("irq", 33))
+    header = board_header(board)
+    for line in ("BOARD_UART 0x40004000u", "BOARD_IRQ 0x21u", "BOARD_TICKS_HZ 0x1u"):
+        assert f"#define {line}\n" in header
+    script = memory_script(board)
+    assert "flash : ORIGIN = 0x08000000, LENGTH = 0x10000\n" in script
+    assert "ram : ORIGIN = 0x20000100, LENGTH = 0x7f00\n" in script, "after what is reserved"
+    assert 'REGION_ALIAS("CODE", flash)\nREGION_ALIAS("DATA", ram)\n' in script
+
+
+@pytest.mark.parametrize("constant", ["UART = 1", '"a b" = 1', "uart = -1", 'uart = "1"'])
+def test_constants_that_are_refused(tmp_path: Path, constant: str) -> None:
+    assert "constants." in refused(tmp_path, GOOD + f"\n[constants]\n{constant}\n")
+
+
+def test_a_region_that_no_linker_takes(tmp_path: Path) -> None:
+    board = read(tmp_path, GOOD.replace('name = "ram"', 'name = "main ram"'))
+    with pytest.raises(ConfigError, match="'main ram' cannot go into a linker script"):
+        memory_script(board)
