@@ -13,7 +13,7 @@ import pytest
 
 from edgeserve.resources import firmware_root
 
-SOURCE = firmware_root() / "ports" / "xtensa_sim" / "libc" / "arithmetic.c"
+SOURCE = firmware_root() / "ports" / "bare" / "xtensa_sim" / "libc" / "arithmetic.c"
 SPECIAL = (0x00000000, 0x00000001, 0x007FFFFF, 0x00800000, 0x3F800000, 0x7F7FFFFF, 0x7F800000)
 COUNT = 20_000
 

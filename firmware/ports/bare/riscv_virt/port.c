@@ -1,6 +1,7 @@
 /* Console, clock and reset of QEMU's `virt` machine with one 32-bit RISC-V core. */
 #include "es_port.h"
 
+#include "bare.h"
 #include "board.h"
 
 typedef struct uart {
@@ -25,9 +26,6 @@ enum {
 };
 
 #define CSR(text) ".option push\n .option arch, +zicsr\n " text "\n .option pop\n"
-
-extern uint8_t es_stack_low[], es_stack_high[];
-extern uint8_t es_partition_start[], es_partition_bytes[];
 
 /* The UART's interrupt ends a WFI and is never taken: mstatus.MIE stays 0. */
 void es_port_start(void) {
@@ -111,23 +109,9 @@ void es_port_reset(void) {
 }
 
 void es_port_fatal(const char *reason) {
-    es_port_write('e'), es_port_write('-'), es_port_write('[');
-    for (; *reason != '\0'; reason++) {
-        es_port_write(*reason);
-    }
-    es_port_write(']'), es_port_write('\r'), es_port_write('\n');
+    bare_complain(reason);
     UART->interrupts = 0;
     for (;;) {
         __asm volatile("wfi");
     }
-}
-
-es_port_stack_t es_port_stack(void) {
-    const es_port_stack_t stack = {es_stack_low, es_stack_high};
-    return stack;
-}
-
-const void *es_port_partition(size_t *bytes) {
-    *bytes = (size_t)(uintptr_t)es_partition_bytes;
-    return es_partition_start;
 }

@@ -1,11 +1,8 @@
 /* Reset and exceptions of an Xtensa core with the call0 ABI. */
 #include "es_port.h"
 
-#include <string.h>
+#include "bare.h"
 
-extern uint8_t es_data_start[], es_data_end[], es_data_load[];
-extern uint8_t es_bss_start[], es_bss_end[];
-extern uint8_t es_stack_low[], es_stack_high[];
 extern uint8_t es_vectors[];
 
 /* An exception's way in, 0x30 from the kernel, 0x50 from a user and 0x70 twice, in that order. */
@@ -51,24 +48,9 @@ _Noreturn void es_start(void);
 _Noreturn void es_report(void);
 
 void es_start(void) {
-    memcpy(es_data_start, es_data_load, (size_t)(es_data_end - es_data_start));
-    memset(es_bss_start, 0, (size_t)(es_bss_end - es_bss_start));
+    bare_load_variables();
     es_main();
     es_port_fatal("the application returned");
-}
-
-static char *put(char *out, const char *text) {
-    while (*text != '\0') {
-        *out++ = *text++;
-    }
-    return out;
-}
-
-static char *put_hex(char *out, uint32_t value) {
-    for (int shift = 28; shift >= 0; shift -= 4) {
-        *out++ = "0123456789abcdef"[value >> shift & 15];
-    }
-    return out;
 }
 
 /* The stack pointer is fresh: the one that faulted may point anywhere. */
@@ -79,14 +61,14 @@ void es_report(void) {
 
     __asm volatile("rsr %0, epc1\n rsr %1, exccause\n rsr %2, excvaddr"
                    : "=&r"(pc), "=&r"(cause), "=&r"(address));
-    out = put(out, "fault pc=");
-    out = put_hex(out, pc);
-    out = put(out, " exccause=");
-    out = put_hex(out, cause);
-    out = put(out, " address=");
-    out = put_hex(out, address);
+    out = bare_put(out, "fault pc=");
+    out = bare_put_hex(out, pc);
+    out = bare_put(out, " exccause=");
+    out = bare_put_hex(out, cause);
+    out = bare_put(out, " address=");
+    out = bare_put_hex(out, address);
     if (address < (uintptr_t)es_stack_low && address >= (uintptr_t)es_stack_low - 4096) {
-        out = put(out, " stack overflow");
+        out = bare_put(out, " stack overflow");
     }
     *out = '\0';
     es_port_fatal(text);

@@ -1,22 +1,18 @@
 /* Reset, vectors and faults of a Cortex-M. */
 #include "es_port.h"
 
+#include "bare.h"
 #include "board.h"
 #include "core.h"
 #include "devices.h"
 
-#include <string.h>
-
-extern uint8_t es_data_start[], es_data_end[], es_data_load[];
-extern uint8_t es_bss_start[], es_bss_end[];
-extern uint8_t es_stack_low[], es_stack_high[], es_guard_start[];
+extern uint8_t es_guard_start[];
 
 enum { FRAME_PC = 6, FRAME_BYTES = 32 };
 
 __attribute__((used, noreturn)) static void start(void) {
     core_enable_fpu();
-    memcpy(es_data_start, es_data_load, (size_t)(es_data_end - es_data_start));
-    memset(es_bss_start, 0, (size_t)(es_bss_end - es_bss_start));
+    bare_load_variables();
     core_enable_faults();
     core_guard_stack(es_guard_start, es_stack_low);
     es_main();
@@ -37,26 +33,12 @@ __attribute__((naked, noreturn)) void es_reset_handler(void) {
                    "bl %c0\n" ::"i"(start));
 }
 
-static char *put(char *out, const char *text) {
-    while (*text != '\0') {
-        *out++ = *text++;
-    }
-    return out;
-}
-
-static char *put_hex(char *out, uint32_t value) {
-    for (int shift = 28; shift >= 0; shift -= 4) {
-        *out++ = "0123456789abcdef"[value >> shift & 15];
-    }
-    return out;
-}
-
 static char *put_reason(char *out, uint32_t cfsr) {
-    out = put(out, " cfsr=");
-    out = put_hex(out, cfsr);
+    out = bare_put(out, " cfsr=");
+    out = bare_put_hex(out, cfsr);
     if (cfsr & (MMARVALID | BFARVALID)) {
-        out = put(out, " address=");
-        out = put_hex(out, cfsr & MMARVALID ? MMFAR : BFAR);
+        out = bare_put(out, " address=");
+        out = bare_put_hex(out, cfsr & MMARVALID ? MMFAR : BFAR);
     }
     return out;
 }
@@ -70,18 +52,18 @@ __attribute__((used, noreturn)) static void report(const uint32_t *frame) {
     char *out = text;
 
     core_drop_guard();
-    out = put(out, "fault pc=");
+    out = bare_put(out, "fault pc=");
     if ((cfsr & (MSTKERR | STKERR | MLSPERR | LSPERR | STKOF)) == 0 && at >= low &&
         at + FRAME_BYTES <= high) {
-        out = put_hex(out, frame[FRAME_PC]);
+        out = bare_put_hex(out, frame[FRAME_PC]);
     } else {
-        out = put(out, "unknown");
+        out = bare_put(out, "unknown");
     }
     if (CORE_TELLS_FAULTS) {
         out = put_reason(out, cfsr);
     }
     if (cfsr & (MSTKERR | STKOF) || at < low) {
-        out = put(out, " stack overflow");
+        out = bare_put(out, " stack overflow");
     }
     *out = '\0';
     es_port_fatal(text);
@@ -97,7 +79,7 @@ __attribute__((naked)) static void fault(void) {
 
 /* The watchdog's last word before it resets the machine by itself. */
 static void watchdog_barks(void) {
-    console_complain("no progress: the watchdog starts the board again");
+    bare_complain("no progress: the watchdog starts the board again");
     es_port_reset();
 }
 

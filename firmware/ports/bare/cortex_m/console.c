@@ -1,6 +1,7 @@
 /* Console and processor of a Cortex-M: what is the same on every machine. */
 #include "es_port.h"
 
+#include "bare.h"
 #include "board.h"
 #include "core.h"
 #include "devices.h"
@@ -14,9 +15,6 @@ static struct {
     volatile uint32_t head, tail;
     volatile int full;
 } ring;
-
-extern uint8_t es_stack_low[], es_stack_high[];
-extern uint8_t es_partition_start[], es_partition_bytes[];
 
 void console_received(void) {
     while (ring.head - ring.tail != RING) {
@@ -106,31 +104,11 @@ void es_port_reset(void) {
     }
 }
 
-void console_complain(const char *reason) {
-    (void)es_port_mask();
-    uart_receive_interrupt(0);
-    uart_send('e'), uart_send('-'), uart_send('[');
-    for (; *reason != '\0'; reason++) {
-        uart_send(*reason);
-    }
-    uart_send(']'), uart_send('\r'), uart_send('\n');
-    uart_flush();
-}
-
 void es_port_fatal(const char *reason) {
-    console_complain(reason);
+    (void)es_port_mask();
+    bare_complain(reason);
     watchdog_pause();
     for (;;) {
         __asm volatile("wfi");
     }
-}
-
-es_port_stack_t es_port_stack(void) {
-    const es_port_stack_t stack = {es_stack_low, es_stack_high};
-    return stack;
-}
-
-const void *es_port_partition(size_t *bytes) {
-    *bytes = (size_t)(uintptr_t)es_partition_bytes;
-    return es_partition_start;
 }

@@ -28,10 +28,7 @@ void clock_run(int on);
  */
 void watchdog_pause(void);
 
-/* Of the core's port: what the vectors lead to. */
+/* Of the core's port: where the UART's vector leads. */
 void console_received(void);
-
-/* `e-[reason]` by the simplest means there is. */
-void console_complain(const char *reason);
 
 #endif

@@ -1,11 +1,9 @@
 /* Reset and traps of a RISC-V core in machine mode. */
 #include "es_port.h"
 
-#include <string.h>
+#include "bare.h"
 
-extern uint8_t es_data_start[], es_data_end[], es_data_load[];
-extern uint8_t es_bss_start[], es_bss_end[];
-extern uint8_t es_stack_low[], es_stack_high[], es_guard_start[];
+extern uint8_t es_guard_start[];
 
 /* The compiler is not told of the control registers: `zicsr` in -march picks another C library. */
 #define WRITE_CSR(name, value)                                                                     \
@@ -32,8 +30,7 @@ static void guard_stack(void) {
 }
 
 __attribute__((used, noreturn)) static void start(void) {
-    memcpy(es_data_start, es_data_load, (size_t)(es_data_end - es_data_start));
-    memset(es_bss_start, 0, (size_t)(es_bss_end - es_bss_start));
+    bare_load_variables();
     WRITE_CSR("mtvec", (uint32_t)(uintptr_t)es_trap_handler);
     guard_stack();
     es_main();
@@ -55,20 +52,6 @@ __attribute__((naked, noreturn, section(".text.reset"))) void es_reset_handler(v
                    "j %0\n" ::"i"(start));
 }
 
-static char *put(char *out, const char *text) {
-    while (*text != '\0') {
-        *out++ = *text++;
-    }
-    return out;
-}
-
-static char *put_hex(char *out, uint32_t value) {
-    for (int shift = 28; shift >= 0; shift -= 4) {
-        *out++ = "0123456789abcdef"[value >> shift & 15];
-    }
-    return out;
-}
-
 /* The stack pointer is fresh: the one that trapped may point anywhere. */
 __attribute__((used, noreturn)) static void report(void) {
     static char text[96];
@@ -79,14 +62,14 @@ __attribute__((used, noreturn)) static void report(void) {
     READ_CSR("mepc", pc);
     READ_CSR("mcause", cause);
     READ_CSR("mtval", address);
-    out = put(out, "fault pc=");
-    out = put_hex(out, pc);
-    out = put(out, " mcause=");
-    out = put_hex(out, cause);
-    out = put(out, " address=");
-    out = put_hex(out, address);
+    out = bare_put(out, "fault pc=");
+    out = bare_put_hex(out, pc);
+    out = bare_put(out, " mcause=");
+    out = bare_put_hex(out, cause);
+    out = bare_put(out, " address=");
+    out = bare_put_hex(out, address);
     if (cause == MCAUSE_STORE && address >= guard && address < low) {
-        out = put(out, " stack overflow");
+        out = bare_put(out, " stack overflow");
     }
     *out = '\0';
     es_port_fatal(text);

@@ -1,12 +1,10 @@
 /* Console and clock of QEMU's `sim` machine: the simulator's own calls, and CCOUNT. */
 #include "es_port.h"
 
+#include "bare.h"
 #include "board.h"
 
 enum { SYS_READ = 3, SYS_WRITE = 4, STDIN = 0, STDOUT = 1 };
-
-extern uint8_t es_stack_low[], es_stack_high[];
-extern uint8_t es_partition_start[], es_partition_bytes[];
 
 static int simcall(int number, int file, void *data, int bytes) {
     register int a2 __asm("a2") = number;
@@ -87,22 +85,8 @@ void es_port_reset(void) {
 }
 
 void es_port_fatal(const char *reason) {
-    es_port_write('e'), es_port_write('-'), es_port_write('[');
-    for (; *reason != '\0'; reason++) {
-        es_port_write(*reason);
-    }
-    es_port_write(']'), es_port_write('\r'), es_port_write('\n');
+    bare_complain(reason);
     for (;;) {
         __asm volatile("waiti 15");
     }
-}
-
-es_port_stack_t es_port_stack(void) {
-    const es_port_stack_t stack = {es_stack_low, es_stack_high};
-    return stack;
-}
-
-const void *es_port_partition(size_t *bytes) {
-    *bytes = (size_t)(uintptr_t)es_partition_bytes;
-    return es_partition_start;
 }
