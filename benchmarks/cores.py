@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.models import models_folder
+from benchmarks.models import BALANCED, models_folder
 from benchmarks.sizes import BOARDS
 from edgeserve import pipeline
 from edgeserve.bench import Candidate, bench
@@ -49,7 +49,7 @@ def measure(model: Path, board: Board) -> tuple[str, CoreRow]:
 
     Raises WrongOutput when the core's output is not the oracle's.
     """
-    compiled, image = pipeline.build(pipeline.open_model(model), board)
+    compiled, image = pipeline.build(pipeline.open_model(model), board, wish=BALANCED)
     assert board.toolchain is not None
     assert image.stack_bytes is not None
     candidate = Candidate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,11 @@ MODELS = (
 )
 
 
+def grouped(*models: str) -> list[Any]:
+    """Models as parameters: processes that test the same one would wait for its bundle."""
+    return [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in models]
+
+
 def need_tools(board_id: str) -> None:
     board = load_board(board_id)
     assert board.toolchain is not None
@@ -57,18 +63,19 @@ def verify(path: Path, board: str, inputs: int) -> None:
 
 
 @pytest.mark.parametrize("board", EMULATED)
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", grouped(*SMALL))
 def test_small_models_equal_the_oracle(shared_data: Path, name: str, board: str) -> None:
     verify(model_path(shared_data, name), board, inputs=3)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("board", EMULATED)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", grouped(*MODELS))
 def test_every_model_equals_the_oracle(shared_data: Path, name: str, board: str) -> None:
     verify(model_path(shared_data, name), board, inputs=10)
 
 
+@pytest.mark.xdist_group("hello_world_int8")
 @pytest.mark.parametrize("core", BOARDS)
 def test_a_model_costs_what_is_recorded(shared_data: Path, core: str) -> None:
     hold(shared_data, "hello_world_int8", core)
@@ -76,7 +83,7 @@ def test_a_model_costs_what_is_recorded(shared_data: Path, core: str) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("core", BOARDS)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", grouped(*MODELS))
 def test_every_model_costs_what_is_recorded(shared_data: Path, name: str, core: str) -> None:
     hold(shared_data, name, core)
 
