@@ -1,0 +1,39 @@
+"""How many bytes of each buffer an inference reads and writes: what slow memory is paid for.
+
+An estimate that steers where buffers go, in whole rows: a window reads each of its rows once an
+output row, whatever its kernel keeps in registers.
+"""
+
+from __future__ import annotations
+
+from edgeserve.program import Program, Role, Step
+from edgeserve.rows import Accumulate, Reach, Whole, reaches, rows_read
+
+
+def value_traffic(program: Program) -> dict[int, int]:
+    """Bytes read and written of each value (index). The caller writes inputs and reads outputs."""
+    traffic = {value.index: 0 for value in program.values}
+    for port in (*program.inputs, *program.outputs):
+        traffic[port.value] += program.values[port.value].size_bytes
+    for step in program.steps:
+        traffic[step.output.value] += program.values[step.output.value].size_bytes
+        for operand, reach in zip(step.inputs, reaches(program, step), strict=True):
+            value = program.values[operand.value]
+            row_bytes = operand.w * operand.c * value.dtype.size_bytes
+            traffic[value.index] += row_bytes * _rows(reach, step, operand.h)
+            if value.role is Role.STATE:
+                traffic[value.index] += value.size_bytes
+    return traffic
+
+
+def _rows(reach: Reach, step: Step, in_h: int) -> int:
+    """Rows of an input that a step reads, each as often as it is read."""
+    if isinstance(reach, Accumulate | Whole):
+        return in_h
+    ranges = (rows_read(reach, row, in_h) for row in range(step.output.h))
+    return sum(end - first for first, end in ranges)
+
+
+def scratch_traffic(step: Step, scratch_bytes: int) -> int:
+    """Scratch is written and read once an output row."""
+    return 2 * scratch_bytes * step.output.h
