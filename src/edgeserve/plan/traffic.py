@@ -34,6 +34,16 @@ def _rows(reach: Reach, step: Step, in_h: int) -> int:
     return sum(end - first for first, end in ranges)
 
 
-def scratch_traffic(step: Step, scratch_bytes: int) -> int:
+def scratch_traffic(scratch_bytes: int, rows: int) -> int:
     """Scratch is written and read once an output row."""
-    return 2 * scratch_bytes * step.output.h
+    return 2 * scratch_bytes * rows
+
+
+def sums_traffic(sums_bytes: int, rows: int) -> int:
+    """Sums are read and written once an input row."""
+    return 2 * sums_bytes * rows
+
+
+def counter_traffic(turns: int) -> int:
+    """A uint16 is read and written once a turn."""
+    return 4 * turns
