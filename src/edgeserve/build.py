@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from edgeserve.bank_script import SECTION
 from edgeserve.cache import cache_root
 from edgeserve.errors import ConfigError, MissingTool, ToolError, ToolFailed
 from edgeserve.image import Image, Partition
@@ -39,10 +40,11 @@ APT_PACKAGES = {
     "gcc": "gcc libc6-dev",
 }
 _API = (
-    *("es_init", "es_run", "es_reset", "es_input", "es_output", "es_input_bytes"),
+    *("es_init", "es_init_banks", "es_run", "es_reset", "es_input", "es_output", "es_input_bytes"),
     *("es_output_bytes", "es_input_info", "es_output_info", "es_name", "es_step_count"),
-    *("es_step_kernel", "es_arena_bytes", "es_table_bytes", "es_table_sha256"),
-    *("es_table_arena_bytes", "es_status_text", "es_input_count", "es_output_count"),
+    *("es_step_kernel", "es_arena_bytes", "es_bank_bytes", "es_table_bytes", "es_table_sha256"),
+    *("es_table_arena_bytes", "es_table_bank_bytes", "es_status_text", "es_input_count"),
+    *("es_output_count",),
 )
 BUILT_FOLDER = f"{BUILD_FOLDER}/built"
 """Where objects go: not the Makefile's folder, where other flags may have made them."""
@@ -217,7 +219,7 @@ def _weigh(
         part = _part_of(piece, objects, library)
         flash[part] += in_words(piece.flash_bytes)
         ram[part] += in_words(piece.ram_bytes)
-    arena = sum(piece.ram_bytes for piece in pieces if piece.section == ".bss.bench_arena")
+    arena = sum(piece.ram_bytes for piece in pieces if piece.section.startswith(SECTION))
     arena_bytes = min(arena, project.arena_bytes)
     state_bytes = sum(
         in_words(piece.ram_bytes)
@@ -315,7 +317,8 @@ def init_stack(graph: CallGraph, checks: Sequence[str]) -> Deepest:
     ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
     """
     # The compiler may inline check_step() and check_table() into their only callers.
-    inlined = ("es_init", "runtime/es_init.c:check_table", "runtime/es_init.c:check_step")
+    file = "runtime/es_init.c"
+    inlined = ("es_init", "es_init_banks", f"{file}:check_table", f"{file}:check_step")
     return worst_case_stack(graph, "es_init", dict.fromkeys(inlined, checks))
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from edgeserve.bank_script import banks_script
 from edgeserve.board import Board
 from edgeserve.bundle import InputAdapter
 from edgeserve.codegen import (
     ModelNames,
     Source,
-    arena_bytes,
     c_literal,
     generate_sources,
     used_kernels,
@@ -98,7 +98,7 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
         sources=tuple(_sources(symbol, kernels, board)),
         kernels=tuple(kind.SYMBOL for kind in kernels),
         table_file=f"model/{ModelNames(symbol).table}.bin",
-        arena_bytes=arena_bytes(table),
+        arena_bytes=table.arena_bytes,
         table_bytes=len(table.data),
         emulator=None
         if emulator is None
@@ -159,6 +159,7 @@ def _files(
             yield f"kernels/{isa}/{path.name}", path.read_bytes()
     for path in sorted((root / "ports" / project.port).iterdir()):
         yield f"port/{path.name}", path.read_bytes()
+    yield "port/banks.ld", banks_script(board).encode()
     for generated in generate_sources(table, program, symbol=project.symbol):
         yield f"model/{generated.name}", generated.text.encode()
     config = bench_config(program, board, adapter)
@@ -197,7 +198,7 @@ def bench_config(program: Program, board: Board, adapter: InputAdapter) -> Sourc
         "#define BENCH_TABLE_BYTES  MODEL_TABLE_BYTES",
         "#define BENCH_KERNELS      MODEL_KERNELS",
         "#define BENCH_KERNEL_COUNT MODEL_KERNEL_COUNT",
-        "#define BENCH_ARENA_BYTES  MODEL_ARENA_BYTES",
+        "#define BENCH_BANKS        MODEL_BANKS",
         "#define BENCH_STEP_COUNT   MODEL_STEP_COUNT",
         "#define BENCH_INPUT_BYTES  MODEL_INPUT_BYTES",
         f"#define BENCH_LOAD_BYTES   {load_bytes}",

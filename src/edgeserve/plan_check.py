@@ -81,8 +81,7 @@ def _check_shape(program: Program, plan: StreamPlan) -> None:
 
 def _check_banks(plan: StreamPlan, spans: Sequence[tuple[int, int]]) -> None:
     """Every byte lies in one bank of the arena; one in a single piece is a bank like others."""
-    whole = BankUse("arena", plan.arena_bytes, ALIGNMENT_BYTES, plan.lower_bound_bytes)
-    banks = plan.banks or (whole,)
+    banks = plan.banks or (plan.one_bank,)
     starts = [0, *accumulate(bank.size_bytes for bank in banks)]
     if starts.pop() != plan.arena_bytes:
         raise _wrong(f"the arena is {plan.arena_bytes} bytes, which its banks are not")

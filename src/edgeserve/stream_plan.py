@@ -11,6 +11,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from edgeserve.arena import ALIGNMENT_BYTES
+
 MOST_FED = 8
 """Only inputs below this index can be fed by rows: the runtime counts their rows on its stack."""
 
@@ -113,6 +115,11 @@ class StreamPlan:
     banks: tuple[BankUse, ...] = ()
     traffic_cost: int = 0
     least_traffic_cost: int = 0
+
+    @property
+    def one_bank(self) -> BankUse:
+        """An arena in one piece as the bank that it is."""
+        return BankUse("arena", self.arena_bytes, ALIGNMENT_BYTES, self.lower_bound_bytes)
 
     @property
     def bank_starts(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from edgeserve.errors import ModelError
 from edgeserve.graph import DType
 from edgeserve.kernels import KERNEL_SET_VERSION, Blob, blobs, encode
 from edgeserve.program import Operand, Port, Program, Role, Step
-from edgeserve.stream_plan import MOST_FED, Action, Feed, Place, StreamPlan, Turn
+from edgeserve.stream_plan import MOST_FED, Action, BankUse, Feed, Place, StreamPlan, Turn
 
 MAGIC = 0x314D5345
 FORMAT_VERSION = 2
@@ -62,11 +62,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ModelTable:
-    """The finished bytes (a multiple of 16) and what each part of them is."""
+    """The finished bytes (a multiple of 16), what each part of them is, and the banks of the arena
+    that it asks for: one where the plan was not made for any.
+    """
 
     data: bytes
     sections: tuple[Section, ...]
     sha256: str
+    banks: tuple[BankUse, ...]
+
+    @property
+    def arena_bytes(self) -> int:
+        """The arena that it asks for, all banks together."""
+        return sum(bank.size_bytes for bank in self.banks)
 
 
 class _Writer:
@@ -143,7 +151,9 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
     )
     digest = hashlib.sha256(writer.data).digest()
     writer.data[SHA256_OFFSET : SHA256_OFFSET + 32] = digest
-    return ModelTable(bytes(writer.data), tuple(writer.sections), digest.hex())
+    return ModelTable(
+        bytes(writer.data), tuple(writer.sections), digest.hex(), plan.banks or (plan.one_bank,)
+    )
 
 
 def _turn(action: Action) -> bytes:
