@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeserve.banks import parse_pins
 from edgeserve.fit import Budget, Reserve
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish
@@ -99,9 +100,10 @@ def _model(table: TomlTable, folder: Path, default_boards: tuple[str, ...]) -> M
 
 def _wish(table: TomlTable) -> Wish | None:
     objective, by_rows = table.optional_text("objective"), table.optional_flag("by_rows")
-    if objective is None and by_rows is None:
+    pins = parse_pins(table.optional_texts("pins"))
+    if objective is None and by_rows is None and not pins:
         return None
     chosen = Objective.BALANCED
     if objective is not None:
         chosen = table.parse_choice("objective", Objective, objective)
-    return Wish(chosen, bool(by_rows))
+    return Wish(chosen, bool(by_rows), pins)

@@ -234,6 +234,12 @@ def print_plan(name: str, record: PlanRecord) -> None:
         f"whole tensors alive at once {record.live_bound_bytes:,}; offsets {verdict}, "
         f"{record.nodes:,} nodes"
     )
+    if record.banks:
+        parts = [f"{bank.size_bytes:,} in {bank.name}" for bank in record.banks]
+        say(
+            f"  {' and '.join(parts)}; traffic costs {record.traffic_cost:,}, "
+            f"and cannot cost less than {record.least_traffic_cost:,} there"
+        )
     for group in record.groups:
         if group.rows_per_turn is not None:
             fed = "".join(f"input {port}, " for port in group.fed_inputs)

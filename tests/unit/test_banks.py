@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from edgeserve.arena import ALIGNMENT_BYTES, Buffer, Problem
-from edgeserve.banks import Bank, parse_pins, preferred
+from edgeserve.banks import Bank, Pin, parse_pins, preferred
 from edgeserve.errors import ConfigError, DoesNotFit, PlanError
 from edgeserve.plan import plan_arena
 from edgeserve.plan.overlap import SlidingProblem
@@ -55,7 +55,7 @@ def planned(seed: int, *, pins: bool = True) -> tuple[Program, Method, StreamPla
     banks = banks_of(random, whole.arena_bytes)
     values = [value for value in program.values if value.role is not Role.CONSTANT]
     if pins and seed % 5 == 0 and values:
-        method = replace(method, pins=((random.choice(values).name, random.choice(banks).name),))
+        method = replace(method, pins=(Pin(random.choice(values).name, random.choice(banks).name),))
     method = replace(method, banks=banks)
     try:
         plan = plan_stream(program, method)
@@ -75,14 +75,14 @@ def test_random_programs_in_random_banks(shard: int) -> None:
         check_stream_plan(program, plan)
         capacity = {bank.name: bank.capacity_bytes for bank in method.banks}
         assert all(use.size_bytes <= capacity[use.name] for use in plan.banks), seed
-        for tensor, bank in method.pins:
+        for pin in method.pins:
             places = [
                 place
                 for value, place in zip(program.values, plan.places, strict=True)
-                if value.name == tensor and place is not None
+                if pin.means(value) and place is not None
             ]
             assert [plan.banks[plan.bank_at(p.offset_bytes)].name for p in places] == [
-                bank for _ in places
+                pin.bank for _ in places
             ], seed
         split += len(plan.banks) > 1
     assert split > TESTED // SHARDS // 4, "hardly anything was split"
@@ -254,7 +254,7 @@ def test_a_slide_holds_in_a_bank_alone() -> None:
 
 
 def test_pins_are_read() -> None:
-    assert parse_pins(["a=b", "x=y=psram"]) == (("a", "b"), ("x=y", "psram"))
+    assert parse_pins(["a=b", "x=y=psram"]) == (Pin("a", "b"), Pin("x=y", "psram"))
     for wrong in ("a", "=b", "a=", ""):
         with pytest.raises(ConfigError, match="TENSOR=BANK"):
             parse_pins([wrong])
@@ -270,7 +270,7 @@ def test_pins_are_read() -> None:
 def test_a_pin_of_what_does_not_exist_is_one_clear_line(pin: tuple[str, str], message: str) -> None:
     program = tiny_program()
     name = program.values[program.inputs[0].value].name
-    pins = ((name if pin[0] == "INPUT" else pin[0], pin[1]),)
+    pins = (Pin(name if pin[0] == "INPUT" else pin[0], pin[1]),)
     with pytest.raises(ConfigError, match=message) as caught:
         plan_stream(program, Method(banks=(Bank("fast", 1 << 16),), pins=pins))
     assert caught.value.hint
@@ -280,15 +280,15 @@ def test_a_pin_that_does_not_fit_is_refused() -> None:
     program = tiny_program()
     name = program.values[program.inputs[0].value].name
     banks = (Bank("fast", 0, 1), Bank("slow", 1 << 16, 2))
-    with pytest.raises(DoesNotFit, match="pinned tensors does not fit"):
-        plan_stream(program, Method(banks=banks, pins=((name, "fast"),)))
+    with pytest.raises(DoesNotFit, match="what is pinned does not fit bank 'fast': needs"):
+        plan_stream(program, Method(banks=banks, pins=(Pin(name, "fast"),)))
 
 
 def test_a_pinned_tensor_leaves_the_cheapest_bank() -> None:
     program = tiny_program()
     value = program.values[program.inputs[0].value]
     banks = (Bank("fast", 1 << 16, 1), Bank("slow", 1 << 16, 2))
-    plan = plan_stream(program, Method(banks=banks, pins=((value.name, "slow"),)))
+    plan = plan_stream(program, Method(banks=banks, pins=(Pin(value.name, "slow"),)))
     check_stream_plan(program, plan)
     place = plan.places[value.index]
     assert place is not None

@@ -54,6 +54,7 @@ def record_of(program: Program, plan: StreamPlan) -> PlanRecord:
         program,
         plan,
         wish=Wish(Objective.SIZE, by_rows=True),
+        offered=(),
         model_sha256=SHA,
         board="host",
         planner="1.2",

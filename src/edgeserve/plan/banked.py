@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from edgeserve.arena import ALIGNMENT_BYTES, ArenaPlan
 from edgeserve.banks import Bank
-from edgeserve.plan.overlap import SlidingProblem
-from edgeserve.plan.split import Split, SplitProblem, plan_split
+from edgeserve.errors import DoesNotFit
+from edgeserve.plan.overlap import SlidingProblem, sliding_bound_bytes
+from edgeserve.plan.split import Split, SplitProblem, bank_problem, plan_split
 from edgeserve.stream_plan import BankUse
 
 
@@ -54,6 +55,38 @@ def in_banks(
         SplitProblem(sliding, banks, traffic_bytes, allowed), node_budget=node_budget
     )
     return None if split is None else _joined(plan, banks, split)
+
+
+def refusal(
+    sliding: SlidingProblem,
+    banks: tuple[Bank, ...],
+    pinned: Mapping[int, int],
+    arena_bytes: int,
+) -> DoesNotFit:
+    """Why nothing fits where buffers are pinned: the first bank that is too small for its own, or
+    all banks.
+    """
+    hint = "unpin a tensor, or plan for another objective"
+    count = len(sliding.problem.buffers)
+    free = SplitProblem(sliding, banks, (0,) * count, ((),) * count)
+    bank_of = [pinned.get(buffer, -1) for buffer in range(count)]
+    for index, bank in enumerate(banks):
+        need_bytes = sliding_bound_bytes(bank_problem(free, bank_of, index))
+        if need_bytes > bank.capacity_bytes:
+            return DoesNotFit(
+                resource="what is pinned",
+                need_bytes=need_bytes,
+                have_bytes=bank.capacity_bytes,
+                board=f"bank {bank.name!r}",
+                hint=hint,
+            )
+    return DoesNotFit(
+        resource="the arena with these pins",
+        need_bytes=arena_bytes,
+        have_bytes=sum(bank.capacity_bytes for bank in banks),
+        board=" and ".join(f"{bank.name} ({bank.capacity_bytes:,})" for bank in banks),
+        hint=hint,
+    )
 
 
 def _joined(plan: ArenaPlan, banks: tuple[Bank, ...], split: Split) -> Banked:

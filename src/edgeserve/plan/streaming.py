@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
-from edgeserve.banks import Bank, Pins, pinned_values, preferred
-from edgeserve.errors import DoesNotFit
-from edgeserve.plan.banked import Banked, in_banks
+from edgeserve.banks import Bank, Pin, pinned_values, preferred
+from edgeserve.plan.banked import Banked, in_banks, refusal
 from edgeserve.plan.costs import Costs
 from edgeserve.plan.effort import REFERENCE, KernelModel
 from edgeserve.plan.groups import (
@@ -84,7 +83,7 @@ class Method:
     search_orders: bool = True
     extra_percent: int | None = None
     banks: tuple[Bank, ...] = ()
-    pins: Pins = ()
+    pins: tuple[Pin, ...] = ()
 
 
 _BALANCED = Method()
@@ -396,13 +395,9 @@ def _placed(program: Program, drafts: Sequence[_Draft], method: Method) -> Strea
             least_traffic_cost=banked.least_cost,
         )
     if pins:
-        raise DoesNotFit(
-            resource="the arena with its pinned tensors",
-            need_bytes=best.arena_bytes,
-            have_bytes=sum(bank.capacity_bytes for bank in banks),
-            board=" + ".join(f"{bank.name} ({bank.capacity_bytes:,})" for bank in banks),
-            hint="unpin a tensor, or plan for another objective",
-        )
+        buffers = drafts[0].buffers
+        pinned = {buffers.values[value]: bank for value, bank in pins.items()}
+        raise refusal(buffers.sliding, banks, pinned, best.arena_bytes)
     return best
 
 
