@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from edgeserve.banks import Bank
@@ -340,10 +340,12 @@ def _advice(
 
 
 def _board_advice(footprint: Footprint, reserve: Reserve, boards: Sequence[Board]) -> str:
+    """Boards with room for the arena in one piece: what its banks are here says nothing there."""
+    whole = replace(footprint, arena_banks=())
     fitting = [
         board.id
         for board in boards
-        if all(use.left_bytes >= 0 for use in place(footprint, board, reserve))
+        if all(use.left_bytes >= 0 for use in place(whole, board, reserve))
     ]
     if not fitting:
         return "no board that edgeserve knows has room"

@@ -24,7 +24,7 @@ from edgeserve.program import Program
 from edgeserve.stream_plan import Action, BankUse, Feed, Group, Place, Span, StreamPlan, Turn
 from edgeserve.strict_json import load_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 PLAN_FILE = "plan.json"
 _HINT = "make it again: remove the file, and build or plan with this bundle"
 _ACTION = re.compile(r"(in)?(\d{1,9})x(\d{1,9})")

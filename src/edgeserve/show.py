@@ -107,6 +107,7 @@ def measurement_json(target: OpenDevice, measurement: Measurement) -> dict[str, 
         "steps": to_json(measurement.steps),
         "arena_bytes": memory.arena_bytes,
         "arena_high_water_bytes": memory.arena_high_water_bytes,
+        "banks": to_json(memory.banks),
         "bench_ram_bytes": memory.bench_ram_bytes,
         "stack_high_water_bytes": memory.stack_high_water_bytes,
         "model_bytes": measurement.subject.model_bytes,
@@ -156,6 +157,10 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
     for what, text in (
         ("init", f"{measurement.init_count:,} {unit}"),
         ("arena", f"{memory.arena_bytes:,} planned, {memory.arena_high_water_bytes:,} touched"),
+        *(
+            (f"  {bank.name}", f"{bank.size_bytes:,} planned, {bank.high_water_bytes:,} touched")
+            for bank in memory.banks
+        ),
         (
             "stack high-water",
             "not seen"

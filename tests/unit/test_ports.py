@@ -24,6 +24,7 @@ def test_boards_come_first_then_ports_in_order(monkeypatch: pytest.MonkeyPatch) 
     assert [one.device for one in found] == [
         "host",
         "mps2-an500",
+        "mps2-an500-banks",
         "/dev/ttyACM0",
         "/dev/ttyACM1",
     ]
