@@ -53,6 +53,8 @@ _SHARED = (Part.CODE, Part.PORT)
 _TIMEOUT_S = 300.0
 _WORD_BYTES = 4
 _TAIL_LINES = 20
+_ERROR_SIGNS = ("error", "undefined", "will not fit")
+"""What a line of a compiler or linker has that tells the cause."""
 
 
 def build(
@@ -121,7 +123,7 @@ def run_tool(argv: Sequence[str], *, cwd: Path) -> str:
         raise ToolFailed(tool, status=f"no end within {_TIMEOUT_S:.0f} s") from None
     if done.returncode != 0:
         lines = done.stderr.splitlines()
-        errors = [line for line in lines if "error" in line or "undefined" in line]
+        errors = [line for line in lines if any(sign in line for sign in _ERROR_SIGNS)]
         tail = (*lines[-_TAIL_LINES:], *errors[:1])
         raise ToolFailed(
             tool, status=f"exit {done.returncode}", tail=tail, hint=f"the sources are in {cwd}"
