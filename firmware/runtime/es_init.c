@@ -24,8 +24,8 @@ static int in_table(const es_header_t *header, uint32_t offset, uint64_t bytes,
 }
 
 /* In one bank of it: nothing that lies in two has an address. */
-static __attribute__((noinline)) int in_arena(const es_header_t *header, uint32_t address, uint64_t bytes,
-                    uint32_t alignment) {
+static __attribute__((noinline)) int in_arena(const es_header_t *header, uint32_t address,
+                                              uint64_t bytes, uint32_t alignment) {
     return lies_in(address & (ES_MOST_BANK_BYTES - 1u), bytes,
                    es_bank_need(header, address >> ES_BANK_SHIFT), alignment);
 }
@@ -239,7 +239,8 @@ static es_status_t check_schedule(const es_header_t *header) {
     return ES_OK;
 }
 
-static __attribute__((noinline)) es_status_t check_header(const es_header_t *header, size_t table_bytes) {
+static __attribute__((noinline)) es_status_t check_header(const es_header_t *header,
+                                                          size_t table_bytes) {
     if (header->magic != ES_MAGIC) {
         return ES_BAD_MAGIC;
     }
