@@ -254,11 +254,6 @@ static __attribute__((noinline)) es_status_t check_header(const es_header_t *hea
     if (header->total_bytes < least_bytes || header->total_bytes > table_bytes) {
         return ES_TRUNCATED;
     }
-    for (uint32_t bank = 0; bank < ES_MOST_BANKS; bank++) {
-        if (es_bank_need(header, bank) > ES_MOST_BANK_BYTES) {
-            return ES_OUT_OF_BOUNDS;
-        }
-    }
     return ES_OK;
 }
 
@@ -300,26 +295,18 @@ static es_status_t check_table(const es_model_t *model) {
     return check_schedule(header);
 }
 
-static int are_banks(const es_bank_t *banks, size_t count) {
-    if (banks == NULL || count == 0 || count > ES_MOST_BANKS) {
-        return 0;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (banks[i].base == NULL || ((uintptr_t)banks[i].base & (ES_ALIGNMENT - 1)) != 0) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 /* Whether each bank has what the table asks for. One that is not given lies at the first: no record
  * has bytes there. */
 static es_status_t take_banks(es_model_t *model, const es_header_t *header, const es_bank_t *banks,
                               size_t count) {
     for (uint32_t bank = 0; bank < ES_MOST_BANKS; bank++) {
         const es_bank_t *given = &banks[bank < count ? bank : 0];
+        const size_t bytes = given->bytes < ES_MOST_BANK_BYTES ? given->bytes : ES_MOST_BANK_BYTES;
 
-        if (es_bank_need(header, bank) > (bank < count ? given->bytes : 0)) {
+        if (given->base == NULL || ((uintptr_t)given->base & (ES_ALIGNMENT - 1)) != 0) {
+            return ES_BAD_ARGUMENT;
+        }
+        if (es_bank_need(header, bank) > (bank < count ? bytes : 0)) {
             return ES_ARENA_TOO_SMALL;
         }
         model->banks[bank] = (uintptr_t)given->base - ((uintptr_t)bank << ES_BANK_SHIFT);
@@ -341,7 +328,7 @@ es_status_t es_init_banks(es_model_t *model, const void *table, size_t table_byt
     const es_header_t *header = (const es_header_t *)table;
 
     if (model == NULL || table == NULL || ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0 ||
-        !are_banks(banks, bank_count)) {
+        banks == NULL || bank_count == 0 || bank_count > ES_MOST_BANKS) {
         return ES_BAD_ARGUMENT;
     }
     if (table_bytes < sizeof *header) {
