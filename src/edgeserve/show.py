@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -256,13 +258,22 @@ def print_plan(name: str, record: PlanRecord) -> None:
     table = columns("offset", "bytes", "turns", "", "tensor")
     for resident in sorted(record.residents, key=lambda r: (r.first, r.offset_bytes)):
         table.add_row(
-            f"{resident.offset_bytes:,}",
+            _offset(record, resident.offset_bytes),
             f"{resident.size_bytes:,}",
             f"{resident.first}..{resident.end - 1}",
             resident.kind.value,
             short_name(resident.name),
         )
     draw(table)
+
+
+def _offset(record: PlanRecord, offset_bytes: int) -> str:
+    """An offset, in the bank that it lies in where there are several."""
+    if len(record.banks) < 2:
+        return f"{offset_bytes:,}"
+    starts = [0, *accumulate(bank.size_bytes for bank in record.banks)][:-1]
+    bank = bisect_right(starts, offset_bytes) - 1
+    return f"{record.banks[bank].name} {offset_bytes - starts[bank]:,}"
 
 
 def tflm_json(path: Path, planned: OfflinePlan) -> dict[str, Any]:

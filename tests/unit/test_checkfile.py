@@ -25,6 +25,7 @@ max_flash_growth_bytes = 2048
 path = "out/digits"
 max_arena_bytes = 8192
 max_flash_bytes = 65536
+pins = ["input_1=axi_sram"]
 
 [[model]]
 path = "models/wake_word.tflite"
@@ -46,6 +47,7 @@ def test_everything(tmp_path: Path) -> None:
                 label="out/digits",
                 boards=("nucleo_h743zi2", str(tmp_path / "boards/my_board.toml")),
                 budget=Budget(8192, 65536),
+                wish=Wish(pins=(Pin("input_1", "axi_sram"),)),
             ),
             ModelEntry(
                 path=tmp_path / "models/wake_word.tflite",

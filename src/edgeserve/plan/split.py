@@ -21,8 +21,8 @@ from edgeserve.plan.skyline import strip_of
 DEFAULT_NODES = 60_000
 """Choices of a bank for a buffer, and placements of a buffer in its bank."""
 
-_PACK_NODES = 2_000
-_LEAVES = 12
+_PACK_NODES = 800
+_FAILURES = 12
 _SLACKS = (0, 4, 8, 16, 32, 64)
 _WHOLE_CAPACITY = 256
 
@@ -269,13 +269,11 @@ class _Search:
         path: list[int] = []
         costs = [0]
         untried: list[Iterator[int]] = [self._banks_for(order, 0)]
-        leaves = 0
-        decided = True
-        while untried and self.nodes < self._budget and leaves < _LEAVES:
+        failures = 0
+        while untried and self.nodes < self._budget and failures < _FAILURES:
             self.nodes += 1
             if len(path) == len(order):
-                leaves += 1
-                decided &= self._try(dict(zip(order, path, strict=True)), costs[-1])
+                failures += not self._try(dict(zip(order, path, strict=True)), costs[-1])
             bank = next(untried[-1], None)
             if bank is None:
                 untried.pop()
@@ -290,7 +288,7 @@ class _Search:
                 path.append(bank)
                 costs.append(cost)
                 untried.append(self._banks_for(order, len(path)))
-        decided &= not untried
+        decided = not untried and not failures
         while path:
             self._loads.take(order[len(path) - 1], path.pop())
         return decided

@@ -6,7 +6,8 @@ output row, whatever its kernel keeps in registers.
 
 from __future__ import annotations
 
-from edgeserve.program import Program, Role, Step
+from edgeserve.kernels import CopyParams
+from edgeserve.program import Operand, Program, Role, Step
 from edgeserve.rows import Accumulate, Reach, Whole, reaches, rows_read
 
 
@@ -19,19 +20,21 @@ def value_traffic(program: Program) -> dict[int, int]:
         traffic[step.output.value] += program.values[step.output.value].size_bytes
         for operand, reach in zip(step.inputs, reaches(program, step), strict=True):
             value = program.values[operand.value]
-            row_bytes = operand.w * operand.c * value.dtype.size_bytes
-            traffic[value.index] += row_bytes * _rows(reach, step, operand.h)
+            traffic[value.index] += _read_bytes(program, step, operand, reach)
             if value.role is Role.STATE:
                 traffic[value.index] += value.size_bytes
     return traffic
 
 
-def _rows(reach: Reach, step: Step, in_h: int) -> int:
-    """Rows of an input that a step reads, each as often as it is read."""
+def _read_bytes(program: Program, step: Step, operand: Operand, reach: Reach) -> int:
+    """What a step reads of an input, each row as often as it is; a copy reads what it writes."""
+    if isinstance(step.params, CopyParams):
+        return program.values[step.output.value].size_bytes
     if isinstance(reach, Accumulate | Whole):
-        return in_h
-    ranges = (rows_read(reach, row, in_h) for row in range(step.output.h))
-    return sum(end - first for first, end in ranges)
+        return program.values[operand.value].size_bytes
+    row_bytes = operand.w * operand.c * program.values[operand.value].dtype.size_bytes
+    ranges = (rows_read(reach, row, operand.h) for row in range(step.output.h))
+    return row_bytes * sum(end - first for first, end in ranges)
 
 
 def scratch_traffic(scratch_bytes: int, rows: int) -> int:
