@@ -129,7 +129,8 @@ ES_MUST_CHECK es_status_t es_init(es_model_t *model, const void *table, size_t t
                                   const es_kernel_t *const *kernels, size_t kernel_count,
                                   void *arena, size_t arena_bytes);
 
-/* The same with an arena of one to ES_MOST_BANKS banks, in the order of the plan. */
+/* The same with an arena of one to ES_MOST_BANKS banks, in the order of the plan, each aligned to
+ * ES_ALIGNMENT, or to more where the generated header says so. */
 ES_MUST_CHECK es_status_t es_init_banks(es_model_t *model, const void *table, size_t table_bytes,
                                         const es_kernel_t *const *kernels, size_t kernel_count,
                                         const es_bank_t *banks, size_t bank_count);

@@ -132,6 +132,10 @@ def _sizes(table: ModelTable, program: Program, names: ModelNames) -> Iterator[s
     )
     if len(table.banks) == 1:
         yield f"#define {names.macro('ARENA_BYTES')} {table.arena_bytes}"
+    else:
+        for index, bank in enumerate(table.banks):
+            macro = names.macro(f"BANK_{index}_BYTES")
+            yield f"#define {macro} {bank.size_bytes} /* {escape_comment(bank.name)} */"
     yield f"#define {names.macro('BANKS')}(BANK) {banks} /* index, region, bytes, alignment */"
     yield f"#define {names.macro('STEP_COUNT')} {len(program.steps)}"
     for what, ports in (("INPUT", program.inputs), ("OUTPUT", program.outputs)):

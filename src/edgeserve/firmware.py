@@ -159,13 +159,14 @@ def _files(
             yield f"kernels/{isa}/{path.name}", path.read_bytes()
     for path in sorted((root / "ports" / project.port).iterdir()):
         yield f"port/{path.name}", path.read_bytes()
-    yield "port/banks.ld", banks_script(board).encode()
+    has_script = (root / "ports" / project.port / "link.ld").is_file()
+    if has_script:
+        yield "port/banks.ld", banks_script(board).encode()
     for generated in generate_sources(table, program, symbol=project.symbol):
         yield f"model/{generated.name}", generated.text.encode()
     config = bench_config(program, board, adapter)
     yield f"model/{config.name}", config.text.encode()
     yield project.table_file, table.data
-    has_script = (root / "ports" / project.port / "link.ld").is_file()
     yield "Makefile", makefile(project, linker_script=has_script).encode()
     yield PROJECT_FILE, dump_json(project).encode()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 from edgeserve import pipeline
 from edgeserve.banks import Bank, Pin
 from edgeserve.board import Holds, load_board
-from edgeserve.build import run_tool
+from edgeserve.build import build, run_tool
 from edgeserve.checkfile import Growth, ModelEntry
 from edgeserve.device.answers import DeviceBank
+from edgeserve.device.start import start_image
 from edgeserve.errors import ConfigError, DoesNotFit, ToolFailed
 from edgeserve.fit import Budget, Fit, Reserve
 from edgeserve.measurement import read_measurements
@@ -23,6 +25,7 @@ from edgeserve.plan.streaming import Method, feedable, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.planfile import Wish, read_record
 from edgeserve.program import Program
+from edgeserve.project import ImageKind
 from edgeserve.stimulus import random_stimuli
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.verify import verify
@@ -127,6 +130,20 @@ def test_state_in_a_bank_of_its_own(board: str, tmp_path: Path) -> None:
         return plan_stream(program, Method(banks=banks, pins=(Pin(state, "slow"),)))
 
     verify_image(build_image(with_memory(), board, tmp_path, plan=plan))
+
+
+@pytest.mark.parametrize("board", ["host", BOARD])
+def test_the_users_application_in_two_banks(board: str, tmp_path: Path) -> None:
+    """The template serves any number of banks, and edgeserve's own build and plain make agree."""
+    built = build_image(random_model(SEED), board, tmp_path, plan=in_banks(0.6))
+    app = build(tmp_path / board, kind=ImageKind.APP)
+    assert app.arena_bytes == built.table.arena_bytes
+    link = start_image(built.board, app)
+    try:
+        assert link.read_line(time.monotonic() + 30).startswith("largest output: ")
+    finally:
+        link.close()
+    run_tool(("make", "-s", "-C", str(tmp_path / board)), cwd=tmp_path)
 
 
 def test_a_bank_that_is_larger_than_its_region_does_not_link(tmp_path: Path) -> None:
