@@ -11,7 +11,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from edgeserve.arena import ALIGNMENT_BYTES, Buffer, Problem
+from edgeserve.arena import ALIGNMENT_BYTES, Buffer, Problem, check
 from edgeserve.banks import Bank, Pin, parse_pins, preferred
 from edgeserve.errors import ConfigError, DoesNotFit, PlanError
 from edgeserve.lower import lower
@@ -118,13 +118,17 @@ def packs(problem: SplitProblem, bank_of: tuple[int, ...], bank: int) -> bool:
     return plan.arena_bytes <= problem.banks[bank].capacity_bytes
 
 
+def cost_of(problem: SplitProblem, bank_of: tuple[int, ...]) -> int:
+    return sum(
+        traffic * problem.banks[bank].access_cost
+        for traffic, bank in zip(problem.traffic_bytes, bank_of, strict=True)
+    )
+
+
 def least_cost(problem: SplitProblem) -> int | None:
     """By trying every way to put the buffers into banks."""
     costs = [
-        sum(
-            traffic * problem.banks[bank].access_cost
-            for traffic, bank in zip(problem.traffic_bytes, bank_of, strict=True)
-        )
+        cost_of(problem, bank_of)
         for bank_of in product(*problem.allowed)
         if all(packs(problem, bank_of, bank) for bank in range(len(problem.banks)))
     ]
@@ -143,7 +147,7 @@ def test_small_splits_are_as_cheap_as_they_can_be() -> None:
             impossible += 1
             continue
         assert split is not None, seed
-        assert split.cost == least, seed
+        assert split.cost == least == cost_of(problem, split.bank_of), seed
         assert split.least_cost <= least, seed
         proven += split.least_cost == split.cost
         found += 1
@@ -166,6 +170,33 @@ def test_what_fits_the_cheapest_bank_is_planned_as_in_one_piece() -> None:
         plan = plan_stream(program, replace(method, banks=banks))
         assert [use.name for use in plan.banks] == ["fast"]
         assert replace(plan, banks=(), traffic_cost=0, least_traffic_cost=0) == whole
+
+
+def test_a_split_tells_its_cost_though_it_is_improved_move_by_move() -> None:
+    """Many buffers, so that the search does not see everything."""
+    for seed in range(6):
+        random = Random(seed)
+        firsts = [random.randrange(20) for _ in range(40)]
+        buffers = tuple(
+            Buffer(f"b{i}", first, first + random.randint(1, 8), 16 * random.randint(1, 30))
+            for i, first in enumerate(firsts)
+        )
+        whole = plan_arena(Problem(buffers), node_budget=2_000).arena_bytes
+        fast = whole * random.randint(2, 8) // 160 * 16
+        banks = (Bank("fast", fast, 1), Bank("middle", fast, 2), Bank("slow", whole, 7))
+        problem = SplitProblem(
+            SlidingProblem(Problem(buffers), ()),
+            banks,
+            tuple(random.randrange(5_000) for _ in buffers),
+            ((0, 1, 2),) * len(buffers),
+        )
+        split = plan_split(problem, node_budget=6_000)
+        assert split is not None
+        assert split.cost == cost_of(problem, split.bank_of)
+        assert split.least_cost <= split.cost
+        for bank, packing in enumerate(split.packings):
+            check(bank_problem(problem, split.bank_of, bank).problem, packing)
+            assert packing.arena_bytes <= banks[bank].capacity_bytes
 
 
 def test_slow_memory_gets_what_is_used_least() -> None:

@@ -99,6 +99,11 @@ def _members(bank_of: Sequence[int], bank: int) -> list[int]:
     return [buffer for buffer, its in enumerate(bank_of) if its == bank]
 
 
+def _with(bank_of: tuple[int, ...], buffer: int, bank: int) -> tuple[int, ...]:
+    """The same but for one buffer."""
+    return (*bank_of[:buffer], bank, *bank_of[buffer + 1 :])
+
+
 def bank_problem(problem: SplitProblem, bank_of: Sequence[int], bank: int) -> SlidingProblem:
     """What is to be packed in one bank: its buffers, in the problem's order, and their slides."""
     alignment_bytes = problem.banks[bank].alignment_bytes
@@ -273,7 +278,8 @@ class _Search:
         while untried and self.nodes < self._budget and failures < _FAILURES:
             self.nodes += 1
             if len(path) == len(order):
-                failures += not self._try(dict(zip(order, path, strict=True)), costs[-1])
+                chosen = dict(zip(order, path, strict=True))
+                failures += not self._try(tuple(chosen[buffer] for buffer in range(len(order))))
             bank = next(untried[-1], None)
             if bank is None:
                 untried.pop()
@@ -297,17 +303,17 @@ class _Search:
         """The banks to try for the next buffer; none behind the last."""
         return iter(self._costs[order[position]] if position < len(order) else ())
 
-    def _try(self, bank_of: dict[int, int], cost: int) -> bool:
+    def _try(self, bank_of: tuple[int, ...]) -> bool:
         """Packs a split, and keeps it when it fits and is cheaper. True unless undecided."""
-        chosen = tuple(bank_of[buffer] for buffer in range(len(bank_of)))
         packings = []
         for bank, its in enumerate(self._problem.banks):
-            packing = self._packing(chosen, bank)
+            packing = self._packing(bank_of, bank)
             if packing.arena_bytes > its.capacity_bytes:
                 return packing.lower_bound_bytes > its.capacity_bytes
             packings.append(packing)
+        cost = sum(costs[bank] for costs, bank in zip(self._costs, bank_of, strict=True))
         if cost < self.cost:
-            self.best, self.packings, self.cost = chosen, packings, cost
+            self.best, self.packings, self.cost = bank_of, packings, cost
         return True
 
     def _packing(self, bank_of: tuple[int, ...], bank: int) -> ArenaPlan:
@@ -320,42 +326,39 @@ class _Search:
 
     def _improve(self) -> bool:
         """Moves one buffer to a cheaper bank, maybe for another one that leaves it."""
-        if self.best is None:
-            return False
         before = self.cost
         for buffer, cheaper in self._wishes():
-            if self._done():
-                break
-            self._move(buffer, cheaper)
-            if self.cost < before:
-                return True
+            for moved in self._moves(buffer, cheaper):
+                if self._done():
+                    return False
+                self._try(moved)
+                if self.cost < before:
+                    return True
         return False
 
     def _wishes(self) -> list[tuple[int, int]]:
         """Buffers and banks that would be cheaper for them, the most gain first."""
-        assert self.best is not None
         wishes = [
             (costs[its] - cost, -buffer, bank)
-            for buffer, (its, costs) in enumerate(zip(self.best, self._costs, strict=True))
+            for buffer, (its, costs) in enumerate(zip(self.best or (), self._costs, strict=False))
             for bank, cost in costs.items()
             if cost < costs[its]
         ]
         return [(-buffer, bank) for _, buffer, bank in sorted(wishes, reverse=True)]
 
-    def _move(self, buffer: int, bank: int) -> None:
-        """Puts a buffer into a bank as it is, or in exchange for one that it gains more than."""
+    def _moves(self, buffer: int, bank: int) -> Iterator[tuple[int, ...]]:
+        """A buffer in a bank as it is, or in exchange for one that it gains more than."""
         assert self.best is not None
         source = self.best[buffer]
         gain = self._costs[buffer][source] - self._costs[buffer][bank]
-        moved = {**dict(enumerate(self.best)), buffer: bank}
-        self._try(moved, self.cost - gain)
+        moved = _with(self.best, buffer, bank)
+        yield moved
         mine = self._loads.columns[buffer]
         for other in _members(self.best, bank):
             its = self._loads.columns[other]
             loss = self._costs[other].get(source, 1 << 62) - self._costs[other][bank]
-            meets = its.start < mine.stop and mine.start < its.stop
-            if other != buffer and meets and loss < gain and not self._done():
-                self._try({**moved, other: source}, self.cost - gain + loss)
+            if its.start < mine.stop and mine.start < its.stop and loss < gain:
+                yield _with(moved, other, source)
 
     def _least_cost(self) -> int:
         """Proven: what everything costs in its cheapest bank, and what cannot be there on top.
