@@ -24,7 +24,8 @@ def _lines(board: Board) -> Iterator[str]:
     for region in board.holding(Holds.ARENA):
         if region is data:
             continue
-        place = f"ORIGIN = {region.address:#x}, LENGTH = {region.free_bytes:#x}"
-        yield f"MEMORY {{ {region.name} (rw) : {place} }}"
+        start = region.address + region.reserved_bytes
+        place = f"ORIGIN = {start:#x}, LENGTH = {region.free_bytes:#x}"
+        yield f"MEMORY {{ bank_{region.name} (rw) : {place} }}"
         section = f".bank.{region.name} (NOLOAD) : {{ *({SECTION}{region.name}) }}"
-        yield f"SECTIONS {{ {section} > {region.name} }}"
+        yield f"SECTIONS {{ {section} > bank_{region.name} }}"

@@ -34,7 +34,7 @@ from tests.kernels.random_models import random_model
 from tests.tflite_builder import ModelBuilder
 
 BOARD = "mps2-an500-banks"
-FAST, SLOW = 0x20000000, 0x60000000
+FAST, SLOW = range(0x20380000, 0x203A0000), range(0x60000000, 0x60080000)
 NO_RESERVE = Reserve()
 SEED = 18
 """Of a random model that streams eight values, has two fed inputs and takes sums."""
@@ -116,8 +116,8 @@ def test_a_streamed_model_in_two_banks(board: str, tmp_path: Path) -> None:
     assert built.image.arena_bytes == built.table.arena_bytes
     if board == BOARD:
         at = symbols(built)
-        assert at["bank_0"] >> 28 == FAST >> 28
-        assert at["bank_1"] >> 28 == SLOW >> 28
+        assert at["bank_0"] in FAST
+        assert at["bank_1"] in SLOW
 
 
 @pytest.mark.parametrize("board", ["host", BOARD])
@@ -155,13 +155,13 @@ def test_a_bank_that_is_larger_than_its_region_does_not_link(tmp_path: Path) -> 
         banks = (Bank("fast", 1 << 20), Bank("slow", 1 << 20, 4))
         return plan_stream(program, Method(banks=banks, pins=(Pin("image", "slow"),)))
 
-    with pytest.raises(ToolFailed, match="slow"):
+    with pytest.raises(ToolFailed, match="will not fit in region `bank_fast"):
         build_image(turned(128, 320, 16), BOARD, tmp_path, plan=plan)
 
 
-def checked(model: Path, reserve: Reserve = NO_RESERVE) -> Fit:
+def checked(model: Path, board: str = BOARD, reserve: Reserve = NO_RESERVE) -> Fit:
     (fit,) = pipeline.check(
-        [ModelEntry(model, "model", (BOARD,), Budget())],
+        [ModelEntry(model, "model", (board,), Budget())],
         reserve=reserve,
         baseline=None,
         growth=Growth(),
@@ -180,11 +180,11 @@ def test_what_fits_neither_memory_alone_is_split(large: Path) -> None:
 
 
 def test_a_reserve_is_kept_free_of_banks(large: Path) -> None:
-    """A reserve that leaves the fast bank too little for either tensor: both go to the slow one."""
-    fits = [checked(large, Reserve(ram_bytes=reserve)) for reserve in (0, 40_000)]
+    """A reserve that leaves DTCM too little for either tensor: both go to the other memory."""
+    fits = [checked(large, "nucleo_h743zi2", Reserve(ram_bytes=ram)) for ram in (0, 40_000)]
     assert [fit.fits for fit in fits] == [True, True]
-    fast = [next((size for _, size in fit.footprint.arena_banks if _ == "fast"), 0) for fit in fits]
-    assert fast[0] >= 102_400 > fast[1]
+    dtcm = [dict(fit.footprint.arena_banks).get("dtcm", 0) for fit in fits]
+    assert dtcm[0] >= 102_400 > dtcm[1]
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def tools() -> None:
 def test_bench_and_verify_on_two_memories(large: Path) -> None:
     """The whole way: planned for the board, built, run, measured, recorded, planned again alike."""
     target, measurement = pipeline.bench(large, BOARD, board=None, laps=2, warmup=1, seed=7)
-    assert target.compiled.plan.arena_bytes > load_board(BOARD).regions[1].free_bytes
+    assert target.compiled.plan.arena_bytes > len(FAST)
     banks = measurement.memory.banks
     assert [bank.name for bank in banks] == ["fast", "slow"]
     assert [bank.size_bytes for bank in banks] == [
