@@ -7,7 +7,13 @@
 
 #include <string.h>
 
-static _Alignas(ES_ALIGNMENT) uint8_t arena[MODEL_ARENA_BYTES];
+/* Memory for the model: an array for each bank of its plan, mostly a single one. */
+#define ARRAY(index, region, bytes, alignment)                                                     \
+    static _Alignas(alignment) ES_IN_REGION(region) uint8_t bank_##index[bytes];
+MODEL_BANKS(ARRAY)
+
+#define ENTRY(index, region, bytes, alignment) {bank_##index, sizeof bank_##index},
+static const es_bank_t banks[] = {MODEL_BANKS(ENTRY)};
 static es_model_t model;
 
 static void say(const char *text) {
@@ -33,8 +39,9 @@ static uint32_t largest(const int8_t *values, uint32_t count) {
 
 void es_main(void) {
     es_port_start();
-    const es_status_t status = es_init(&model, MODEL_TABLE, MODEL_TABLE_BYTES, MODEL_KERNELS,
-                                       MODEL_KERNEL_COUNT, arena, sizeof arena);
+    const es_status_t status =
+        es_init_banks(&model, MODEL_TABLE, MODEL_TABLE_BYTES, MODEL_KERNELS, MODEL_KERNEL_COUNT,
+                      banks, sizeof banks / sizeof *banks);
     if (status != ES_OK) {
         es_port_fatal(es_status_text(status));
     }

@@ -12,11 +12,22 @@
 #define STACK_MARGIN 256 /* below the painting function, left alone */
 #define AT_LEAST(n)  ((n) > 0 ? (n) : 1)
 
-static struct {
-    _Alignas(ES_ALIGNMENT) uint8_t before[GUARD_BYTES];
-    _Alignas(ES_ALIGNMENT) uint8_t arena[AT_LEAST(BENCH_ARENA_BYTES)];
-    _Alignas(ES_ALIGNMENT) uint8_t after[GUARD_BYTES];
-} bench_arena;
+/* The banks of the arena, each in its region and between guards. */
+#define GUARDED(index, region, bytes, alignment)                                                   \
+    static ES_IN_REGION(region) struct {                                                           \
+        _Alignas(alignment) uint8_t before[GUARD_BYTES];                                           \
+        _Alignas(alignment) uint8_t arena[AT_LEAST(bytes)];                                        \
+        _Alignas(ES_ALIGNMENT) uint8_t after[GUARD_BYTES];                                         \
+    } bank_##index;
+BENCH_BANKS(GUARDED)
+
+#define ENTRY(index, region, bytes, alignment) {bank_##index.arena, sizeof bank_##index.arena},
+static const es_bank_t banks[] = {BENCH_BANKS(ENTRY)};
+#define GUARDS(index, region, bytes, alignment) {bank_##index.before, bank_##index.after},
+static uint8_t *const guards[][2] = {BENCH_BANKS(GUARDS)};
+#define NAME(index, region, bytes, alignment) region,
+static const char *const names[] = {BENCH_BANKS(NAME)};
+enum { BANK_COUNT = sizeof banks / sizeof *banks };
 
 static es_model_t model;
 
@@ -135,8 +146,8 @@ static const char *start(void) {
 #endif
     const uint32_t state = es_port_mask();
     const uint64_t begin = es_port_ticks();
-    seen.status = es_init(&model, table, bytes, BENCH_KERNELS, BENCH_KERNEL_COUNT,
-                          bench_arena.arena, sizeof bench_arena.arena);
+    seen.status =
+        es_init_banks(&model, table, bytes, BENCH_KERNELS, BENCH_KERNEL_COUNT, banks, BANK_COUNT);
     const uint64_t end = es_port_ticks();
     es_port_unmask(state);
     if (seen.status != ES_OK) {
@@ -152,8 +163,10 @@ static const char *start(void) {
 }
 
 void bench_model_start(void) {
-    memset(bench_arena.before, GUARD, GUARD_BYTES);
-    memset(bench_arena.after, GUARD, GUARD_BYTES);
+    for (uint32_t i = 0; i < BANK_COUNT; i++) {
+        memset(guards[i][0], GUARD, GUARD_BYTES);
+        memset(guards[i][1], GUARD, GUARD_BYTES);
+    }
     measure_nothing();
     seen.fault = start();
 }
@@ -449,17 +462,27 @@ void bench_reset_state(void) {
 
 /* Memory. */
 
-static uint32_t highest_changed(uint8_t paint) {
-    uint32_t end = sizeof bench_arena.arena;
-    while (end > 0 && bench_arena.arena[end - 1] == paint) {
+uint32_t bench_bank_count(void) {
+    return BANK_COUNT;
+}
+
+const char *bench_bank_name(uint32_t bank) {
+    return names[bank];
+}
+
+static uint32_t highest_changed(const es_bank_t *bank, uint8_t paint) {
+    const uint8_t *bytes = bank->base;
+    uint32_t end = (uint32_t)bank->bytes;
+    while (end > 0 && bytes[end - 1] == paint) {
         end--;
     }
     return end;
 }
 
 static bool guards_intact(void) {
-    for (uint32_t i = 0; i < GUARD_BYTES; i++) {
-        if (bench_arena.before[i] != GUARD || bench_arena.after[i] != GUARD) {
+    for (uint32_t i = 0; i < BANK_COUNT * GUARD_BYTES; i++) {
+        uint8_t *const *pair = guards[i / GUARD_BYTES];
+        if (pair[0][i % GUARD_BYTES] != GUARD || pair[1][i % GUARD_BYTES] != GUARD) {
             return false;
         }
     }
@@ -507,14 +530,19 @@ bench_memory_t bench_measure_memory(void) {
     bench_memory_t memory = {.guards_intact = true};
 
     for (uint32_t i = 0; i < sizeof paints; i++) {
-        memset(bench_arena.arena, paints[i], sizeof bench_arena.arena);
+        for (uint32_t bank = 0; bank < BANK_COUNT; bank++) {
+            memset(banks[bank].base, paints[i], banks[bank].bytes);
+        }
         es_reset(&model);
         place_input();
         const uint32_t stack_bytes = run_on_painted_stack();
-        const uint32_t arena_bytes = highest_changed(paints[i]);
+        for (uint32_t bank = 0; bank < BANK_COUNT; bank++) {
+            const uint32_t bytes = highest_changed(&banks[bank], paints[i]);
+            memory.bank_bytes[bank] =
+                bytes > memory.bank_bytes[bank] ? bytes : memory.bank_bytes[bank];
+        }
         memory.guards_intact = memory.guards_intact && guards_intact();
         memory.stack_bytes = stack_bytes > memory.stack_bytes ? stack_bytes : memory.stack_bytes;
-        memory.arena_bytes = arena_bytes > memory.arena_bytes ? arena_bytes : memory.arena_bytes;
     }
     es_reset(&model);
     seen.has_run = true;
@@ -529,6 +557,6 @@ uint32_t bench_stack_high_water(void) {
 }
 
 uint32_t bench_ram_bytes(void) {
-    return (uint32_t)(sizeof bench_arena - sizeof bench_arena.arena + sizeof seen + sizeof input +
+    return (uint32_t)(BANK_COUNT * 2 * GUARD_BYTES + sizeof seen + sizeof input +
                       BENCH_COMMAND_BYTES);
 }

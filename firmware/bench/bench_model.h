@@ -10,7 +10,8 @@
 typedef void (*bench_row_t)(uint32_t step, uint32_t row, const uint8_t *bytes, uint32_t count);
 
 typedef struct bench_memory {
-    uint32_t arena_bytes; /* highest byte of the arena that an inference has changed, plus one */
+    /* Of each bank of the arena the highest byte that an inference has changed, plus one. */
+    uint32_t bank_bytes[ES_MOST_BANKS];
     bool guards_intact;
     uint32_t stack_bytes; /* that es_run() used below its caller; 0 where it cannot be seen */
 } bench_memory_t;
@@ -53,6 +54,8 @@ uint32_t bench_output_crc(void);
 bool bench_is_stateful(void);
 void bench_reset_state(void);
 bench_memory_t bench_measure_memory(void); /* resets the state */
+uint32_t bench_bank_count(void);
+const char *bench_bank_name(uint32_t bank);
 
 /* Bytes of the stack used so far, from its high end; 0 where the stack is unknown. */
 uint32_t bench_stack_high_water(void);

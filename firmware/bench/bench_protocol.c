@@ -335,6 +335,26 @@ static void es_lap(const words_t *words) {
     infer_or_lap(words, 2, true);
 }
 
+static void say_banks(void) {
+    for (uint32_t i = 0; bench_bank_count() > 1 && i < bench_bank_count(); i++) {
+        text_put("m-es-bank-");
+        text_number(i);
+        text_put("-[");
+        text_put(bench_bank_name(i));
+        text_put(" ");
+        text_number(es_bank_bytes(bench_model(), i));
+        line("]");
+    }
+}
+
+static uint32_t arena_high_water(void) {
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < bench_bank_count(); i++) {
+        bytes += memory.bank_bytes[i];
+    }
+    return bytes;
+}
+
 static void say_model_facts(void) {
     const es_model_t *model = bench_model();
 
@@ -343,6 +363,7 @@ static void say_model_facts(void) {
     line("]");
     text_fact_number("table", es_table_bytes(model));
     text_fact_number("arena", es_arena_bytes(model));
+    say_banks();
     text_fact_number("steps", es_step_count(model));
     text_fact_number("inputs", es_input_count(model));
     text_fact_number("outputs", es_output_count(model));
@@ -355,12 +376,19 @@ static void say_model_facts(void) {
 
 static void say_memory(void) {
     text_put("m-es-arena-high-water-");
-    text_number(memory.arena_bytes);
+    text_number(arena_high_water());
     text_put("\r\nm-es-arena-guards-[");
     text_put(memory.guards_intact ? "ok" : "broken");
     text_put("]\r\nm-es-stack-high-water-");
     text_number(memory.stack_bytes);
     text_end();
+    for (uint32_t i = 0; bench_bank_count() > 1 && i < bench_bank_count(); i++) {
+        text_put("m-es-bank-high-water-");
+        text_number(i);
+        text_put("-");
+        text_number(memory.bank_bytes[i]);
+        text_end();
+    }
 }
 
 static void es_info(const words_t *words) {
@@ -378,7 +406,7 @@ static void es_info(const words_t *words) {
         say_model_facts();
     }
     if (memory_measured) {
-        text_fact_number("arena-high-water", memory.arena_bytes);
+        text_fact_number("arena-high-water", arena_high_water());
         text_fact_number("stack-high-water", memory.stack_bytes);
     }
     text_fact_number("image-stack-high-water", bench_stack_high_water());

@@ -17,6 +17,13 @@
  * The input's bytes may be overwritten by es_run(): fill it again before each run. A model may have
  * been planned to take an input row by row, so that the whole of it is never in the arena; then
  * es_input() is null, and es_run() asks an es_source_t for the rows.
+ *
+ * A model may also have been planned for several banks of memory, say a small fast one and a large
+ * slow one. Then es_init_banks() takes the place of es_init(), and each bank has an array:
+ *
+ *     static _Alignas(ES_ALIGNMENT) uint8_t fast[ES_MODEL_DIGITS_BANK_0_BYTES];
+ *     static _Alignas(ES_ALIGNMENT) uint8_t slow[ES_MODEL_DIGITS_BANK_1_BYTES] IN_EXTERNAL_RAM;
+ *     const es_bank_t banks[] = {{fast, sizeof fast}, {slow, sizeof slow}};
  */
 #ifndef EDGESERVE_H
 #define EDGESERVE_H
@@ -39,7 +46,7 @@ typedef enum es_status {
     ES_BAD_MAGIC,       /* not a model table */
     ES_BAD_VERSION,     /* a table format or kernel set that this runtime does not have */
     ES_TRUNCATED,       /* the table is longer than the bytes given */
-    ES_ARENA_TOO_SMALL, /* the arena given is smaller than the table asks for */
+    ES_ARENA_TOO_SMALL, /* the arena, or a bank of it, is smaller than the table asks for */
     ES_OUT_OF_BOUNDS,   /* a record points outside the table or the arena */
     ES_UNKNOWN_KERNEL,  /* a step asks for a kernel that is not linked in */
     ES_BAD_RECORD,      /* a record contradicts itself or its kernel */
@@ -96,11 +103,19 @@ typedef struct es_source {
 
 typedef struct es_kernel es_kernel_t;
 
+/* Memory for a part of the arena. */
+typedef struct es_bank {
+    void *base;
+    size_t bytes;
+} es_bank_t;
+
+#define ES_MOST_BANKS 4u
+
 /* A model that is ready to run. Treat the fields as private, except `observer`, which may be set or
  * cleared between runs. */
 typedef struct es_model {
+    uintptr_t banks[ES_MOST_BANKS]; /* what added to an arena address gives a pointer */
     const uint8_t *table;
-    uint8_t *arena;
     const es_kernel_t *const *kernels;
     uint32_t kernel_count;
     const es_observer_t *observer;
@@ -113,6 +128,12 @@ typedef struct es_model {
 ES_MUST_CHECK es_status_t es_init(es_model_t *model, const void *table, size_t table_bytes,
                                   const es_kernel_t *const *kernels, size_t kernel_count,
                                   void *arena, size_t arena_bytes);
+
+/* The same with an arena of one to ES_MOST_BANKS banks, in the order of the plan, each aligned to
+ * ES_ALIGNMENT, or to more where the generated header says so. */
+ES_MUST_CHECK es_status_t es_init_banks(es_model_t *model, const void *table, size_t table_bytes,
+                                        const es_kernel_t *const *kernels, size_t kernel_count,
+                                        const es_bank_t *banks, size_t bank_count);
 
 /* One inference. Never fails: es_init() has checked all that could. */
 void es_run(es_model_t *model);
@@ -140,12 +161,15 @@ es_port_info_t es_output_info(const es_model_t *model, uint32_t index);
 const char *es_name(const es_model_t *model);
 uint32_t es_step_count(const es_model_t *model);
 uint32_t es_step_kernel(const es_model_t *model, uint32_t step);
-uint32_t es_arena_bytes(const es_model_t *model);
+uint32_t es_arena_bytes(const es_model_t *model); /* of all banks */
+uint32_t es_bank_bytes(const es_model_t *model, uint32_t bank);
 uint32_t es_table_bytes(const es_model_t *model);
 const uint8_t *es_table_sha256(const es_model_t *model);
 
-/* The arena that a table asks for, or 0 when its header is not that of a table. */
+/* The arena that a table asks for in its first bank, or in a bank; 0 when its header is not that of
+ * a table. */
 uint32_t es_table_arena_bytes(const void *table, size_t table_bytes);
+uint32_t es_table_bank_bytes(const void *table, size_t table_bytes, uint32_t bank);
 
 /* A word for a status, for messages. */
 const char *es_status_text(es_status_t status);

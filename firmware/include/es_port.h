@@ -15,6 +15,10 @@ enum {
     ES_PORT_CLOSED = -2, /* the line has ended for good: only where it can, such as on the host */
 };
 
+/* Puts a bank of the arena into the memory region (a string) of the board's file that it is planned
+ * for. A linker script has a place for it, or leaves it to .bss, where that lies in the region. */
+#define ES_IN_REGION(region) __attribute__((section(".bss.bank." region)))
+
 /* The byte that the stack is painted with before es_main(), from `low` up. */
 #define ES_PORT_STACK_PAINT 0xC5u
 

@@ -33,6 +33,22 @@ struct es_kernel {
 
 uint32_t es_dtype_bytes(uint32_t dtype); /* 0 for an unknown type */
 
+/* The bytes that a table asks for in a bank; `bank` < ES_MOST_BANKS. */
+static inline uint32_t es_bank_need(const es_header_t *header, uint32_t bank) {
+    if (bank == 0) {
+        return header->arena_bytes;
+    }
+    return header->format_version == ES_ONE_BANK_FORMAT
+               ? 0
+               : ((const es_bank_record_t *)(header + 1))->bytes[bank - 1];
+}
+
+/* The only place where an arena address becomes a pointer. The address still has its bank in the
+ * highest bits: each entry of `banks` is a bank's base less that. */
+static inline void *es_at(const es_model_t *model, uint32_t address) {
+    return (void *)(model->banks[address >> ES_BANK_SHIFT] + address);
+}
+
 static inline uint32_t es_call_input_count(const es_call_t *call) {
     return call->step->input_count;
 }
@@ -50,7 +66,7 @@ static inline const void *es_call_blob(const es_call_t *call, uint32_t offset) {
 }
 
 static inline void *es_call_scratch(const es_call_t *call) {
-    return call->model->arena + call->step->scratch;
+    return es_at(call->model, call->step->scratch);
 }
 
 /* An int32 for each element of the output, where the step accumulates. */

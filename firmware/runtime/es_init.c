@@ -4,6 +4,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(es_header_t) == 160, "docs/FORMAT.md: header");
+_Static_assert(sizeof(es_bank_record_t) == 16, "docs/FORMAT.md: banks");
 _Static_assert(sizeof(es_operand_record_t) == 20, "docs/FORMAT.md: operand");
 _Static_assert(sizeof(es_step_record_t) == 24, "docs/FORMAT.md: step");
 _Static_assert(sizeof(es_port_record_t) == 36, "docs/FORMAT.md: port");
@@ -22,9 +23,11 @@ static int in_table(const es_header_t *header, uint32_t offset, uint64_t bytes,
     return lies_in(offset, bytes, header->total_bytes, alignment);
 }
 
-static int in_arena(const es_header_t *header, uint32_t offset, uint64_t bytes,
-                    uint32_t alignment) {
-    return lies_in(offset, bytes, header->arena_bytes, alignment);
+/* In one bank of it: nothing that lies in two has an address. */
+static __attribute__((noinline)) int in_arena(const es_header_t *header, uint32_t address,
+                                              uint64_t bytes, uint32_t alignment) {
+    return lies_in(address & (ES_MOST_BANK_BYTES - 1u), bytes,
+                   es_bank_need(header, address >> ES_BANK_SHIFT), alignment);
 }
 
 static int is_text(const es_header_t *header, uint32_t offset) {
@@ -236,28 +239,37 @@ static es_status_t check_schedule(const es_header_t *header) {
     return ES_OK;
 }
 
-static es_status_t check_header(const es_header_t *header, size_t table_bytes) {
+static __attribute__((noinline)) es_status_t check_header(const es_header_t *header,
+                                                          size_t table_bytes) {
     if (header->magic != ES_MAGIC) {
         return ES_BAD_MAGIC;
     }
-    if (header->format_version != ES_FORMAT_VERSION ||
+    if (header->format_version < ES_ONE_BANK_FORMAT || header->format_version > ES_FORMAT_VERSION ||
         header->kernel_set_version != ES_KERNEL_SET_VERSION) {
         return ES_BAD_VERSION;
     }
-    if (header->total_bytes < sizeof *header || header->total_bytes > table_bytes) {
+    const uint32_t least_bytes = header->format_version == ES_ONE_BANK_FORMAT
+                                     ? (uint32_t)sizeof *header
+                                     : (uint32_t)(sizeof *header + sizeof(es_bank_record_t));
+    if (header->total_bytes < least_bytes || header->total_bytes > table_bytes) {
         return ES_TRUNCATED;
     }
     return ES_OK;
 }
 
-uint32_t es_table_arena_bytes(const void *table, size_t table_bytes) {
+uint32_t es_table_bank_bytes(const void *table, size_t table_bytes, uint32_t bank) {
     const es_header_t *header = (const es_header_t *)table;
 
     if (table == NULL || ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0 ||
-        table_bytes < sizeof *header || check_header(header, table_bytes) != ES_OK) {
+        table_bytes < sizeof *header || check_header(header, table_bytes) != ES_OK ||
+        bank >= ES_MOST_BANKS) {
         return 0;
     }
-    return header->arena_bytes;
+    return es_bank_need(header, bank);
+}
+
+uint32_t es_table_arena_bytes(const void *table, size_t table_bytes) {
+    return es_table_bank_bytes(table, table_bytes, 0);
 }
 
 static es_status_t check_table(const es_model_t *model) {
@@ -283,28 +295,50 @@ static es_status_t check_table(const es_model_t *model) {
     return check_schedule(header);
 }
 
+/* Whether each bank has what the table asks for. One that is not given lies at the first: no record
+ * has bytes there. */
+static es_status_t take_banks(es_model_t *model, const es_header_t *header, const es_bank_t *banks,
+                              size_t count) {
+    for (uint32_t bank = 0; bank < ES_MOST_BANKS; bank++) {
+        const es_bank_t *given = &banks[bank < count ? bank : 0];
+        const size_t bytes = given->bytes < ES_MOST_BANK_BYTES ? given->bytes : ES_MOST_BANK_BYTES;
+
+        if (given->base == NULL || ((uintptr_t)given->base & (ES_ALIGNMENT - 1)) != 0) {
+            return ES_BAD_ARGUMENT;
+        }
+        if (es_bank_need(header, bank) > (bank < count ? bytes : 0)) {
+            return ES_ARENA_TOO_SMALL;
+        }
+        model->banks[bank] = (uintptr_t)given->base - ((uintptr_t)bank << ES_BANK_SHIFT);
+    }
+    return ES_OK;
+}
+
 es_status_t es_init(es_model_t *model, const void *table, size_t table_bytes,
                     const es_kernel_t *const *kernels, size_t kernel_count, void *arena,
                     size_t arena_bytes) {
+    const es_bank_t bank = {arena, arena_bytes};
+
+    return es_init_banks(model, table, table_bytes, kernels, kernel_count, &bank, 1);
+}
+
+es_status_t es_init_banks(es_model_t *model, const void *table, size_t table_bytes,
+                          const es_kernel_t *const *kernels, size_t kernel_count,
+                          const es_bank_t *banks, size_t bank_count) {
     const es_header_t *header = (const es_header_t *)table;
 
-    if (model == NULL || table == NULL || arena == NULL ||
-        ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0 ||
-        ((uintptr_t)arena & (ES_ALIGNMENT - 1)) != 0) {
+    if (model == NULL || table == NULL || ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0 ||
+        banks == NULL || bank_count == 0 || bank_count > ES_MOST_BANKS) {
         return ES_BAD_ARGUMENT;
     }
     if (table_bytes < sizeof *header) {
         return ES_TRUNCATED;
     }
     es_status_t status = check_header(header, table_bytes);
-    if (status != ES_OK) {
+    if (status != ES_OK || (status = take_banks(model, header, banks, bank_count)) != ES_OK) {
         return status;
     }
-    if (header->arena_bytes > arena_bytes) {
-        return ES_ARENA_TOO_SMALL;
-    }
     model->table = table;
-    model->arena = arena;
     model->kernels = kernels;
     model->kernel_count = (uint32_t)kernel_count;
     model->observer = NULL;

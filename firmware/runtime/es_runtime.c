@@ -18,11 +18,11 @@ static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
 
 static __attribute__((noinline)) es_rows_t rows_of(const es_model_t *model,
                                                    const es_operand_record_t *record) {
-    /* Constants are read only: the cast serves operands that share one type with writable ones. */
-    uint8_t *space =
-        record->space == ES_SPACE_TABLE ? (uint8_t *)(uintptr_t)model->table : model->arena;
     es_rows_t rows = {
-        .base = space + record->offset,
+        /* Constants are read only: the cast serves operands that share one type with others. */
+        .base = record->space == ES_SPACE_TABLE
+                    ? (uint8_t *)(uintptr_t)model->table + record->offset
+                    : es_at(model, record->offset),
         .row_bytes = record->row_bytes,
         .depth = record->depth,
         .h = record->h,
@@ -82,7 +82,7 @@ static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     const es_kernel_t *kernel = find_kernel(model, step->kernel);
     const es_observer_t *observer = model->observer;
     const uint32_t accumulates = step->flags & ES_STEP_ACCUMULATES;
-    uint16_t *counters = (uint16_t *)(void *)(model->arena + header->counters);
+    uint16_t *counters = es_at(model, header->counters);
     es_call_t call = {.model = model, .step = step};
     const uint32_t h = es_call_operand(&call, accumulates ? 0 : step->input_count)->h;
     const range_t range =
@@ -117,7 +117,7 @@ void es_run(es_model_t *model) {
     const es_turn_record_t *turns = (const es_turn_record_t *)(model->table + header->schedule);
     uint16_t fed[ES_MOST_FED] = {0};
 
-    memset(model->arena + header->counters, 0, header->counter_count * sizeof(uint16_t));
+    memset(es_at(model, header->counters), 0, header->counter_count * sizeof(uint16_t));
     for (uint32_t i = 0; i < header->turn_count; i++) {
         const uint32_t index = turns[i].step & (ES_FEED_BIT - 1u);
 
@@ -134,7 +134,7 @@ void es_reset(es_model_t *model) {
     const es_state_record_t *states = (const es_state_record_t *)(model->table + header->states);
 
     for (uint32_t i = 0; i < header->state_count; i++) {
-        memset(model->arena + states[i].offset, (int)states[i].fill, states[i].bytes);
+        memset(es_at(model, states[i].offset), (int)states[i].fill, states[i].bytes);
     }
 }
 
@@ -164,11 +164,11 @@ void *es_input(const es_model_t *model, uint32_t index) {
     if (fed_rows(model, index) != NULL) {
         return NULL;
     }
-    return model->arena + port_at(model, header_of(model)->inputs, index)->offset;
+    return es_at(model, port_at(model, header_of(model)->inputs, index)->offset);
 }
 
 void *es_output(const es_model_t *model, uint32_t index) {
-    return model->arena + port_at(model, header_of(model)->outputs, index)->offset;
+    return es_at(model, port_at(model, header_of(model)->outputs, index)->offset);
 }
 
 uint32_t es_input_bytes(const es_model_t *model, uint32_t index) {
@@ -199,8 +199,16 @@ uint32_t es_step_kernel(const es_model_t *model, uint32_t step) {
     return ((const es_step_record_t *)(model->table + header_of(model)->steps))[step].kernel;
 }
 
+uint32_t es_bank_bytes(const es_model_t *model, uint32_t bank) {
+    return bank < ES_MOST_BANKS ? es_bank_need(header_of(model), bank) : 0;
+}
+
 uint32_t es_arena_bytes(const es_model_t *model) {
-    return header_of(model)->arena_bytes;
+    uint32_t bytes = 0;
+    for (uint32_t bank = 0; bank < ES_MOST_BANKS; bank++) {
+        bytes += es_bank_bytes(model, bank);
+    }
+    return bytes;
 }
 
 uint32_t es_table_bytes(const es_model_t *model) {

@@ -8,8 +8,15 @@
 #include <stdint.h>
 
 #define ES_MAGIC              0x314D5345u /* "ESM1" */
-#define ES_FORMAT_VERSION     1u
+#define ES_FORMAT_VERSION     2u
 #define ES_KERNEL_SET_VERSION 1u
+
+/* The arena is one bank of memory, or several: an address in it has the bank in its two highest
+ * bits and the offset in that bank below. So in the first bank addresses are plain offsets, and a
+ * table that needs no other is of format 1, which has no bank record. */
+#define ES_ONE_BANK_FORMAT 1u
+#define ES_BANK_SHIFT      30
+#define ES_MOST_BANK_BYTES (1u << ES_BANK_SHIFT)
 
 #define ES_NO_COUNTER 0xFFFFu
 
@@ -23,7 +30,7 @@ typedef struct es_header {
     uint16_t format_version;
     uint16_t kernel_set_version;
     uint32_t total_bytes;
-    uint32_t arena_bytes;
+    uint32_t arena_bytes; /* of its first bank */
     uint32_t rollback_counter;
     uint16_t isa; /* layout family of the weights: 0 is portable */
     uint16_t step_count;
@@ -37,16 +44,23 @@ typedef struct es_header {
     uint32_t steps;         /* es_step_record_t[step_count] */
     uint32_t schedule;      /* es_turn_record_t[turn_count] */
     uint32_t turn_count;
-    uint32_t counters;     /* arena offset of the row counters */
+    uint32_t counters;     /* arena address of the row counters */
     uint32_t name;         /* zero-terminated */
     uint8_t sha256[32];    /* of the table with this field and the next zeroed */
     uint8_t signature[64]; /* zero when unsigned */
 } es_header_t;
 
+/* Behind the header of format 2: the bytes that the model needs in each further bank, 0 in those
+ * that it does not use. */
+typedef struct es_bank_record {
+    uint32_t bytes[3];
+    uint32_t reserved;
+} es_bank_record_t;
+
 enum { ES_SPACE_ARENA = 0, ES_SPACE_TABLE = 1 };
 
 typedef struct es_operand_record {
-    uint32_t offset; /* in the arena or the table, by `space` */
+    uint32_t offset; /* address in the arena or offset in the table, by `space` */
     uint32_t row_bytes;
     uint32_t c;
     uint16_t w;
@@ -61,7 +75,7 @@ typedef struct es_step_record {
     uint16_t input_count;
     uint32_t operands; /* es_operand_record_t[input_count + 1], the output last */
     uint32_t params;
-    uint32_t scratch; /* arena offset */
+    uint32_t scratch; /* arena address */
     uint32_t scratch_bytes;
     uint16_t counter; /* index of its row counter; ES_NO_COUNTER: all rows in one turn */
     uint16_t flags;
@@ -79,7 +93,7 @@ typedef struct es_turn_record {
 } es_turn_record_t;
 
 typedef struct es_port_record {
-    uint32_t offset; /* in the arena */
+    uint32_t offset; /* arena address */
     uint32_t bytes;
     uint32_t elements;
     uint32_t scale; /* float32 bits */
@@ -94,7 +108,7 @@ typedef struct es_port_record {
 } es_port_record_t;
 
 typedef struct es_state_record {
-    uint32_t offset; /* in the arena */
+    uint32_t offset; /* arena address */
     uint32_t bytes;
     uint32_t fill; /* the byte that it is reset to */
 } es_state_record_t;

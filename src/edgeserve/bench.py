@@ -18,6 +18,7 @@ from edgeserve.errors import ConfigError, DeviceError, ProtocolError, WrongOutpu
 from edgeserve.image import Image
 from edgeserve.measurement import (
     SCHEMA_VERSION,
+    BankMemory,
     Measurement,
     Memory,
     Place,
@@ -108,6 +109,10 @@ def bench(
         memory=Memory(
             arena_bytes=info.arena_bytes,
             arena_high_water_bytes=marks.arena_bytes,
+            banks=tuple(
+                BankMemory(bank.name, bank.size_bytes, high_water)
+                for bank, high_water in zip(info.banks, marks.bank_bytes, strict=True)
+            ),
             stack_high_water_bytes=marks.stack_bytes,
             bench_ram_bytes=(candidate.image or info).bench_ram_bytes,
         ),

@@ -8,11 +8,13 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
+from edgeserve.arena import ALIGNMENT_BYTES
 from edgeserve.errors import ConfigError
 from edgeserve.resources import boards_root
 from edgeserve.strict_toml import TomlTable, read_toml
 
 _CONSTANT = re.compile(r"[a-z][a-z0-9_]*")
+_REGION = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -36,7 +38,11 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A range of addresses; ``reserved_bytes`` of it are taken by what ``reserved_for`` names."""
+    """A range of addresses; ``reserved_bytes`` of it are taken by what ``reserved_for`` names.
+
+    ``access_cost`` is what a byte read or written costs, compared with the board's other regions;
+    what lies in an arena there is aligned to ``alignment_bytes``.
+    """
 
     name: str
     address: int
@@ -45,6 +51,8 @@ class Region:
     reserved_bytes: int
     reserved_for: str
     source: str
+    access_cost: int = 1
+    alignment_bytes: int = ALIGNMENT_BYTES
 
     @property
     def free_bytes(self) -> int:
@@ -180,11 +188,23 @@ def _region(table: TomlTable) -> Region:
         reserved_bytes=table.optional_number("reserved_bytes") or 0,
         reserved_for=table.optional_text("reserved_for") or "",
         source=table.text("source"),
+        access_cost=_or(table.optional_number("access_cost"), 1),
+        alignment_bytes=_or(table.optional_number("alignment_bytes"), ALIGNMENT_BYTES),
     )
     table.finish()
+    if not _REGION.fullmatch(region.name):
+        raise table.error("name", "must be lower-case letters, digits and _, at most 32")
+    if region.access_cost == 0:
+        raise table.error("access_cost", "must be at least 1")
+    if region.alignment_bytes % ALIGNMENT_BYTES or region.alignment_bytes.bit_count() != 1:
+        raise table.error("alignment_bytes", f"must be a power of two from {ALIGNMENT_BYTES} on")
     if region.reserved_bytes > region.size_bytes:
         raise table.error("reserved_bytes", "is more than size_bytes")
     return region
+
+
+def _or(number: int | None, default: int) -> int:
+    return default if number is None else number
 
 
 def _toolchain(table: TomlTable | None) -> Toolchain | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from edgeserve.board import Board, Holds, Region
-from edgeserve.errors import ConfigError
+
+BANK_SECTION = ".bss.bank."
+"""What begins the name of a section that holds a bank of the arena; the region's name follows."""
 
 
 def memory_script(board: Board) -> str:
-    """``memory.ld``: the regions, and which of them are the linker script's CODE and DATA.
+    """``memory.ld``: the regions, which of them are the linker script's CODE and DATA, and a
+    section for the banks of the arena in each region but DATA's, where they are part of .bss.
 
     What is reserved is taken to lie at the start of its region, where boot loaders do.
     """
@@ -20,17 +23,18 @@ def memory_script(board: Board) -> str:
             "}",
             f'REGION_ALIAS("CODE", {code.name})',
             f'REGION_ALIAS("DATA", {data.name})',
+            *(_banks(region) for region in board.holding(Holds.ARENA) if region is not data),
             "",
         ]
     )
 
 
+def _banks(region: Region) -> str:
+    section = f".bank.{region.name} (NOLOAD) : {{ *({BANK_SECTION}{region.name}) }}"
+    return f"SECTIONS {{ {section} > {region.name} }}"
+
+
 def _line(region: Region) -> str:
-    if not region.name.isidentifier() or not region.name.isascii():
-        raise ConfigError(
-            f"region {region.name!r} cannot go into a linker script",
-            hint="name it with letters, digits and _ alone",
-        )
     start = region.address + region.reserved_bytes
     return f"{region.name} : ORIGIN = {start:#010x}, LENGTH = {region.free_bytes:#x}"
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from edgeserve.board_sources import BANK_SECTION
 from edgeserve.cache import cache_root
 from edgeserve.errors import ConfigError, MissingTool, ToolError, ToolFailed
 from edgeserve.image import Image, Partition
@@ -42,10 +43,11 @@ APT_PACKAGES = {
     "xtensa-lx106-elf-gcc": "gcc-xtensa-lx106",
 }
 _API = (
-    *("es_init", "es_run", "es_reset", "es_input", "es_output", "es_input_bytes"),
+    *("es_init", "es_init_banks", "es_run", "es_reset", "es_input", "es_output", "es_input_bytes"),
     *("es_output_bytes", "es_input_info", "es_output_info", "es_name", "es_step_count"),
-    *("es_step_kernel", "es_arena_bytes", "es_table_bytes", "es_table_sha256"),
-    *("es_table_arena_bytes", "es_status_text", "es_input_count", "es_output_count"),
+    *("es_step_kernel", "es_arena_bytes", "es_bank_bytes", "es_table_bytes", "es_table_sha256"),
+    *("es_table_arena_bytes", "es_table_bank_bytes", "es_status_text", "es_input_count"),
+    *("es_output_count",),
 )
 BUILT_FOLDER = f"{BUILD_FOLDER}/built"
 """Where objects go: not the Makefile's folder, where other flags may have made them."""
@@ -54,6 +56,8 @@ _SHARED = (Part.CODE, Part.PORT)
 _TIMEOUT_S = 300.0
 _WORD_BYTES = 4
 _TAIL_LINES = 20
+_ERROR_SIGNS = ("error", "undefined", "will not fit")
+"""What a line of a compiler or linker has that tells the cause."""
 
 
 def build(
@@ -122,7 +126,7 @@ def run_tool(argv: Sequence[str], *, cwd: Path) -> str:
         raise ToolFailed(tool, status=f"no end within {_TIMEOUT_S:.0f} s") from None
     if done.returncode != 0:
         lines = done.stderr.splitlines()
-        errors = [line for line in lines if "error" in line or "undefined" in line]
+        errors = [line for line in lines if any(sign in line for sign in _ERROR_SIGNS)]
         tail = (*lines[-_TAIL_LINES:], *errors[:1])
         raise ToolFailed(
             tool, status=f"exit {done.returncode}", tail=tail, hint=f"the sources are in {cwd}"
@@ -220,7 +224,7 @@ def _weigh(
         part = _part_of(piece, objects, library)
         flash[part] += in_words(piece.flash_bytes)
         ram[part] += in_words(piece.ram_bytes)
-    arena = sum(piece.ram_bytes for piece in pieces if piece.section == ".bss.bench_arena")
+    arena = sum(piece.ram_bytes for piece in pieces if piece.section.startswith(BANK_SECTION))
     arena_bytes = min(arena, project.arena_bytes)
     state_bytes = sum(
         in_words(piece.ram_bytes)
@@ -330,7 +334,8 @@ def init_stack(graph: CallGraph, checks: Sequence[str]) -> Deepest:
     ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
     """
     # The compiler may inline check_step() and check_table() into their only callers.
-    inlined = ("es_init", "runtime/es_init.c:check_table", "runtime/es_init.c:check_step")
+    file = "runtime/es_init.c"
+    inlined = ("es_init", "es_init_banks", f"{file}:check_table", f"{file}:check_step")
     return worst_case_stack(graph, "es_init", dict.fromkeys(inlined, checks))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeserve.banks import Pin, parse_pins
+from edgeserve.errors import ConfigError
 from edgeserve.fit import Budget, Reserve
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish
@@ -97,11 +99,19 @@ def _model(table: TomlTable, folder: Path, default_boards: tuple[str, ...]) -> M
     return entry
 
 
+def _pins(table: TomlTable) -> tuple[Pin, ...]:
+    try:
+        return parse_pins(table.optional_texts("pins"))
+    except ConfigError as error:
+        raise table.error("pins", f"are wrong: {error.what}") from None
+
+
 def _wish(table: TomlTable) -> Wish | None:
     objective, by_rows = table.optional_text("objective"), table.optional_flag("by_rows")
-    if objective is None and by_rows is None:
+    pins = _pins(table)
+    if objective is None and by_rows is None and not pins:
         return None
     chosen = Objective.BALANCED
     if objective is not None:
         chosen = table.parse_choice("objective", Objective, objective)
-    return Wish(chosen, bool(by_rows))
+    return Wish(chosen, bool(by_rows), pins)

@@ -50,14 +50,23 @@ _by_rows = click.option(
 )
 
 
-def _wish(objective: str | None, by_rows: bool) -> Wish | None:
-    """What the two options ask for; None where neither was given."""
+_pin = click.option(
+    "--pin",
+    multiple=True,
+    metavar="TENSOR=BANK",
+    help="Put a tensor into one of the board's memory regions; may be repeated.",
+)
+
+
+def _wish(objective: str | None, by_rows: bool, pins: Sequence[str] = ()) -> Wish | None:
+    """What the options ask for; None where none was given."""
+    from edgeserve.banks import parse_pins
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import Wish
 
-    if objective is None and not by_rows:
+    if objective is None and not by_rows and not pins:
         return None
-    return Wish(Objective(objective or "balanced"), by_rows)
+    return Wish(Objective(objective or "balanced"), by_rows, parse_pins(pins))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -154,6 +163,7 @@ def convert(
 )
 @_objective
 @_by_rows
+@_pin
 @click.option("--reserve-ram", type=click.IntRange(0), default=0, help="Bytes of RAM kept free.")
 @click.option(
     "--reserve-flash", type=click.IntRange(0), default=0, help="Bytes of flash kept free."
@@ -185,6 +195,7 @@ def check(
     config: Path | None,
     objective: str | None,
     by_rows: bool,
+    pin: tuple[str, ...],
     reserve_ram: int,
     reserve_flash: int,
     max_arena: int | None,
@@ -204,7 +215,7 @@ def check(
     from edgeserve.fit import Budget, Reserve
 
     limits = (reserve_ram, reserve_flash, max_arena, max_flash, arena_growth, flash_growth)
-    wish = _wish(objective, by_rows)
+    wish = _wish(objective, by_rows, pin)
     if not models:
         if boards or all_boards or any(limits) or wish:
             raise click.UsageError(
@@ -264,6 +275,7 @@ _partition = click.option(
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @_objective
 @_by_rows
+@_pin
 @click.option(
     "--tflm",
     type=click.Path(path_type=Path),
@@ -289,6 +301,7 @@ def plan(
     board: str,
     objective: str | None,
     by_rows: bool,
+    pin: tuple[str, ...],
     tflm: Path | None,
     share: tuple[Path, ...],
     sources: Path | None,
@@ -302,7 +315,7 @@ def plan(
         raise click.UsageError("--sources goes with --share")
     where = pipeline.board_of_target(board)
     shared = pipeline.share((model, *share), where, sources) if share else None
-    compiled = pipeline.plan(model, where, _wish(objective, by_rows))
+    compiled = pipeline.plan(model, where, _wish(objective, by_rows, pin))
     record = compiled.record()
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     if output_format == "json":
@@ -341,6 +354,7 @@ def inspect(model: Path, board: str, output_format: str) -> int:
 @_partition
 @_objective
 @_by_rows
+@_pin
 @_format
 def build(
     model: Path,
@@ -348,6 +362,7 @@ def build(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    pin: tuple[str, ...],
     output_format: str,
 ) -> int:
     """Write the firmware project of a model for a board, and build its bench image."""
@@ -359,7 +374,7 @@ def build(
             pipeline.open_model(model),
             pipeline.board_of_target(board),
             partition=partition,
-            wish=_wish(objective, by_rows),
+            wish=_wish(objective, by_rows, pin),
             progress=progress,
         )
     if output_format == "json":
@@ -403,6 +418,7 @@ def build(
 @_partition
 @_objective
 @_by_rows
+@_pin
 @_format
 def bench(
     model: Path,
@@ -415,6 +431,7 @@ def bench(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    pin: tuple[str, ...],
     output_format: str,
 ) -> int:
     """Measure a model on a device: per inference and per step, memory and flash.
@@ -433,7 +450,7 @@ def bench(
             warmup=warmup,
             seed=seed,
             partition=partition,
-            wish=_wish(objective, by_rows),
+            wish=_wish(objective, by_rows, pin),
             progress=progress,
         )
     if output_format == "json":
@@ -451,6 +468,7 @@ def bench(
 @_partition
 @_objective
 @_by_rows
+@_pin
 @click.option(
     "--stream", is_flag=True, help="Send each row of the input when the device asks for it."
 )
@@ -463,6 +481,7 @@ def verify(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    pin: tuple[str, ...],
     stream: bool,
     output_format: str,
 ) -> int:
@@ -476,7 +495,7 @@ def verify(
             board=board,
             inputs=inputs,
             partition=partition,
-            wish=_wish(objective, by_rows),
+            wish=_wish(objective, by_rows, pin),
             stream=stream,
             progress=progress,
         )

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from edgeserve import __version__
 from edgeserve.arena import live_bound_bytes
-from edgeserve.board import Board, Holds
+from edgeserve.banks import Bank
+from edgeserve.board import Board
 from edgeserve.bundle_store import Bundle
 from edgeserve.errors import ConfigError, ModelError
-from edgeserve.fit import Footprint, Reserve, place
+from edgeserve.fit import Footprint, Reserve, arena_banks
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
 from edgeserve.plan.effort import REFERENCE
@@ -40,10 +41,14 @@ KERNELS = REFERENCE
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A model with everything that the host decides about it for a board."""
+    """A model with everything that the host decides about it for a board.
+
+    ``banks`` are what the board has for its arena, beside all else that lies there.
+    """
 
     bundle: Bundle
     board: Board
+    banks: tuple[Bank, ...]
     program: Program
     wish: Wish
     plan: StreamPlan
@@ -60,6 +65,7 @@ class Compiled:
             self.program,
             self.plan,
             wish=self.wish,
+            offered=self.banks,
             model_sha256=self.bundle.facts.model_sha256,
             board=self.board.id,
             planner=__version__,
@@ -84,32 +90,41 @@ def program_for(bundle: Bundle, board: Board) -> Program:
         return tuned(program, board.cpu.isa)
 
 
-def compile_bundle(bundle: Bundle, board: Board, wish: Wish | None = None) -> Compiled:
+def compile_bundle(
+    bundle: Bundle, board: Board, wish: Wish | None = None, reserve: Reserve | None = None
+) -> Compiled:
     """Reads, lowers and plans a bundle's model for a board.
 
     Without a ``wish`` it is planned as its stored plan was, or balanced. A stored plan is used as
-    it stands where this planner made it for the same program and the same wish. Raises ModelError
-    for a model that cannot be read or run, ConfigError for a stored plan that is not right and for
-    a wish that the model cannot serve.
+    it stands where this planner made it for the same program, the same memory and the same wish.
+    ``reserve`` is kept free. Raises ModelError for a model that cannot be read or run, ConfigError
+    for a stored plan that is not right and for a wish that the model cannot serve, DoesNotFit for
+    pinned tensors that do not fit.
     """
     program = program_for(bundle, board)
+    banks = banks_for(program, board, reserve or Reserve())
     path = plan_path(bundle.path, board)
     record = read_record(path) if path.exists() else None
     wanted = wish or (record.wish if record else Wish())
     if (
         record is not None
         and record.wish == wanted
+        and record.offered == banks
         and belongs(record, program, planner=__version__)
     ):
         plan = stored_plan(path, record, program, KERNELS.rows_at_once)
     else:
-        plan = plan_for(program, board, wanted)
+        plan = plan_for(program, banks, wanted)
     noted = replace(program, notes=(*program.notes, told(wanted, plan)))
-    return Compiled(bundle, board, noted, wanted, plan, write_table(program, plan))
+    return Compiled(bundle, board, banks, noted, wanted, plan, write_table(program, plan))
 
 
-def plan_for(program: Program, board: Board, wish: Wish) -> StreamPlan:
-    """The plan of a program that serves a wish on a board."""
+def plan_for(program: Program, banks: tuple[Bank, ...], wish: Wish) -> StreamPlan:
+    """The plan of a program that serves a wish in the memory that a board has for its arena.
+
+    It is split among banks where no plan fits the cheapest, and is in one piece, in none of them,
+    where it does not fit so either.
+    """
     feeds: tuple[int, ...] = ()
     if wish.by_rows:
         feeds = feedable(program)
@@ -118,16 +133,23 @@ def plan_for(program: Program, board: Board, wish: Wish) -> StreamPlan:
                 f"{program.name}: none of its inputs can be handed in row by row",
                 hint="leave out --by-rows",
             )
-    capacity = arena_room(program, board) if wish.objective is Objective.SPEED else None
-    method = Method(wish.objective, KERNELS, feeds=feeds, capacity_bytes=capacity)
-    return plan_stream(program, method)
+    usable = banks if len(banks) > 1 or wish.pins else ()
+    method = Method(wish.objective, KERNELS, feeds=feeds, banks=usable, pins=wish.pins)
+    if wish.objective is not Objective.SPEED:
+        return plan_stream(program, method)
+    largest = max(bank.capacity_bytes for bank in banks)
+    if len(usable) > 1:
+        every = sum(bank.capacity_bytes for bank in usable)
+        plan = plan_stream(program, replace(method, capacity_bytes=every))
+        if plan.banks:
+            return plan
+    return plan_stream(program, replace(method, capacity_bytes=largest))
 
 
-def arena_room(program: Program, board: Board) -> int:
-    """The most bytes that an arena could have on a board, beside all else that lies in its RAM."""
+def banks_for(program: Program, board: Board, reserve: Reserve) -> tuple[Bank, ...]:
+    """What a board has for a program's arena, beside all else that lies in its RAM."""
     beside = footprint_of(program, board, arena_bytes=0, table_bytes=0, live_bytes=0)
-    free = {use.region: use.left_bytes for use in place(beside, board, Reserve())}
-    return max(0, *(free[region.name] for region in board.holding(Holds.ARENA)))
+    return arena_banks(beside, board, reserve)
 
 
 def footprint_of(
@@ -149,11 +171,13 @@ def footprint_of(
 def told(wish: Wish, plan: StreamPlan) -> str:
     """How a plan came to its size, in a line."""
     share = plan.extra_instructions / max(1, plan.instructions)
+    parts = " and ".join(f"{bank.size_bytes:,} bytes in {bank.name}" for bank in plan.banks)
+    split = f"; the arena is split: {parts}" if len(plan.banks) > 1 else ""
     fed = ", the inputs come row by row" if wish.by_rows else ""
     return (
         f"planned for {wish.objective.value}: {plan.streamed_steps} of {len(plan.order)} steps "
         f"take turns of rows{fed}; {plan.extra_instructions:,} instructions more than whole layers "
-        f"({share:.1%}, estimate)"
+        f"({share:.1%}, estimate){split}"
     )
 
 

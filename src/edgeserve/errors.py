@@ -67,9 +67,10 @@ class DoesNotFit(PlanError):
         hint: str = "",
     ) -> None:
         missing = need_bytes - have_bytes
+        short = f"{missing:,} missing" if missing > 0 else "but not in pieces that can be used"
         super().__init__(
             f"{resource} does not fit {board}: needs {need_bytes:,} bytes, has {have_bytes:,}, "
-            f"{missing:,} missing",
+            f"{short}",
             hint=hint,
         )
         self.resource = resource

@@ -14,7 +14,6 @@ from edgeserve.bundle import InputAdapter
 from edgeserve.codegen import (
     ModelNames,
     Source,
-    arena_bytes,
     c_literal,
     generate_sources,
     used_kernels,
@@ -102,7 +101,7 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
         sources=tuple(_sources(symbol, kernels, board)),
         kernels=tuple(kind.SYMBOL for kind in kernels),
         table_file=f"model/{ModelNames(symbol).table}.bin",
-        arena_bytes=arena_bytes(table),
+        arena_bytes=table.arena_bytes,
         table_bytes=len(table.data),
         emulator=None
         if emulator is None
@@ -223,7 +222,7 @@ def bench_config(program: Program, board: Board, adapter: InputAdapter) -> Sourc
         "#define BENCH_TABLE_BYTES  MODEL_TABLE_BYTES",
         "#define BENCH_KERNELS      MODEL_KERNELS",
         "#define BENCH_KERNEL_COUNT MODEL_KERNEL_COUNT",
-        "#define BENCH_ARENA_BYTES  MODEL_ARENA_BYTES",
+        "#define BENCH_BANKS        MODEL_BANKS",
         "#define BENCH_STEP_COUNT   MODEL_STEP_COUNT",
         "#define BENCH_INPUT_BYTES  MODEL_INPUT_BYTES",
         f"#define BENCH_LOAD_BYTES   {load_bytes}",

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
+from edgeserve.banks import Bank
 from edgeserve.board import Board, Holds, Region
 from edgeserve.identifier import short_name
+
+GUARD_BYTES = 128
+"""Around each bank of the arena in a bench image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Every byte that a model asks of a board. ``source`` says how code and stack were known."""
+    """Every byte that a model asks of a board. ``source`` says how code and stack were known.
+
+    ``arena_banks`` are the regions, and the bytes of each, of an arena that is planned for them.
+    """
 
     arena_bytes: int
     live_bound_bytes: int
@@ -21,20 +28,11 @@ class Footprint:
     ram_other_bytes: int
     stack_bytes: int
     source: str
+    arena_banks: tuple[tuple[str, int], ...] = ()
 
     @property
     def flash_bytes(self) -> int:
         return self.code_bytes + self.model_bytes
-
-    def needs(self) -> tuple[tuple[Holds, int], ...]:
-        """What must be placed, in the order of its claims to the preferred regions."""
-        return (
-            (Holds.ARENA, self.arena_bytes),
-            (Holds.STACK, self.stack_bytes),
-            (Holds.DATA, self.ram_other_bytes),
-            (Holds.CODE, self.code_bytes),
-            (Holds.MODEL, self.model_bytes),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +129,10 @@ def place(footprint: Footprint, board: Board, reserve: Reserve) -> tuple[RegionU
 
     Every assignment is tried: there are at most a few hundred.
     """
-    needs = (
-        *footprint.needs(),
-        (Holds.DATA, reserve.ram_bytes),
-        (Holds.CODE, reserve.flash_bytes),
-    )
-    labels = [what.value for what, _ in footprint.needs()] + ["RAM reserve", "flash reserve"]
-    choices = [board.holding(what) for what, _ in needs]
-    sizes = [size_bytes for _, size_bytes in needs]
+    claims = tuple(_claims(footprint, board, reserve))
+    labels = [claim.label for claim in claims]
+    sizes = [claim.size_bytes for claim in claims]
+    choices = (claim.regions for claim in claims)
     best = min(product(*choices), key=lambda regions: _overflow(regions, sizes))
     return tuple(
         RegionUse(
@@ -156,6 +150,52 @@ def place(footprint: Footprint, board: Board, reserve: Reserve) -> tuple[RegionU
             have_bytes=region.free_bytes,
         )
         for region in board.regions
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A part that must be placed, and the regions that it may go to."""
+
+    label: str
+    size_bytes: int
+    regions: tuple[Region, ...]
+
+
+def _claims(footprint: Footprint, board: Board, reserve: Reserve) -> Iterator[_Claim]:
+    """In the order of their claims to the preferred regions; banks of the arena have theirs."""
+    planned = dict(footprint.arena_banks)
+    for region in board.holding(Holds.ARENA):
+        if region.name in planned:
+            yield _Claim("arena", planned[region.name], (region,))
+    rest = () if planned else (("arena", Holds.ARENA, footprint.arena_bytes),)
+    for label, what, size_bytes in (
+        *rest,
+        ("stack", Holds.STACK, footprint.stack_bytes),
+        ("data", Holds.DATA, footprint.ram_other_bytes),
+        ("code", Holds.CODE, footprint.code_bytes),
+        ("model", Holds.MODEL, footprint.model_bytes),
+        ("RAM reserve", Holds.DATA, reserve.ram_bytes),
+        ("flash reserve", Holds.CODE, reserve.flash_bytes),
+    ):
+        yield _Claim(label, size_bytes, board.holding(what))
+
+
+def arena_banks(beside: Footprint, board: Board, reserve: Reserve) -> tuple[Bank, ...]:
+    """What each region has left for an arena, in the board's order.
+
+    ``beside`` is a footprint without arena. The guards that a bench image puts around each bank
+    are taken off.
+    """
+    left = {use.region: use.left_bytes for use in place(beside, board, reserve)}
+    return tuple(
+        Bank(
+            name=region.name,
+            capacity_bytes=max(0, left[region.name] - GUARD_BYTES),
+            access_cost=region.access_cost,
+            alignment_bytes=region.alignment_bytes,
+        )
+        for region in board.holding(Holds.ARENA)
     )
 
 
@@ -178,12 +218,13 @@ def check_fit(
     budget: Budget = Budget(),
     other_boards: Sequence[Board] = (),
     other_plans: Callable[[], Iterable[OtherPlan]] = tuple,
+    banks: Sequence[Bank] = (),
     plan: str = "",
 ) -> Fit:
     """Holds a footprint against a board and a budget.
 
     As advice, where it does not fit: ``other_boards`` that would do, and ``other_plans``, which are
-    asked for where the arena is too large.
+    asked for where the arena is too large. ``banks`` are those that no split of it has fitted.
     """
     regions = place(footprint, board, reserve)
     shortages = [
@@ -206,6 +247,7 @@ def check_fit(
         peak_step=peak_step,
         peak_tensors=peak_tensors,
         advice=(
+            *_split_advice(footprint, regions, shortages, peak_tensors, banks),
             *_plan_advice(regions, shortages, board, reserve, budget, other_plans),
             *_advice(footprint, regions, shortages, peak_step, peak_tensors, reserve, other_boards),
         ),
@@ -216,6 +258,28 @@ def check_fit(
 def _arena_is_short(regions: Sequence[RegionUse], shortages: Sequence[Shortage]) -> bool:
     short = {part for use in regions if use.left_bytes < 0 for part, _ in use.parts}
     return "arena" in short or any(s.where == "arena budget" for s in shortages)
+
+
+def _split_advice(
+    footprint: Footprint,
+    regions: Sequence[RegionUse],
+    shortages: Sequence[Shortage],
+    peak_tensors: Sequence[PeakTensor],
+    banks: Sequence[Bank],
+) -> Iterator[str]:
+    """Why an arena that fits no region is not split among several."""
+    if len(banks) < 2 or footprint.arena_banks or not _arena_is_short(regions, shortages):
+        return
+    rooms = " and ".join(f"{bank.name} ({bank.capacity_bytes:,} free)" for bank in banks)
+    largest = max(peak_tensors, key=lambda tensor: tensor.size_bytes, default=None)
+    most = max(bank.capacity_bytes for bank in banks)
+    if largest is not None and largest.size_bytes > most:
+        why = f"{largest.name!r} alone takes {largest.size_bytes:,}, and no tensor lies in two"
+    elif footprint.arena_bytes > sum(bank.capacity_bytes for bank in banks):
+        why = f"it needs {footprint.arena_bytes:,}"
+    else:
+        why = "no way to split it was found"
+    yield f"nor does the arena fit {rooms} together: {why}"
 
 
 def _plan_advice(
@@ -276,10 +340,12 @@ def _advice(
 
 
 def _board_advice(footprint: Footprint, reserve: Reserve, boards: Sequence[Board]) -> str:
+    """Boards with room for the arena in one piece: what its banks are here says nothing there."""
+    whole = replace(footprint, arena_banks=())
     fitting = [
         board.id
         for board in boards
-        if all(use.left_bytes >= 0 for use in place(footprint, board, reserve))
+        if all(use.left_bytes >= 0 for use in place(whole, board, reserve))
     ]
     if not fitting:
         return "no board that edgeserve knows has room"

@@ -18,7 +18,7 @@ from edgeserve.bundle_store import bundle_lock
 from edgeserve.errors import ConfigError, ToolError
 from edgeserve.strict_json import load_json, to_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CONFIDENCE = 0.95
 LOCK_WAIT_S = 10.0
 
@@ -71,14 +71,25 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class BankMemory:
+    """A bank of the arena, by the memory region that it lies in: as planned, and as measured."""
+
+    name: str
+    size_bytes: int
+    high_water_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Memory on the device. High-water marks are measured, ``arena_bytes`` is what was planned.
 
+    ``banks`` are the parts of an arena in several memories, none where it is one piece.
     ``stack_high_water_bytes`` is None where the device cannot see its stack.
     """
 
     arena_bytes: int
     arena_high_water_bytes: int
+    banks: tuple[BankMemory, ...]
     stack_high_water_bytes: int | None
     bench_ram_bytes: int
 

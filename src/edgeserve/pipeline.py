@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeserve.arena_map import peak
@@ -34,7 +34,7 @@ from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
 from edgeserve.device.serial import open_serial
 from edgeserve.device.start import start_image
-from edgeserve.errors import ConfigError
+from edgeserve.errors import ConfigError, DoesNotFit
 from edgeserve.firmware import write_firmware
 from edgeserve.fit import Budget, Fit, Footprint, OtherPlan, PeakTensor, Reserve, check_fit
 from edgeserve.folder_swap import write_new_folder
@@ -86,10 +86,22 @@ def objectives(compiled: Compiled) -> tuple[tuple[Objective, StreamPlan], ...]:
 
 
 def _plans(compiled: Compiled, by_rows: bool) -> Iterator[tuple[Wish, StreamPlan]]:
+    """Plans for all objectives, but for those that do not fit with what is pinned."""
     for objective in Objective:
-        wish = Wish(objective, by_rows)
-        known = wish == compiled.wish
-        yield wish, compiled.plan if known else plan_for(compiled.program, compiled.board, wish)
+        wish = replace(compiled.wish, objective=objective, by_rows=by_rows)
+        plan = _plan_for(compiled, wish)
+        if plan is not None:
+            yield wish, plan
+
+
+def _plan_for(compiled: Compiled, wish: Wish) -> StreamPlan | None:
+    """The plan of another wish; None where what is pinned does not fit."""
+    if wish == compiled.wish:
+        return compiled.plan
+    try:
+        return plan_for(compiled.program, compiled.banks, wish)
+    except DoesNotFit:
+        return None
 
 
 def convert(
@@ -137,13 +149,15 @@ def convert(
 
 def footprint(compiled: Compiled, plan: StreamPlan | None = None) -> Footprint:
     """What a model asks of its board, by its own or by another plan."""
-    return footprint_of(
+    chosen = plan or compiled.plan
+    whole = footprint_of(
         compiled.program,
         compiled.board,
-        arena_bytes=(plan or compiled.plan).arena_bytes,
+        arena_bytes=chosen.arena_bytes,
         table_bytes=len(compiled.table.data),
         live_bytes=compiled.live_bound_bytes,
     )
+    return replace(whole, arena_banks=tuple((b.name, b.size_bytes) for b in chosen.banks))
 
 
 def fit(
@@ -166,6 +180,7 @@ def fit(
         budget=budget or Budget(),
         other_boards=[other for other in others if other.kind is Kind.PHYSICAL],
         other_plans=lambda: _smaller_plans(compiled),
+        banks=compiled.banks,
         plan=told(compiled.wish, compiled.plan),
     )
 
@@ -176,9 +191,9 @@ def _smaller_plans(compiled: Compiled) -> Iterator[OtherPlan]:
     best = compiled.plan.arena_bytes
     for rows in sorted(by_rows):
         for objective in (Objective.BALANCED, Objective.SIZE):
-            wish = Wish(objective, rows)
-            plan = plan_for(compiled.program, compiled.board, wish)
-            if plan.arena_bytes < best:
+            wish = replace(compiled.wish, objective=objective, by_rows=rows)
+            plan = _plan_for(compiled, wish)
+            if plan is not None and plan.arena_bytes < best:
                 best = plan.arena_bytes
                 yield OtherPlan(options(wish), told(wish, plan), footprint(compiled, plan))
 
@@ -200,7 +215,7 @@ def check(
         # Two models of one name are told apart by the paths that the user wrote.
         label = bundle.name if names[bundle.name] == 1 else entry.label
         for board in _boards(entry.boards):
-            compiled = compile_bundle(bundle, board, wish or entry.wish)
+            compiled = compile_bundle(bundle, board, wish or entry.wish, reserve)
             fits.append(fit(compiled, reserve=reserve, budget=entry.budget, model=label))
     return against_baseline(fits, earlier, growth) if earlier is not None else tuple(fits)
 

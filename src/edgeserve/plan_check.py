@@ -9,16 +9,18 @@ planner.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import shake_128
+from itertools import accumulate
 from typing import TypeAlias
 
 from edgeserve.arena import ALIGNMENT_BYTES, align_up
 from edgeserve.errors import PlanError
 from edgeserve.program import Operand, Program, Role, Step
 from edgeserve.rows import Reach, SameRow, reaches, rows_read
-from edgeserve.stream_plan import Feed, Place, Span, StreamPlan, Turn
+from edgeserve.stream_plan import BankUse, Feed, Place, Span, StreamPlan, Turn
 
 _HINT = "plan again; a stored plan must belong to this very model and must not be edited"
 _COUNTER_BYTES = 2
@@ -61,14 +63,7 @@ def _check_shape(program: Program, plan: StreamPlan) -> None:
         for span in (*plan.scratch, *plan.accumulators, plan.counters_span)
         if span
     ]
-    for offset, size in spans:
-        if offset < 0 or size < 0 or offset % ALIGNMENT_BYTES or offset + size > plan.arena_bytes:
-            raise _wrong(f"bytes [{offset}, {offset + size}) are not aligned in the arena")
-    used_bytes = align_up(max((offset + size for offset, size in spans), default=0))
-    if plan.arena_bytes != used_bytes:
-        raise _wrong(f"the arena is {plan.arena_bytes} bytes but {used_bytes} are in use")
-    if plan.arena_bytes > sum(align_up(size) for _, size in spans):
-        raise _wrong(f"an arena of {plan.arena_bytes} bytes is more than all that lies in it")
+    _check_banks(plan, spans)
     counters = range(plan.counters_span.size_bytes // _COUNTER_BYTES)
     if any(counter is not None and counter not in counters for counter in plan.counters):
         raise _wrong("a step has a counter that does not exist")
@@ -82,6 +77,43 @@ def _check_shape(program: Program, plan: StreamPlan) -> None:
         ):
             raise _wrong(f"value {value.name!r} of {value.size_bytes} bytes lies in {place}")
     _check_feeds(program, plan)
+
+
+def _check_banks(plan: StreamPlan, spans: Sequence[tuple[int, int]]) -> None:
+    """Every byte lies in one bank of the arena; one in a single piece is a bank like others."""
+    banks = plan.banks or (plan.one_bank,)
+    starts = [0, *accumulate(bank.size_bytes for bank in banks)]
+    if starts.pop() != plan.arena_bytes:
+        raise _wrong(f"the arena is {plan.arena_bytes} bytes, which its banks are not")
+    if len({bank.name for bank in banks}) != len(banks):
+        raise _wrong("two banks have one name")
+    held: list[list[tuple[int, int]]] = [[] for _ in banks]
+    for offset, size in spans:
+        if offset < 0 or size < 0:
+            raise _wrong(f"there are no bytes [{offset}, {offset + size})")
+        bank = bisect_right(starts, offset) - 1
+        held[bank].append((offset - starts[bank], size))
+    for its, spans_in_it in zip(banks, held, strict=True):
+        _check_bank(its, spans_in_it)
+    if plan.least_traffic_cost > plan.traffic_cost:
+        raise _wrong("the traffic costs less than the least that it can")
+
+
+def _check_bank(bank: BankUse, spans: Sequence[tuple[int, int]]) -> None:
+    """All in a bank is aligned and ends in it, and the bank is no larger than that asks for."""
+    alignment = bank.alignment_bytes
+    if alignment < ALIGNMENT_BYTES or alignment % ALIGNMENT_BYTES:
+        raise _wrong(f"bank {bank.name!r} cannot be aligned to {alignment} bytes")
+    for offset, size in spans:
+        if offset % alignment or offset + size > bank.size_bytes:
+            raise _wrong(f"bytes [{offset}, {offset + size}) are not aligned in bank {bank.name!r}")
+    used_bytes = align_up(max((offset + size for offset, size in spans), default=0), alignment)
+    if bank.size_bytes != used_bytes:
+        raise _wrong(f"bank {bank.name!r} has {bank.size_bytes} bytes, {used_bytes} are in use")
+    if bank.size_bytes > sum(align_up(size, alignment) for _, size in spans):
+        raise _wrong(f"bank {bank.name!r} has {bank.size_bytes} bytes, more than all that is there")
+    if bank.lower_bound_bytes > bank.size_bytes:
+        raise _wrong(f"the lower bound of bank {bank.name!r} exceeds its {bank.size_bytes} bytes")
 
 
 def _check_feeds(program: Program, plan: StreamPlan) -> None:

@@ -14,16 +14,17 @@ from pathlib import Path
 
 from edgeserve.arena import live_bound_bytes
 from edgeserve.arena_map import Kind, peak, residents
+from edgeserve.banks import Bank, Pin
 from edgeserve.errors import ConfigError, PlanError
 from edgeserve.fit import PeakTensor
 from edgeserve.memory import memory_problem
 from edgeserve.plan.streaming import Objective
 from edgeserve.plan_check import RowsAtOnce, check_stream_plan
 from edgeserve.program import Program
-from edgeserve.stream_plan import Action, Feed, Group, Place, Span, StreamPlan, Turn
+from edgeserve.stream_plan import Action, BankUse, Feed, Group, Place, Span, StreamPlan, Turn
 from edgeserve.strict_json import load_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 PLAN_FILE = "plan.json"
 _HINT = "make it again: remove the file, and build or plan with this bundle"
 _ACTION = re.compile(r"(in)?(\d{1,9})x(\d{1,9})")
@@ -31,15 +32,21 @@ _ACTION = re.compile(r"(in)?(\d{1,9})x(\d{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a user asks of a plan. ``by_rows``: the caller hands in the inputs row by row."""
+    """What a user asks of a plan. ``by_rows``: the caller hands in the inputs row by row.
+
+    ``pins`` are tensors that must lie in a certain bank.
+    """
 
     objective: Objective = Objective.BALANCED
     by_rows: bool = False
+    pins: tuple[Pin, ...] = ()
 
 
 def options(wish: Wish) -> str:
     """The wish as it is typed."""
-    return f"--objective {wish.objective.value}" + (" --by-rows" if wish.by_rows else "")
+    words = [f"--objective {wish.objective.value}"]
+    words += ["--by-rows"] if wish.by_rows else []
+    return " ".join([*words, *(f"--pin {pin}" for pin in wish.pins)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,9 @@ class ResidentRecord:
 
 @dataclass(frozen=True, slots=True)
 class PlanRecord:
-    """The whole file. ``planner`` is the edgeserve version that planned."""
+    """The whole file. ``planner`` is the edgeserve version that planned, ``offered`` what the board
+    had for the arena.
+    """
 
     schema: int
     planner: str
@@ -99,7 +108,11 @@ class PlanRecord:
     program_sha256: str
     board: str
     wish: Wish
+    offered: tuple[Bank, ...]
     arena_bytes: int
+    banks: tuple[BankUse, ...]
+    traffic_cost: int
+    least_traffic_cost: int
     live_bound_bytes: int
     lower_bound_bytes: int
     exhausted: bool
@@ -122,6 +135,7 @@ def plan_record(
     plan: StreamPlan,
     *,
     wish: Wish,
+    offered: tuple[Bank, ...],
     model_sha256: str,
     board: str,
     planner: str,
@@ -135,7 +149,11 @@ def plan_record(
         program_sha256=program_sha256(program),
         board=board,
         wish=wish,
+        offered=offered,
         arena_bytes=plan.arena_bytes,
+        banks=plan.banks,
+        traffic_cost=plan.traffic_cost,
+        least_traffic_cost=plan.least_traffic_cost,
         live_bound_bytes=live_bound_bytes(memory_problem(program).problem),
         lower_bound_bytes=plan.lower_bound_bytes,
         exhausted=plan.exhausted,
@@ -247,12 +265,14 @@ def stored_plan(
     try:
         plan = _plan_of(record, program)
         check_stream_plan(program, plan, rows_at_once)
+        _check_offer(record, program, plan)
     except (PlanError, _Wrong) as error:
         raise ConfigError(f"{path}: {error}", hint=_HINT) from None
     told = plan_record(
         program,
         plan,
         wish=record.wish,
+        offered=record.offered,
         model_sha256=record.model_sha256,
         board=record.board,
         planner=record.planner,
@@ -260,6 +280,23 @@ def stored_plan(
     if told != record:
         raise ConfigError(f"{path} tells other than its plan is", hint=_HINT)
     return plan
+
+
+def _check_offer(record: PlanRecord, program: Program, plan: StreamPlan) -> None:
+    """The banks are among those offered and no larger, and pinned tensors lie where they must."""
+    offered = {bank.name: bank for bank in record.offered}
+    for use in plan.banks:
+        bank = offered.get(use.name)
+        if bank is None or use.size_bytes > bank.capacity_bytes:
+            raise _Wrong(f"the board has no bank {use.name!r} of {use.size_bytes} bytes")
+        if use.alignment_bytes != bank.alignment_bytes:
+            raise _Wrong(f"bank {use.name!r} is not aligned as the board asks")
+    for pin in record.wish.pins:
+        for value, place in zip(program.values, plan.places, strict=True):
+            if place is None or not pin.means(value):
+                continue
+            if not plan.banks or plan.banks[plan.bank_at(place.offset_bytes)].name != pin.bank:
+                raise _Wrong(f"{pin.tensor!r} does not lie in {pin.bank!r}")
 
 
 class _Wrong(Exception):
@@ -293,6 +330,9 @@ def _plan_of(record: PlanRecord, program: Program) -> StreamPlan:
         instructions=record.instructions,
         extra_instructions=record.extra_instructions,
         nodes=record.nodes,
+        banks=record.banks,
+        traffic_cost=record.traffic_cost,
+        least_traffic_cost=record.least_traffic_cost,
     )
 
 

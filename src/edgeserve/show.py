@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +109,7 @@ def measurement_json(target: OpenDevice, measurement: Measurement) -> dict[str, 
         "steps": to_json(measurement.steps),
         "arena_bytes": memory.arena_bytes,
         "arena_high_water_bytes": memory.arena_high_water_bytes,
+        "banks": to_json(memory.banks),
         "bench_ram_bytes": memory.bench_ram_bytes,
         "stack_high_water_bytes": memory.stack_high_water_bytes,
         "model_bytes": measurement.subject.model_bytes,
@@ -156,6 +159,10 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
     for what, text in (
         ("init", f"{measurement.init_count:,} {unit}"),
         ("arena", f"{memory.arena_bytes:,} planned, {memory.arena_high_water_bytes:,} touched"),
+        *(
+            (f"  {bank.name}", f"{bank.size_bytes:,} planned, {bank.high_water_bytes:,} touched")
+            for bank in memory.banks
+        ),
         (
             "stack high-water",
             "not seen"
@@ -234,6 +241,12 @@ def print_plan(name: str, record: PlanRecord) -> None:
         f"whole tensors alive at once {record.live_bound_bytes:,}; offsets {verdict}, "
         f"{record.nodes:,} nodes"
     )
+    if record.banks:
+        parts = [f"{bank.size_bytes:,} in {bank.name}" for bank in record.banks]
+        say(
+            f"  {' and '.join(parts)}; traffic costs {record.traffic_cost:,}, "
+            f"and cannot cost less than {record.least_traffic_cost:,} there"
+        )
     for group in record.groups:
         if group.rows_per_turn is not None:
             fed = "".join(f"input {port}, " for port in group.fed_inputs)
@@ -245,13 +258,22 @@ def print_plan(name: str, record: PlanRecord) -> None:
     table = columns("offset", "bytes", "turns", "", "tensor")
     for resident in sorted(record.residents, key=lambda r: (r.first, r.offset_bytes)):
         table.add_row(
-            f"{resident.offset_bytes:,}",
+            _offset(record, resident.offset_bytes),
             f"{resident.size_bytes:,}",
             f"{resident.first}..{resident.end - 1}",
             resident.kind.value,
             short_name(resident.name),
         )
     draw(table)
+
+
+def _offset(record: PlanRecord, offset_bytes: int) -> str:
+    """An offset, in the bank that it lies in where there are several."""
+    if len(record.banks) < 2:
+        return f"{offset_bytes:,}"
+    starts = [0, *accumulate(bank.size_bytes for bank in record.banks)][:-1]
+    bank = bisect_right(starts, offset_bytes) - 1
+    return f"{record.banks[bank].name} {offset_bytes - starts[bank]:,}"
 
 
 def tflm_json(path: Path, planned: OfflinePlan) -> dict[str, Any]:

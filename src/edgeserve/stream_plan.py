@@ -7,8 +7,11 @@ computes all its rows in one turn.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from edgeserve.arena import ALIGNMENT_BYTES
 
 MOST_FED = 8
 """Only inputs below this index can be fed by rows: the runtime counts their rows on its stack."""
@@ -56,6 +59,18 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class BankUse:
+    """A part of the arena that lies in memory of its own. ``lower_bound_bytes`` is proven for what
+    was put there.
+    """
+
+    name: str
+    size_bytes: int
+    alignment_bytes: int
+    lower_bound_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Steps in the order of the plan, with the inputs of the model that it pulls row by row.
 
@@ -76,6 +91,11 @@ class StreamPlan:
     step's uint16 row counter behind ``counters_offset`` (None: one turn computes all rows).
     ``lower_bound_bytes`` is proven for this order, these groups and turns, and ``exhausted`` says
     that the search of offsets saw everything below ``arena_bytes``.
+
+    ``banks`` are the parts of an arena that lies in several memories, one behind the other in the
+    offsets, and nothing lies in two of them; without any the arena is one piece. ``traffic_cost``
+    is what the bytes read and written in an inference cost there: no way to put these buffers into
+    banks costs less than ``least_traffic_cost``.
     """
 
     order: tuple[int, ...]
@@ -92,6 +112,26 @@ class StreamPlan:
     instructions: int
     extra_instructions: int
     nodes: int
+    banks: tuple[BankUse, ...] = ()
+    traffic_cost: int = 0
+    least_traffic_cost: int = 0
+
+    @property
+    def one_bank(self) -> BankUse:
+        """An arena in one piece as the bank that it is."""
+        return BankUse("arena", self.arena_bytes, ALIGNMENT_BYTES, self.lower_bound_bytes)
+
+    @property
+    def bank_starts(self) -> tuple[int, ...]:
+        """The offset at which each bank begins; a single 0 where there is one piece."""
+        starts = [0]
+        for bank in self.banks[:-1]:
+            starts.append(starts[-1] + bank.size_bytes)
+        return tuple(starts)
+
+    def bank_at(self, offset_bytes: int) -> int:
+        """The index of the bank that an offset lies in."""
+        return bisect_right(self.bank_starts, offset_bytes) - 1
 
     @property
     def optimal(self) -> bool:

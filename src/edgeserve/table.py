@@ -15,11 +15,17 @@ from edgeserve.errors import ModelError
 from edgeserve.graph import DType
 from edgeserve.kernels import KERNEL_SET_VERSION, Blob, blobs, encode
 from edgeserve.program import Operand, Port, Program, Role, Step
-from edgeserve.stream_plan import MOST_FED, Action, Feed, Place, StreamPlan, Turn
+from edgeserve.stream_plan import MOST_FED, Action, BankUse, Feed, Place, StreamPlan, Turn
 
 MAGIC = 0x314D5345
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+ONE_BANK_FORMAT = 1
+"""Of a table whose arena is one bank: it has no bank record."""
 HEADER = struct.Struct("<IHHIII6H8I32s64s")
+BANKS = struct.Struct("<4I")
+MOST_BANKS = 4
+BANK_SHIFT = 30
+"""An arena address has the bank from this bit on, and the offset in the bank below."""
 STEP = struct.Struct("<HHIIIIHH")
 OPERAND = struct.Struct("<IIIHHHBB")
 TURN = struct.Struct("<HH")
@@ -56,19 +62,27 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ModelTable:
-    """The finished bytes (a multiple of 16) and what each part of them is."""
+    """The finished bytes (a multiple of 16), what each part of them is, and the banks of the arena
+    that it asks for: one where the plan was not made for any.
+    """
 
     data: bytes
     sections: tuple[Section, ...]
     sha256: str
+    banks: tuple[BankUse, ...]
+
+    @property
+    def arena_bytes(self) -> int:
+        """The arena that it asks for, all banks together."""
+        return sum(bank.size_bytes for bank in self.banks)
 
 
 class _Writer:
     """Grows the table front to back; equal blobs share their bytes."""
 
-    def __init__(self) -> None:
-        self.data = bytearray(HEADER.size)
-        self.sections: list[Section] = [Section(0, HEADER.size, "header")]
+    def __init__(self, banks: bytes) -> None:
+        self.data = bytearray(HEADER.size) + banks
+        self.sections: list[Section] = [Section(0, len(self.data), "header")]
         self._blobs: dict[tuple[bytes, int], int] = {}
 
     def add(self, data: bytes, note: str, alignment_bytes: int = 4) -> int:
@@ -88,8 +102,8 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
     """Lays out the table. Same program and plan: same bytes.
 
     Raises ModelError when an extent does not fit its field, ValueError for a plan that no table can
-    hold: of another program, with a ring that a step sees as other rows, or with more fed inputs
-    than there can be.
+    hold: of another program, with a ring that a step sees as other rows, or with more fed inputs or
+    banks than there can be.
     """
     if len(plan.places) != len(program.values) or len(plan.scratch) != len(program.steps):
         raise ValueError("the plan is of another program")
@@ -113,10 +127,10 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
         writer.data,
         0,
         MAGIC,
-        FORMAT_VERSION,
+        FORMAT_VERSION if len(plan.banks) > 1 else ONE_BANK_FORMAT,
         KERNEL_SET_VERSION,
         len(writer.data),
-        plan.arena_bytes,
+        plan.banks[0].size_bytes if plan.banks else plan.arena_bytes,
         0,
         0,
         len(program.steps),
@@ -130,14 +144,16 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
         steps,
         schedule,
         len(plan.turns),
-        plan.counters_span.offset_bytes,
+        layout.address(plan.counters_span.offset_bytes),
         name,
         b"",
         b"",
     )
     digest = hashlib.sha256(writer.data).digest()
     writer.data[SHA256_OFFSET : SHA256_OFFSET + 32] = digest
-    return ModelTable(bytes(writer.data), tuple(writer.sections), digest.hex())
+    return ModelTable(
+        bytes(writer.data), tuple(writer.sections), digest.hex(), plan.banks or (plan.one_bank,)
+    )
 
 
 def _turn(action: Action) -> bytes:
@@ -146,6 +162,14 @@ def _turn(action: Action) -> bytes:
             return TURN.pack(step, rows)
         case Feed(port, rows):
             return TURN.pack(FEED_BIT | port, rows)
+
+
+def _bank_record(plan: StreamPlan) -> bytes:
+    """The bytes of all banks but the first; empty where there is no other."""
+    if len(plan.banks) > MOST_BANKS or any(b.size_bytes >> BANK_SHIFT for b in plan.banks):
+        raise ValueError(f"{len(plan.banks)} banks, or one of them, exceed the model table")
+    further = [bank.size_bytes for bank in plan.banks[1:]]
+    return BANKS.pack(*further, *[0] * (MOST_BANKS - len(further))) if further else b""
 
 
 def _fed(plan: StreamPlan) -> frozenset[int]:
@@ -162,8 +186,14 @@ class _Layout:
     def __init__(self, program: Program, plan: StreamPlan) -> None:
         self.program = program
         self.plan = plan
-        self.writer = _Writer()
+        self.writer = _Writer(_bank_record(plan))
+        self._starts = plan.bank_starts
         self._constants: dict[int, int] = {}
+
+    def address(self, offset_bytes: int) -> int:
+        """The arena address of an offset."""
+        bank = self.plan.bank_at(offset_bytes)
+        return bank << BANK_SHIFT | offset_bytes - self._starts[bank]
 
     def add_constants(self) -> None:
         """Constant operands, then all that parameters name."""
@@ -192,7 +222,7 @@ class _Layout:
             len(step.inputs),
             records,
             self.writer.add(params, f"parameters of step {step.index}"),
-            span.offset_bytes if span else 0,
+            self.address(span.offset_bytes) if span else 0,
             span.size_bytes if span else 0,
             NO_COUNTER if counter is None else counter,
             0 if sums is None else ACCUMULATES,
@@ -216,14 +246,14 @@ class _Layout:
             if (place.h, place.row_bytes) != (operand.h, row_bytes):
                 raise ValueError(f"tensor {value.name!r} is a ring of other rows than a step sees")
             depth = place.depth
-        return self._record(operand, place.offset_bytes, depth, row_bytes)
+        return self._record(operand, self.address(place.offset_bytes), depth, row_bytes)
 
     def _summed(self, operand: Operand) -> bytes:
         """An input as rows of its place: sums do not care where a row ends."""
         place = self._place(operand.value)
         element_bytes = self.program.values[operand.value].dtype.size_bytes
         rows = Operand(operand.value, place.h, 1, place.row_bytes // element_bytes)
-        return self._record(rows, place.offset_bytes, place.depth, place.row_bytes)
+        return self._record(rows, self.address(place.offset_bytes), place.depth, place.row_bytes)
 
     def _record(self, operand: Operand, offset: int, depth: int, row_bytes: int) -> bytes:
         value = self.program.values[operand.value]
@@ -259,7 +289,7 @@ class _Layout:
             record = self._summed(Operand(port.value, 1, 1, elements))
             rows = self.writer.add(record, f"operands of {port.name}")
         return PORT.pack(
-            place.offset_bytes,
+            self.address(place.offset_bytes),
             elements * port.dtype.size_bytes,
             elements,
             port.quant.scale if port.quant else 0.0,
@@ -274,7 +304,9 @@ class _Layout:
 
     def add_states(self) -> int:
         records = [
-            STATE.pack(self._place(value.index).offset_bytes, value.size_bytes, value.fill)
+            STATE.pack(
+                self.address(self._place(value.index).offset_bytes), value.size_bytes, value.fill
+            )
             for value in self.program.values
             if value.role is Role.STATE
         ]

@@ -239,6 +239,10 @@ MISTAKES: list[tuple[str, str]] = [
     ("convert float.keras --target cortex-m7 -o new", "calibration"),
     ("convert float.keras --target esp32 --calibration absent.npz -o new", "absent.npz"),
     ("plan good.tflite --board nosuch", "nosuch"),
+    ("plan good.tflite --pin x", "'x' is no TENSOR=BANK"),
+    ("plan good.tflite --pin nothing=data", "cannot pin 'nothing': the arena has no tensor"),
+    ("plan good.tflite --pin x=tape", "cannot pin 'x': there is no bank 'tape'"),
+    ("check good.tflite --board host --pin nothing=memory", "cannot pin 'nothing'"),
     ("inspect truncated.tflite", "truncated.tflite: "),
     ("build good.tflite --board esp32dev", "firmware cannot be built for esp32dev"),
     ("bench good.tflite", "Missing option '--device'"),
@@ -508,7 +512,7 @@ def test_the_wish_of_a_bundle_is_kept(run: Runner, work: Path) -> None:
     (work / "model.tflite").write_bytes(random_model(STREAMING_SEED))
     convert = ("convert", "model.tflite", "--target", "mps2-an500", "-o", "new")
     assert run(*convert, "--objective", "size", "--by-rows").code == 0
-    wish = {"objective": "size", "by_rows": True}
+    wish = {"objective": "size", "by_rows": True, "pins": []}
     assert run("plan", "new", "--format", "json").document["wish"] == wish
     assert run("build", "new", "--format", "json").code == 0
     path = work / "new" / "boards" / "mps2-an500" / "plan.json"
@@ -516,7 +520,7 @@ def test_the_wish_of_a_bundle_is_kept(run: Runner, work: Path) -> None:
     (row,) = run("check", "new", "--board", "mps2-an500", "--format", "json").document
     assert "the inputs come row by row" in row["plan"]
     changed = run("plan", "new", "--objective", "speed", "--format", "json").document
-    assert changed["wish"] == {"objective": "speed", "by_rows": False}
+    assert changed["wish"] == {"objective": "speed", "by_rows": False, "pins": []}
     assert changed["arena_bytes"] > row["arena_bytes"]
 
 

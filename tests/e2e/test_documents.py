@@ -210,8 +210,23 @@ def test_build_bench_and_verify(document: Documents, reshaping: Path) -> None:
     assert partition["partition"] is not None
     bench = document("bench", reshaping, "--device", "host", "--laps", 3)
     agree(bench, DOCUMENTED["bench"])
-    assert set(DOCUMENTED["bench"]) == {"", "p50", "p90", "p99", "steps"}
+    assert set(DOCUMENTED["bench"]) == {"", "p50", "p90", "p99", "steps", "banks"}
     verify = document("verify", reshaping, "--device", "host", "--inputs", 2)
     agree(verify, DOCUMENTED["verify"])
     assert verify["coverage"]["folded"]
     assert verify["equal"] is True
+
+
+def test_bench_in_two_banks(document: Documents, model: Path) -> None:
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    tensor = document("plan", model, "--board", "mps2-an500-banks")["values"][0]["name"]
+    pin = ("--pin", f"{tensor}=slow")
+    plan = document("plan", model, "--board", "mps2-an500-banks", *pin)
+    agree(plan, DOCUMENTED["plan.json"])
+    assert plan["wish"]["pins"] == [{"tensor": tensor, "bank": "slow"}]
+    assert [bank["name"] for bank in plan["banks"]] == ["fast", "slow"]
+    bench = document("bench", model, "--device", "mps2-an500-banks", "--laps", 3)
+    agree(bench, DOCUMENTED["bench"])
+    assert [bank["name"] for bank in bench["banks"]] == ["fast", "slow"]

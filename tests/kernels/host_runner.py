@@ -21,7 +21,8 @@ from edgeserve.table import write_table
 
 REPO = Path(__file__).resolve().parents[2]
 FIRMWARE = REPO / "firmware"
-ES_OK, ES_BAD_RECORD = 0, 8
+ES_OK, ES_ARENA_TOO_SMALL, ES_OUT_OF_BOUNDS, ES_BAD_RECORD = 0, 5, 6, 8
+_JOB = struct.Struct("<6I")
 SANITIZERS = ("-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
 
 
@@ -94,7 +95,7 @@ class HostRunner:
         """Executes a table once for each element of ``inputs`` (all model inputs, concatenated)."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(struct.pack("<III", len(table), len(inputs), 0) + table)
+            self._process.stdin.write(_JOB.pack(len(table), len(inputs), 0, 0, 0, 0) + table)
             self._process.stdin.flush()
             (status,) = struct.unpack("<I", self._read(4))
             if status != ES_OK:
@@ -108,15 +109,16 @@ class HostRunner:
         except BrokenPipeError:
             raise self._died() from None
 
-    def try_table(self, table: bytes, arena_bytes: int, *, runs: int = 2) -> int:
-        """Offers a table that may be damaged to a device with ``arena_bytes``; its status.
+    def try_table(self, table: bytes, bank_bytes: Sequence[int], *, runs: int = 2) -> int:
+        """Offers a table that may be damaged to a device with four banks of so many bytes; its
+        status.
 
         A table that is accepted is run on random inputs. AssertionError when it leaves its memory,
         is undefined in C, or takes longer than any sound table of its size.
         """
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(struct.pack("<III", len(table), runs, arena_bytes) + table)
+            self._process.stdin.write(_JOB.pack(len(table), runs, *bank_bytes) + table)
             self._process.stdin.flush()
             status, _ = struct.unpack("<II", self._read(8))
         except BrokenPipeError:

@@ -1,16 +1,17 @@
 /* Runs model tables in one process, for tests: every kernel is linked in, so no table needs a
  * compiler.
  *
- * stdin:  u32 table bytes, u32 runs, u32 0, then the table, then for each run the bytes of all
+ * stdin:  u32 table bytes, u32 runs, four u32 0, then the table, then for each run the bytes of all
  *         inputs.
  * stdout: u32 status; when it is ES_OK, for each run and each step: u32 bytes, the output's bytes
  *         as they were written.
  *
- * A trial of a table that may be damaged has the arena bytes of the device in place of the 0 and is
- * sent no inputs: the runner makes them up. It answers u32 status, u32 sum of all it could read.
+ * A trial of a table that may be damaged has the bytes of each bank of the device in place of the
+ * 0s and is sent no inputs: the runner makes them up. It answers u32 status, u32 sum of all it
+ * could read.
  *
- * Ends at end of input. Table and arena are malloc'ed at their exact sizes, so that
- * AddressSanitizer guards their ends; the arena is painted so that nothing reads a lucky zero. */
+ * Ends at end of input. The table and each bank of the arena are malloc'ed at their exact sizes, so
+ * that AddressSanitizer guards their ends; banks are painted so that nothing reads a lucky zero. */
 #include "es_adapter.h"
 #include "es_all_kernels.h"
 
@@ -20,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_ARENA_BYTES = 1 << 28, TRIAL_SECONDS = 10 };
+enum { MOST_BANK_BYTES = 1 << 28, TRIAL_SECONDS = 10 };
 
 static void get(void *data, size_t bytes) {
     if (fread(data, 1, bytes, stdin) != bytes) {
@@ -211,34 +212,59 @@ static uint8_t *aligned(uint32_t bytes) {
     return memory;
 }
 
+/* Memory for all that a table asks for, each bank as far as the device has it. */
+static size_t take_banks(es_bank_t *banks, const uint8_t *table, uint32_t table_bytes,
+                         const uint32_t *most) {
+    size_t count = 1;
+
+    for (uint32_t i = 0; i < ES_MOST_BANKS; i++) {
+        const uint32_t asked = es_table_bank_bytes(table, table_bytes, i);
+        const uint32_t bytes = asked < most[i] ? asked : most[i];
+        banks[i] = (es_bank_t){aligned(bytes), bytes};
+        memset(banks[i].base, 0xA5, bytes);
+        count = bytes > 0 ? i + 1 : count;
+    }
+    return count;
+}
+
+static es_status_t start(es_model_t *model, const uint8_t *table, uint32_t table_bytes,
+                         const es_bank_t *banks, size_t count) {
+    return count == 1 ? es_init(model, table, table_bytes, es_all_kernels, es_all_kernel_count,
+                                banks->base, banks->bytes)
+                      : es_init_banks(model, table, table_bytes, es_all_kernels,
+                                      es_all_kernel_count, banks, count);
+}
+
 int main(void) {
     struct {
-        uint32_t table_bytes, runs, trial_arena_bytes;
+        uint32_t table_bytes, runs, trial_bank_bytes[ES_MOST_BANKS];
     } job;
+    static const uint32_t plenty[ES_MOST_BANKS] = {MOST_BANK_BYTES, MOST_BANK_BYTES,
+                                                   MOST_BANK_BYTES, MOST_BANK_BYTES};
 
     signal(SIGALRM, too_long);
     while (fread(&job, sizeof job, 1, stdin) == 1) {
-        const uint32_t most = job.trial_arena_bytes ? job.trial_arena_bytes : MOST_ARENA_BYTES;
+        const int is_trial = job.trial_bank_bytes[0] != 0;
         uint8_t *table = aligned(job.table_bytes);
+        es_bank_t banks[ES_MOST_BANKS];
         es_model_t model;
 
         get(table, job.table_bytes);
-        const uint32_t asked = es_table_arena_bytes(table, job.table_bytes);
-        const uint32_t arena_bytes = asked < most ? asked : most;
-        uint8_t *arena = aligned(arena_bytes);
-        memset(arena, 0xA5, arena_bytes);
-        alarm(job.trial_arena_bytes ? TRIAL_SECONDS : 0);
-        const es_status_t status = es_init(&model, table, job.table_bytes, es_all_kernels,
-                                           es_all_kernel_count, arena, arena_bytes);
+        const size_t count =
+            take_banks(banks, table, job.table_bytes, is_trial ? job.trial_bank_bytes : plenty);
+        alarm(is_trial ? TRIAL_SECONDS : 0);
+        const es_status_t status = start(&model, table, job.table_bytes, banks, count);
         put_u32((uint32_t)status);
-        if (job.trial_arena_bytes) {
+        if (is_trial) {
             put_u32(status == ES_OK ? try_out(&model, job.runs) : 0);
         }
         fflush(stdout);
-        if (status == ES_OK && !job.trial_arena_bytes) {
+        if (status == ES_OK && !is_trial) {
             run_given(&model, job.runs);
         }
-        free(arena);
+        for (uint32_t i = 0; i < ES_MOST_BANKS; i++) {
+            free(banks[i].base);
+        }
         free(table);
     }
     return 0;

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgeserve.arena import ALIGNMENT_BYTES, align_up
+from edgeserve.banks import Bank
 from edgeserve.kernels import CopyParams
 from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
@@ -21,6 +23,19 @@ SUMMING = ("FULLY_CONNECTED", "AVERAGE_POOL_2D", "MEAN", "SUM", "REDUCE_MAX")
 def in_one_group(program: Program, rows: int, *, fed: bool = True) -> StreamPlan:
     """All steps take turns of ``rows`` rows; every input that can be fed is, unless not ``fed``."""
     method = Method(feeds=feedable(program) if fed else (), node_budget=400)
+    order = orders_of(program)[0]
+    tasks = tasks_of(program, order, method.feeds, method.kernels)
+    return plan_groups(program, order, [(len(tasks), rows)], method)
+
+
+def in_small_banks(program: Program, plan: StreamPlan, rows: int) -> StreamPlan:
+    """All steps in turns of ``rows`` rows, in up to four banks, of which the last alone could hold
+    all of ``plan``.
+    """
+    quarter = align_up(plan.arena_bytes // 4)
+    sizes = (quarter, quarter, align_up(plan.arena_bytes // 2 - ALIGNMENT_BYTES), 1 << 20)
+    banks = tuple(Bank(f"bank {i}", size, i + 1) for i, size in enumerate(sizes))
+    method = Method(feeds=feedable(program), node_budget=400, banks=banks)
     order = orders_of(program)[0]
     tasks = tasks_of(program, order, method.feeds, method.kernels)
     return plan_groups(program, order, [(len(tasks), rows)], method)

@@ -22,15 +22,29 @@ from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
-from edgeserve.table import HEADER, OPERAND, Section, write_table
+from edgeserve.table import (
+    BANK_SHIFT,
+    BANKS,
+    HEADER,
+    ONE_BANK_FORMAT,
+    OPERAND,
+    Section,
+    write_table,
+)
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import random_inputs
-from tests.kernels.host_runner import ES_BAD_RECORD, ES_OK, HostRunner
+from tests.kernels.host_runner import (
+    ES_ARENA_TOO_SMALL,
+    ES_BAD_RECORD,
+    ES_OK,
+    ES_OUT_OF_BOUNDS,
+    HostRunner,
+)
 from tests.kernels.small_models import small_models
-from tests.kernels.streamed import SUMMING, in_one_group, summing
+from tests.kernels.streamed import SUMMING, in_one_group, in_small_banks, summing
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
-TOTAL_BYTES, ARENA_BYTES, STEPS = 8, 12, 44
+VERSION, TOTAL_BYTES, ARENA_BYTES, STEPS = 4, 8, 12, 44
 """Offsets of header fields."""
 STEP_OPERANDS, OPERAND_DEPTH = 4, 16
 """Offsets in a step and an operand."""
@@ -46,12 +60,20 @@ class Case:
     sections: tuple[Section, ...]
 
     @property
-    def arena_bytes(self) -> int:
-        return u32_at(self.data, ARENA_BYTES)
+    def bank_bytes(self) -> tuple[int, ...]:
+        """Of each bank that a table may have."""
+        further = BANKS.unpack_from(self.data, HEADER.size)[:3]
+        is_split = u16_at(self.data, VERSION) != ONE_BANK_FORMAT
+        return (u32_at(self.data, ARENA_BYTES), *(further if is_split else (0, 0, 0)))
 
 
 def u32_at(data: bytes | bytearray, offset: int) -> int:
     (value,) = struct.unpack_from("<I", data, offset)
+    return int(value)
+
+
+def u16_at(data: bytes | bytearray, offset: int) -> int:
+    (value,) = struct.unpack_from("<H", data, offset)
     return int(value)
 
 
@@ -68,6 +90,16 @@ def streamed(case: Case) -> Case:
     return replace(case, name=name, data=table.data, sections=table.sections)
 
 
+def split(case: Case) -> Case | None:
+    """One row a turn with the arena in several banks; None for one that cannot be split."""
+    plan = in_small_banks(case.program, in_one_group(case.program, 1), 1)
+    if len(plan.banks) < 2:
+        return None
+    table = write_table(case.program, plan)
+    name = f"{case.name}, in {len(plan.banks)} banks"
+    return replace(case, name=name, data=table.data, sections=table.sections)
+
+
 @pytest.fixture(scope="module")
 def whole_cases() -> tuple[Case, ...]:
     summed = {f"{kind} of rows": summing(kind, (1, 5, 2, 6)) for kind in SUMMING}
@@ -76,9 +108,11 @@ def whole_cases() -> tuple[Case, ...]:
 
 @pytest.fixture(scope="module")
 def cases(whole_cases: tuple[Case, ...]) -> tuple[Case, ...]:
-    """Both forms of each model that has a step."""
+    """All forms of each model that has a step."""
     stepped = [case for case in whole_cases if case.program.steps]
-    return (*stepped, *map(streamed, stepped))
+    in_banks = [case for case in map(split, stepped) if case is not None]
+    assert len(in_banks) > len(stepped) // 2
+    return (*stepped, *map(streamed, stepped), *in_banks)
 
 
 def test_every_operator_and_kernel_has_a_case(cases: tuple[Case, ...]) -> None:
@@ -100,15 +134,18 @@ def test_every_kernel_computes_the_same_row_by_row(
         ]
         count = len(case.program.steps)
         whole = runner.run_table(case.data, inputs, count)
-        rows = runner.run_table(streamed(case).data, inputs, count)
-        assert (whole.status, rows.status) == (ES_OK, ES_OK), case.name
-        assert whole.steps == rows.steps, case.name
+        for other in (streamed(case), split(case)):
+            if other is not None:
+                rows = runner.run_table(other.data, inputs, count)
+                assert (whole.status, rows.status) == (ES_OK, ES_OK), other.name
+                assert whole.steps == rows.steps, other.name
 
 
 Damage = Callable[[random.Random, bytearray, Section], None]
 
 EXTREMES = (0, 1, 2, 3, 127, 128, 255, 256, 4096, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF, 0x10000)
-FAR = (0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFE, 0xFFFFFFFF)
+BANKS_AT = (0x40000000, 0x40000010, 0x7FFFFFF0, 0x80000000, 0xC0000000, 0xC0000040)
+FAR = (*BANKS_AT, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFE, 0xFFFFFFFF)
 
 
 def _place(rng: random.Random, section: Section, size: int) -> int:
@@ -204,7 +241,7 @@ def try_damages(runner: HostRunner, cases: Sequence[Case], seeds: range) -> Coun
         case = cases[seed % len(cases)]
         table = damaged(case, seed)
         try:
-            statuses[runner.try_table(table, case.arena_bytes)] += 1
+            statuses[runner.try_table(table, case.bank_bytes)] += 1
         except AssertionError as error:
             changed = [i for i, (a, b) in enumerate(zip(case.data, table, strict=False)) if a != b]
             where = {s.note for s in case.sections for i in changed if s.offset <= i < s.end}
@@ -217,9 +254,9 @@ def try_damages(runner: HostRunner, cases: Sequence[Case], seeds: range) -> Coun
 
 def test_damaged_tables_stay_in_bounds(runner: HostRunner, cases: tuple[Case, ...]) -> None:
     for case in cases:
-        assert runner.try_table(case.data, case.arena_bytes) == ES_OK, case.name
+        assert runner.try_table(case.data, case.bank_bytes) == ES_OK, case.name
         # An odd number of runs has no source: rows that are fed read as zeros.
-        assert runner.try_table(case.data, case.arena_bytes, runs=1) == ES_OK, case.name
+        assert runner.try_table(case.data, case.bank_bytes, runs=1) == ES_OK, case.name
     statuses = try_damages(runner, cases, range(50_000))
     assert len(statuses) >= 6, "the damages are all alike"
     assert min(statuses[ES_OK], statuses.total() - statuses[ES_OK]) > 10_000, statuses
@@ -235,7 +272,43 @@ def test_a_window_over_rows_that_are_not_there_is_refused(
         operands, params = struct.unpack_from("<II", data, record + STEP_OPERANDS)
         struct.pack_into("<HH", data, operands + OPERAND_DEPTH - 2, 0xFFFF, 1)
         struct.pack_into("<H", data, params, 0xFFFF)
-        assert runner.try_table(bytes(data), case.arena_bytes) == ES_BAD_RECORD
+        assert runner.try_table(bytes(data), case.bank_bytes) == ES_BAD_RECORD
+
+
+def test_a_bank_that_is_too_small_is_refused(runner: HostRunner, cases: tuple[Case, ...]) -> None:
+    tried = 0
+    for case in cases:
+        for bank, bytes_asked in enumerate(case.bank_bytes):
+            if bytes_asked and sum(case.bank_bytes[1:]):
+                less = list(case.bank_bytes)
+                less[bank] -= 1
+                status = runner.try_table(case.data, [max(less[0], 1), *less[1:]])
+                assert status == ES_ARENA_TOO_SMALL, case.name
+                tried += 1
+    assert tried > 40
+
+
+def test_a_record_that_leaves_its_bank_is_refused(
+    runner: HostRunner, cases: tuple[Case, ...]
+) -> None:
+    """Its last element would lie in the next bank, were the banks one behind the other."""
+    tried = 0
+    for case in cases:
+        for section in case.sections:
+            if not section.note.startswith("operands") or not sum(case.bank_bytes[1:]):
+                continue
+            for at in range(section.offset, section.end, OPERAND.size):
+                data = bytearray(case.data)
+                offset, row_bytes, *rest = OPERAND.unpack_from(data, at)
+                depth, space = rest[3], rest[5]
+                if space != 0:
+                    continue
+                bank = offset >> BANK_SHIFT
+                end = (bank << BANK_SHIFT) + case.bank_bytes[bank]
+                OPERAND.pack_into(data, at, end - row_bytes * depth + 8, row_bytes, *rest)
+                assert runner.try_table(bytes(data), case.bank_bytes) == ES_OUT_OF_BOUNDS
+                tried += 1
+    assert tried > 100
 
 
 def test_damaged_reference_models_stay_in_bounds(runner: HostRunner, shared_data: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
+from edgeserve.banks import Bank
 from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_groups, plan_stream
@@ -21,10 +23,16 @@ SOAKED = 2_000
 
 
 def random_plan(program: Program, seed: int) -> StreamPlan:
-    """Two thirds in random groups, which stream where it is of no use too; the others searched."""
+    """Two thirds in random groups, which stream where it is of no use too; the others searched. A
+    third in banks, where its own arena in one piece would not fit the first.
+    """
     random = Random(seed)
     feeds = feedable(program) if random.random() < 0.6 else ()
     method = Method(objective=random.choice(list(Objective)), feeds=feeds, node_budget=400)
+    if seed % 3 == 0:
+        alone = plan_stream(program, replace(method, rows_per_turn=()))
+        first = random.randrange(0, alone.arena_bytes, 16) if alone.arena_bytes else 0
+        method = replace(method, banks=(Bank("a", first), Bank("b", 1 << 20, 5, 32)))
     if not program.steps or random.random() < 1 / 3:
         return plan_stream(program, method)
     order = random.choice(orders_of(program))
@@ -58,6 +66,7 @@ def run_seeds(runner: HostRunner, seeds: range) -> list[StreamPlan]:
 def test_random_models_equal_the_reference(runner: HostRunner) -> None:
     plans = run_seeds(runner, range(TESTED))
     assert sum(plan.streamed_steps for plan in plans) > TESTED
+    assert sum(len(plan.banks) > 1 for plan in plans) > TESTED // 10
     assert sum(any(plan.accumulators) for plan in plans) > 3
 
 

@@ -114,8 +114,9 @@ def test_spoiled_models_are_refused_or_run(runner: HostRunner) -> None:
         except ModelError:
             refused += 1
             continue
-        if case.arena_bytes < MOST_ARENA_BYTES:
-            status = runner.try_table(case.data, max(case.arena_bytes, 16), runs=1)
+        arena_bytes = case.bank_bytes[0]
+        if arena_bytes < MOST_ARENA_BYTES:
+            status = runner.try_table(case.data, (max(arena_bytes, 16), 0, 0, 0), runs=1)
             assert status == ES_OK, f"spoil {seed} of {name}: es_init refuses its table, {status}"
             ran += 1
     assert min(refused, ran) > 500

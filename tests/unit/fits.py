@@ -16,7 +16,7 @@ def footprint(**changes: int) -> Footprint:
         "stack_bytes": 800,
         **changes,
     }
-    return Footprint(**sizes, source="table: a compiler")
+    return Footprint(**sizes, source="table: a compiler", arena_banks=())
 
 
 def made_fit(

@@ -105,6 +105,13 @@ def test_preferred_region_is_the_first() -> None:
     assert [region.name for region in regions] == ["axi_sram", "dtcm"]
 
 
+def test_what_memory_costs(tmp_path: Path) -> None:
+    more = "0x8000\naccess_cost = 5\nalignment_bytes = 32\n"
+    flash, ram = read(tmp_path, GOOD.replace("0x8000\n", more)).regions
+    assert (flash.access_cost, flash.alignment_bytes) == (1, 16)
+    assert (ram.access_cost, ram.alignment_bytes) == (5, 32)
+
+
 def test_ratio_of_the_emulator_is_exact(tmp_path: Path) -> None:
     emulator = read(tmp_path, GOOD + EMULATOR.format("5/16")).emulator
     assert emulator is not None
@@ -131,6 +138,11 @@ def test_ratio_of_the_emulator_is_exact(tmp_path: Path) -> None:
         ("[[region]]", "[[regions]]", "region is missing"),
         ('kind = "physical"', 'kind = "physical"\nport = "p"', "a port needs a [toolchain]"),
         ("[cpu]", "[cpu", "line 4"),
+        ("0x8000\n", "0x8000\naccess_cost = 0\n", "region[1].access_cost must be at least 1"),
+        ("0x8000\n", '0x8000\naccess_cost = "2"\n', "region[1].access_cost must be a whole number"),
+        ("0x8000\n", "0x8000\nalignment_bytes = 8\n", "alignment_bytes must be a power of two"),
+        ("0x8000\n", "0x8000\nalignment_bytes = 48\n", "alignment_bytes must be a power of two"),
+        ('name = "ram"', 'name = "R-AM"', "region[1].name must be lower-case letters"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -186,9 +198,3 @@ def test_constants_and_memory_reach_the_port(tmp_path: Path) -> None:
 @pytest.mark.parametrize("constant", ["UART = 1", '"a b" = 1', "uart = -1", 'uart = "1"'])
 def test_constants_that_are_refused(tmp_path: Path, constant: str) -> None:
     assert "constants." in refused(tmp_path, GOOD + f"\n[constants]\n{constant}\n")
-
-
-def test_a_region_that_no_linker_takes(tmp_path: Path) -> None:
-    board = read(tmp_path, GOOD.replace('name = "ram"', 'name = "main ram"'))
-    with pytest.raises(ConfigError, match="'main ram' cannot go into a linker script"):
-        memory_script(board)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from edgeserve.banks import Pin
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry, read_checkfile
 from edgeserve.errors import ConfigError
 from edgeserve.fit import Budget, Reserve
+from edgeserve.planfile import Wish
 
 FULL = """\
 [check]
@@ -23,6 +25,7 @@ max_flash_growth_bytes = 2048
 path = "out/digits"
 max_arena_bytes = 8192
 max_flash_bytes = 65536
+pins = ["input_1=axi_sram"]
 
 [[model]]
 path = "models/wake_word.tflite"
@@ -44,6 +47,7 @@ def test_everything(tmp_path: Path) -> None:
                 label="out/digits",
                 boards=("nucleo_h743zi2", str(tmp_path / "boards/my_board.toml")),
                 budget=Budget(8192, 65536),
+                wish=Wish(pins=(Pin("input_1", "axi_sram"),)),
             ),
             ModelEntry(
                 path=tmp_path / "models/wake_word.tflite",
@@ -64,6 +68,12 @@ def test_the_example_in_the_documentation_is_the_one_tested() -> None:
     lines = [line.split("#")[0].rstrip() for line in example.splitlines()]
     keys = [line.split(" = ")[0] for line in lines if line]
     assert keys == [line.split(" = ")[0] for line in FULL.splitlines() if line]
+
+
+def test_pins_are_a_wish(tmp_path: Path) -> None:
+    text = "[[model]]\npath = 'm'\nboards = ['host']\npins = ['conv1=slow']"
+    (model,) = read(tmp_path, text).models
+    assert model.wish == Wish(pins=(Pin("conv1", "slow"),))
 
 
 def test_least(tmp_path: Path) -> None:
@@ -96,6 +106,8 @@ def test_a_budget_of_nothing_is_a_budget(tmp_path: Path) -> None:
         ("[checks]\n[[model]]\npath = 'm'\nboards = ['host']", "checks is not a known key"),
         ("check = 1", "check must be a table"),
         ("[check", "at end of document"),
+        ("[[model]]\npath = 'm'\nboards = ['host']\npins = ['x']", "model[0].pins are wrong: 'x'"),
+        ("[[model]]\npath = 'm'\nboards = ['host']\npins = 'x=y'", "model[0].pins must be a list"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, text: str, said: str) -> None:

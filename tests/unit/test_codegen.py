@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeserve.banks import Bank, Pin
 from edgeserve.board import load_board
 from edgeserve.bundle import InputAdapter
 from edgeserve.codegen import c_literal, escape_comment, generate_sources, used_kernels
@@ -18,6 +19,7 @@ from edgeserve.errors import ConfigError
 from edgeserve.firmware import bench_config
 from edgeserve.graph import DType
 from edgeserve.kernels import KernelId
+from edgeserve.plan.streaming import Method, plan_stream
 from edgeserve.program import Program
 from edgeserve.resources import firmware_root
 from edgeserve.table import write_table
@@ -127,3 +129,20 @@ def test_an_adapter_needs_int8_inputs() -> None:
         bench_config(program, board, InputAdapter.UINT8_TO_INT8)
     text = bench_config(tiny_program(), board, InputAdapter.FLOAT32_QUANTIZE).text
     assert "#define BENCH_LOAD_BYTES   16\n" in text
+
+
+def test_a_model_in_two_banks_has_an_array_for_each() -> None:
+    """And no ARENA_BYTES: firmware that was written for one array does not compile with it."""
+    program = tiny_program()
+    pins = (Pin(program.values[program.inputs[0].value].name, "slow"),)
+    banks = (Bank("fast", 1 << 10), Bank("slow", 1 << 10, 2, 64))
+    table = write_table(program, plan_stream(program, Method(banks=banks, pins=pins)))
+    fast, slow = (bank.size_bytes for bank in table.banks)
+    text = {s.name: s.text for s in generate_sources(table, program, symbol="tiny")}
+    header = text["es_model_tiny.h"]
+    assert f"#define ES_MODEL_TINY_BANK_0_BYTES {fast} /* fast */\n" in header
+    assert f"#define ES_MODEL_TINY_BANK_1_BYTES {slow} /* slow */\n" in header
+    each = f'BANK(0, "fast", {fast}, 16) BANK(1, "slow", {slow}, 64)'
+    assert f"#define ES_MODEL_TINY_BANKS(BANK) {each} /*" in header
+    assert "ES_MODEL_TINY_ARENA_BYTES" not in header
+    assert slow == 64

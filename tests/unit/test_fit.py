@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeserve.banks import Bank
 from edgeserve.board import Board, Cpu, Holds, Kind, Region, load_board
 from edgeserve.fit import (
+    GUARD_BYTES,
     Budget,
     Fit,
     Footprint,
@@ -18,6 +21,7 @@ from edgeserve.fit import (
     RegionUse,
     Reserve,
     Shortage,
+    arena_banks,
     check_fit,
     place,
 )
@@ -110,6 +114,82 @@ def test_reserved_bytes_are_not_free() -> None:
         "all", (("arena", 50), ("model", 10), ("code", 5), ("data", 4), ("stack", 2)), 70
     )
     assert use.left_bytes == -1
+
+
+BANKS = (Bank("one", 12_000), Bank("two", 9_000))
+
+
+def two_regions(one: int, two: int) -> Board:
+    """Flash for everything, and two regions of which the second holds data and stack too."""
+    return board_of(
+        [
+            region("flash", 1 << 20, Holds.CODE, Holds.MODEL),
+            region("one", one, Holds.ARENA),
+            region("two", two, Holds.ARENA, Holds.DATA, Holds.STACK),
+        ]
+    )
+
+
+def split_fit(footprint: Footprint, board: Board, *tensors: PeakTensor) -> Fit:
+    return check_fit(
+        model="m",
+        footprint=footprint,
+        board=board,
+        peak_step="conv1",
+        peak_tensors=tensors or (PeakTensor("a", 8_000),),
+        banks=BANKS,
+    )
+
+
+def test_an_arena_that_is_split_fits_and_is_shown_in_both_regions() -> None:
+    board = two_regions(12_128, 10_000)
+    split = replace(footprint(), arena_banks=(("one", 12_000), ("two", 8_000)))
+    fit = split_fit(split, board)
+    assert fit.fits
+    assert [(use.region, use.parts) for use in fit.regions[1:]] == [
+        ("one", (("arena", 12_000),)),
+        ("two", (("arena", 8_000), ("stack", 800), ("data", 24))),
+    ]
+    assert sum(use.need_bytes for use in fit.regions) == 78_824
+
+
+@pytest.mark.parametrize(
+    ("arena_bytes", "largest", "why"),
+    [
+        (20_000, 12_001, "'t' alone takes 12,001, and no tensor lies in two"),
+        (30_000, 9_000, "it needs 30,000"),
+        (20_000, 9_000, "no way to split it was found"),
+    ],
+)
+def test_why_an_arena_is_not_split(arena_bytes: int, largest: int, why: str) -> None:
+    fit = split_fit(
+        footprint(arena_bytes=arena_bytes), two_regions(12_128, 10_000), PeakTensor("t", largest)
+    )
+    assert not fit.fits
+    assert fit.advice[0] == (
+        f"nor does the arena fit one (12,000 free) and two (9,000 free) together: {why}"
+    )
+
+
+def test_banks_are_what_is_left_beside_the_rest() -> None:
+    """Stack, data and the reserve lie in the only region that holds data; guards come off both."""
+    beside = replace(footprint(), arena_bytes=0)
+    banks = arena_banks(beside, two_regions(12_128, 10_000), Reserve(ram_bytes=48))
+    assert banks == (Bank("one", 12_000), Bank("two", 10_000 - 800 - 24 - 48 - GUARD_BYTES))
+
+
+def test_the_banks_of_one_board_say_nothing_about_another() -> None:
+    split = replace(footprint(), arena_banks=(("one", 12_000), ("two", 8_000)))
+    full = replace(split, model_bytes=1 << 20)
+    fit = check_fit(
+        model="m",
+        footprint=full,
+        board=two_regions(12_128, 10_000),
+        peak_step="s",
+        peak_tensors=(),
+        other_boards=[two_regions(19_000, 19_000), load_board("mps2-an500")],
+    )
+    assert fit.advice[-1] == "it would fit mps2-an500"
 
 
 def test_exactly_full_fits_and_one_byte_more_does_not() -> None:

@@ -70,6 +70,7 @@ def outcome(data: bytes) -> EdgeserveError | None:
             program,
             plan,
             wish=Wish(),
+            offered=(),
             model_sha256=hashlib.sha256(data).hexdigest(),
             board=board.id,
             planner="test",

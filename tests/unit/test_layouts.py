@@ -17,6 +17,7 @@ from edgeserve.resources import firmware_root
 
 TABLE_RECORDS: dict[str, struct.Struct] = {
     "es_header_t": table.HEADER,
+    "es_bank_record_t": table.BANKS,
     "es_step_record_t": table.STEP,
     "es_operand_record_t": table.OPERAND,
     "es_turn_record_t": table.TURN,
@@ -93,6 +94,7 @@ def measure(tmp_path: Path, structs: dict[str, list[str]]) -> dict[str, int]:
 def test_the_records_of_the_table(tmp_path: Path) -> None:
     text = (firmware_root() / "runtime" / "es_table.h").read_text()
     structs = {name: struct_fields(text, name) for name in TABLE_RECORDS}
+    structs["es_bank_record_t"] = ["bytes[0]", "bytes[1]", "bytes[2]", "reserved"]
     measured = measure(tmp_path, structs)
     for name, record in TABLE_RECORDS.items():
         formats = re.findall(r"\d*[a-zA-Z]", record.format.lstrip("<"))
@@ -136,5 +138,6 @@ def test_constants_agree() -> None:
     defined = dict(re.findall(r"#define (ES_\w+)\s+(0x[0-9A-F]+|\d+)u", text))
     assert int(defined["ES_MAGIC"], 16) == table.MAGIC
     assert int(defined["ES_FORMAT_VERSION"]) == table.FORMAT_VERSION
+    assert int(defined["ES_ONE_BANK_FORMAT"]) == table.ONE_BANK_FORMAT
     assert int(defined["ES_KERNEL_SET_VERSION"]) == kernels.KERNEL_SET_VERSION
     assert int(defined["ES_NO_COUNTER"], 16) == table.NO_COUNTER

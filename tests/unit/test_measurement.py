@@ -13,6 +13,7 @@ import pytest
 from edgeserve.bundle import ToolVersion
 from edgeserve.errors import ConfigError, ToolError
 from edgeserve.measurement import (
+    BankMemory,
     Measurement,
     Memory,
     Percentile,
@@ -31,7 +32,7 @@ from edgeserve.measurement import (
 
 REPO = Path(__file__).resolve().parents[2]
 RECORD = Measurement(
-    schema=1,
+    schema=2,
     recorded_at="2026-01-02T03:04:05Z",
     subject=Subject("digits", "ab" * 32, "cd" * 32, 12_345, 9_876, None),
     place=Place("mps2-an500", "mps2-an500 (QEMU)", True, "CMSDK timer 0", "gcc 12.2.1", ("-O2",)),
@@ -41,7 +42,9 @@ RECORD = Measurement(
     samples=(100, 101, 100),
     init_count=55,
     steps=(StepCount(0, "conv", "CONV_2D", 1000, 90),),
-    memory=Memory(4096, 4000, None, 512),
+    memory=Memory(
+        4096, 4000, (BankMemory("fast", 1024, 1024), BankMemory("slow", 3072, 2976)), None, 512
+    ),
     output_crc32="0123abcd",
     tools=(ToolVersion("edgeserve", "0.1.0"),),
     notes=("a 'note' with \"quotes\" and \u00fc",),
@@ -138,7 +141,7 @@ def _damaged(change: str) -> str:
     elif change == "missing key":
         del document["unit"]
     elif change == "other schema":
-        document["schema"] = 2
+        document["schema"] = 3
     elif change == "unit of time for an emulator's count":
         document["unit"] = "seconds"
     elif change == "no samples":
@@ -201,5 +204,5 @@ def test_the_documented_keys_are_those_of_the_record() -> None:
         [row.split("|")[1].strip() for row in table.split("\n\n", 1)[0].splitlines()]
         for table in tables
     ]
-    kinds = (Measurement, Subject, Place, Memory)
+    kinds = (Measurement, Subject, Place, Memory, BankMemory)
     assert documented == [[field.name for field in dataclasses.fields(kind)] for kind in kinds]

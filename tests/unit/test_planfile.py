@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from edgeserve.arena import live_bound_bytes
+from edgeserve.banks import Bank, Pin
 from edgeserve.errors import ConfigError
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
-from edgeserve.plan.streaming import Objective, feedable
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.planfile import (
     PlanRecord,
     Wish,
@@ -54,6 +55,7 @@ def record_of(program: Program, plan: StreamPlan) -> PlanRecord:
         program,
         plan,
         wish=Wish(Objective.SIZE, by_rows=True),
+        offered=(),
         model_sha256=SHA,
         board="host",
         planner="1.2",
@@ -218,6 +220,21 @@ def _other_resident(document: dict[str, Any]) -> None:
     document["residents"][0]["end"] += 1
 
 
+def _no_such_bank(document: dict[str, Any]) -> None:
+    document["banks"] = [
+        {
+            "name": "tape",
+            "size_bytes": document["arena_bytes"],
+            "alignment_bytes": 16,
+            "lower_bound_bytes": document["lower_bound_bytes"],
+        }
+    ]
+
+
+def _costs_less_than_it_can(document: dict[str, Any]) -> None:
+    document["least_traffic_cost"] = 1
+
+
 def _unknown_key(document: dict[str, Any]) -> None:
     document["extra"] = 1
 
@@ -233,7 +250,7 @@ def _missing_key(document: dict[str, Any]) -> None:
         *(_shallow_ring, _lost_value, _no_such_value, _lost_step, _lost_sums, _negative_counter),
         *(_renamed, _lost_turn, _turns_reversed, _endless_feed, _no_turn, _foreign_turn),
         *(_foreign_feed, _other_live_bound, _bound_above_arena, _claims_optimal),
-        *(_other_resident, _unknown_key, _missing_key),
+        *(_other_resident, _no_such_bank, _costs_less_than_it_can, _unknown_key, _missing_key),
     ],
 )
 def test_tampered(spoil: Callable[[dict[str, Any]], None], program: Program, stored: Path) -> None:
@@ -252,3 +269,65 @@ def test_not_a_plan(data: bytes, stored: Path) -> None:
     stored.write_bytes(data)
     with pytest.raises(ConfigError, match=r"plan\.json"):
         read_record(stored)
+
+
+BANKS = (Bank("fast", 512, 1), Bank("slow", 1 << 16, 3))
+
+
+@pytest.fixture
+def split_file(program: Program, tmp_path: Path) -> Path:
+    """A plan in two banks, with the second tensor that it has pinned to the slow one."""
+    (name,) = {program.values[program.steps[0].output.value].name}
+    pins = (Pin(name, "slow"),)
+    plan = plan_stream(program, Method(banks=BANKS, pins=pins, node_budget=2_000))
+    assert len(plan.banks) == 2
+    record = plan_record(
+        program,
+        plan,
+        wish=Wish(pins=pins),
+        offered=BANKS,
+        model_sha256=SHA,
+        board="b",
+        planner="1.2",
+    )
+    assert options(record.wish) == f"--objective balanced --pin {name}=slow"
+    path = tmp_path / "split.json"
+    path.write_text(dump_json(record))
+    assert read_back(path, program) == plan
+    return path
+
+
+def _offered_less(document: dict[str, Any]) -> None:
+    document["offered"][1]["capacity_bytes"] = document["banks"][1]["size_bytes"] - 16
+
+
+def _offered_another(document: dict[str, Any]) -> None:
+    document["offered"][0]["name"] = "other"
+
+
+def _offered_coarser(document: dict[str, Any]) -> None:
+    document["offered"][0]["alignment_bytes"] = 32
+
+
+def _pinned_elsewhere(document: dict[str, Any]) -> None:
+    document["wish"]["pins"][0]["bank"] = "fast"
+
+
+def _border_moved(document: dict[str, Any]) -> None:
+    document["banks"][0]["size_bytes"] += 16
+    document["banks"][1]["size_bytes"] -= 16
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_offered_less, _offered_another, _offered_coarser, _pinned_elsewhere, _border_moved],
+)
+def test_a_split_plan_that_somebody_touched(
+    spoil: Callable[[dict[str, Any]], None], program: Program, split_file: Path
+) -> None:
+    document = json.loads(split_file.read_text())
+    spoil(document)
+    split_file.write_text(json.dumps(document))
+    with pytest.raises(ConfigError) as raised:
+        read_back(split_file, program)
+    assert str(split_file) in raised.value.what

@@ -14,8 +14,19 @@ _MIN_COMMAND_BYTES = 80
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceBank:
+    """A bank of the arena: the memory region that it lies in, and its bytes."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """What ``es info`` says of an image whose model is ready. Counts are in ``unit``."""
+    """What ``es info`` says of an image whose model is ready. Counts are in ``unit``.
+
+    ``banks`` are those of an arena in several; none where it is one piece.
+    """
 
     runtime: str
     model: str
@@ -38,6 +49,7 @@ class DeviceInfo:
     ticks_hz: int
     unit: str
     command_bytes: int
+    banks: tuple[DeviceBank, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +63,15 @@ class StepProfile:
 
 @dataclass(frozen=True, slots=True)
 class MemoryMarks:
-    """Measured by inferences over painted memory. ``stack_bytes`` is None where it is not seen."""
+    """Measured by inferences over painted memory. ``stack_bytes`` is None where it is not seen.
+
+    ``arena_bytes`` is the sum of ``bank_bytes``, which are there where the arena is in several.
+    """
 
     arena_bytes: int
     guards_intact: bool
     stack_bytes: int | None
+    bank_bytes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +115,8 @@ _TEXTS = {
     "time-source": "time_source",
     "unit": "unit",
 }
-_OTHER = ("protocol", "status", "state", "arena-high-water", "stack-high-water")
+_BANKS = ("bank-0", "bank-1", "bank-2", "bank-3")
+_OTHER = ("protocol", "status", "state", "arena-high-water", "stack-high-water", *_BANKS)
 
 
 def parse_info(lines: Sequence[str], name: str) -> DeviceInfo:
@@ -125,6 +142,7 @@ def parse_info(lines: Sequence[str], name: str) -> DeviceInfo:
             **{field: _number(facts[key]) for key, field in _NUMBERS.items()},  # type: ignore[arg-type]
             **{field: facts[key] for key, field in _TEXTS.items()},  # type: ignore[arg-type]
             keeps_state={"kept": True, "none": False}[facts["state"]],
+            banks=tuple(_bank(facts[key]) for key in _BANKS if key in facts),
         )
     except (KeyError, ValueError) as error:
         raise ProtocolError(
@@ -153,6 +171,11 @@ def _facts(lines: Sequence[str], name: str) -> dict[str, str]:
             )
         facts[match[1]] = match[2]
     return facts
+
+
+def _bank(text: str) -> DeviceBank:
+    name, _, size = text.rpartition(" ")
+    return DeviceBank(name, _number(size))
 
 
 def _number(text: str) -> int:

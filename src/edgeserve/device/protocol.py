@@ -281,12 +281,17 @@ class Dut:
     def memory(self) -> MemoryMarks:
         """High-water marks of arena and stack by two inferences over painted memory."""
         lines = self._command("es memory", idle_s=self._idle_s(3))
-        arena, guards, stack = self._expect_count(lines, 3)
+        count = len(self._known().banks)
+        arena, guards, stack, *banks = self._expect_count(lines, 3 + count)
         stack_bytes = int(self._match(r"m-es-stack-high-water-(\d{1,20})", stack)[1])
         return MemoryMarks(
             arena_bytes=int(self._match(r"m-es-arena-high-water-(\d{1,20})", arena)[1]),
             guards_intact=self._match(r"m-es-arena-guards-\[(ok|broken)\]", guards)[1] == "ok",
             stack_bytes=stack_bytes or None,
+            bank_bytes=tuple(
+                int(self._match(rf"m-es-bank-high-water-{bank}-(\d{{1,20}})", line)[1])
+                for bank, line in enumerate(banks)
+            ),
         )
 
     # The conversation.

@@ -96,8 +96,8 @@ def plan_sliding(sliding: SlidingProblem, *, node_budget: int = DEFAULT_NODES) -
     """Place every buffer so that the arena is as small as the budget can find.
 
     Without slides this is :func:`plan_arena`. With them: greedy orders, then rounds that move the
-    buffers that stick out at the top to the front of the order. ``nodes`` counts placements. Raises
-    PlanError on a malformed problem.
+    buffers that stick out at the top to the front of the order, until they fit the problem's
+    capacity where it has one. ``nodes`` counts placements. Raises PlanError on a malformed problem.
     """
     if not sliding.slides:
         return plan_arena(sliding.problem, node_budget=node_budget)
@@ -106,7 +106,7 @@ def plan_sliding(sliding: SlidingProblem, *, node_budget: int = DEFAULT_NODES) -
     for order in ORDERS:
         search.try_order(ordered(sliding.problem, order))
     search.try_order(_by_peak(sliding.problem))
-    search.improve(bound, node_budget)
+    search.improve(max(bound, sliding.problem.capacity_bytes or 0), node_budget)
     return ArenaPlan(
         offsets_bytes=tuple(search.offsets),
         arena_bytes=search.height,

@@ -8,11 +8,13 @@ plan on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edgeserve.arena import ArenaPlan, Buffer, Problem, align_up
+from edgeserve.banks import Bank, Pin, pinned_values, preferred
+from edgeserve.plan.banked import Banked, in_banks, refusal
 from edgeserve.plan.costs import Costs
 from edgeserve.plan.effort import REFERENCE, KernelModel
 from edgeserve.plan.groups import (
@@ -31,6 +33,7 @@ from edgeserve.plan.groups import (
 from edgeserve.plan.order import Order, orders_of
 from edgeserve.plan.overlap import DEFAULT_NODES, Slide, SlidingProblem, plan_sliding
 from edgeserve.plan.stream import GroupRun, Task, run_group, tasks_of
+from edgeserve.plan.traffic import counter_traffic, scratch_traffic, sums_traffic, value_traffic
 from edgeserve.program import Program, Role
 from edgeserve.stream_plan import MOST_FED, Action, Feed, Group, Place, Span, StreamPlan, Turn
 
@@ -67,7 +70,8 @@ class Method:
     """How to plan. ``feeds``: ports whose rows are asked of the caller one after the other.
 
     ``rows_per_turn`` empty: no streaming, only overlaps. ``capacity_bytes`` is a goal of SPEED;
-    ``extra_percent`` replaces what the objective allows.
+    ``extra_percent`` replaces what the objective allows. With ``banks`` the arena is split among
+    them where the cheapest is too small for it, and tensors are ``pins`` to some.
     """
 
     objective: Objective = Objective.BALANCED
@@ -78,6 +82,8 @@ class Method:
     node_budget: int = DEFAULT_NODES
     search_orders: bool = True
     extra_percent: int | None = None
+    banks: tuple[Bank, ...] = ()
+    pins: tuple[Pin, ...] = ()
 
 
 _BALANCED = Method()
@@ -96,11 +102,13 @@ class _Ordered:
 def plan_stream(program: Program, method: Method = _BALANCED) -> StreamPlan:
     """The best plan that the budgets find for a program.
 
-    Raises ValueError for a feed that is no activation input, or is an output as well.
+    Where it does not fit the banks it is one piece, without any. Raises ValueError for a feed that
+    is no activation input, or is an output as well; ConfigError for a pin of what does not exist,
+    DoesNotFit where tensors are pinned and no split fits.
     """
     _check_feeds(program, method.feeds)
     if not program.steps:
-        return _draft(program, (), (), (), method).finished(program, method)
+        return _placed(program, [_draft(program, (), (), (), method)], method)
     orders = orders_of(program) if method.search_orders else orders_of(program)[:1]
     prepared = [_ordered(program, order, method) for order in orders]
     drafts: list[_Draft] = []
@@ -117,7 +125,7 @@ def plan_stream(program: Program, method: Method = _BALANCED) -> StreamPlan:
             break
     finished = [draft.improved(method.node_budget // _FINALISTS) for draft in best]
     winner = min(finished, key=lambda draft: draft.rank(method))
-    return winner.improved(method.node_budget).finished(program, method)
+    return _placed(program, [winner.improved(method.node_budget), *finished], method)
 
 
 def plan_groups(
@@ -144,7 +152,7 @@ def plan_groups(
     if end != len(tasks) or any(c.rows is None and c.end - c.first > 1 for c in choices):
         raise ValueError(f"{list(groups)} are no groups of {len(tasks)} tasks")
     draft = _draft(program, order, tasks, tuple(choices), method)
-    return draft.improved(method.node_budget).finished(program, method)
+    return _placed(program, [draft.improved(method.node_budget)], method)
 
 
 def feedable(program: Program) -> tuple[int, ...]:
@@ -362,6 +370,71 @@ def _draft(
     buffers = _buffers(program, tasks, groups, runs)
     plan = plan_sliding(buffers.sliding, node_budget=min(_DRAFT_NODES, method.node_budget))
     return _Draft(order, tasks, groups, runs, buffers, plan)
+
+
+def _placed(program: Program, drafts: Sequence[_Draft], method: Method) -> StreamPlan:
+    """The plan of the first draft, or of the one that costs least in the banks."""
+    best = drafts[0].finished(program, method)
+    if not method.banks:
+        return best
+    banks = preferred(method.banks)
+    pins = pinned_values(program, banks, method.pins)
+    placed: list[tuple[int, int, int, _Draft, Banked]] = []
+    for draft in drafts:
+        banked = _in_banks(program, draft, banks, pins, method)
+        if banked is not None:
+            placed.append((banked.cost, draft.extra, len(placed), draft, banked))
+            if len(banked.banks) == 1:
+                break
+    if placed:
+        *_, draft, banked = min(placed, key=lambda one: one[:3])
+        return replace(
+            replace(draft, plan=banked.plan).finished(program, method),
+            banks=banked.banks,
+            traffic_cost=banked.cost,
+            least_traffic_cost=banked.least_cost,
+        )
+    if pins:
+        buffers = drafts[0].buffers
+        pinned = {buffers.values[value]: bank for value, bank in pins.items()}
+        raise refusal(buffers.sliding, banks, pinned, best.arena_bytes)
+    return best
+
+
+def _in_banks(
+    program: Program,
+    draft: _Draft,
+    banks: tuple[Bank, ...],
+    pins: Mapping[int, int],
+    method: Method,
+) -> Banked | None:
+    buffers = draft.buffers
+    return in_banks(
+        buffers.sliding,
+        draft.plan,
+        banks,
+        _traffic(program, draft),
+        {buffers.values[value]: bank for value, bank in pins.items()},
+        method.node_budget,
+    )
+
+
+def _traffic(program: Program, draft: _Draft) -> tuple[int, ...]:
+    """Bytes read and written of each buffer in an inference."""
+    buffers, tasks = draft.buffers, draft.tasks
+    traffic = [0] * len(buffers.sliding.problem.buffers)
+    for value, size in value_traffic(program).items():
+        if value in buffers.values:
+            traffic[buffers.values[value]] += size
+    for position, buffer in buffers.scratch.items():
+        traffic[buffer] += scratch_traffic(tasks[position].scratch_bytes, tasks[position].h)
+    for position, buffer in buffers.sums.items():
+        traffic[buffer] += sums_traffic(tasks[position].accumulator_bytes, tasks[position].units)
+    if buffers.counters is not None:
+        counted = set(_streamed_tasks(tasks, draft.groups))
+        turns = sum(task in counted for run in draft.runs for task, _, _ in run.stints)
+        traffic[buffers.counters] += counter_traffic(turns)
+    return tuple(traffic)
 
 
 class _Layout:

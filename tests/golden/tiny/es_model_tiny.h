@@ -5,6 +5,7 @@
 #include "edgeserve.h"
 
 #define ES_MODEL_TINY_ARENA_BYTES 48
+#define ES_MODEL_TINY_BANKS(BANK) BANK(0, "arena", 48, 16) /* index, region, bytes, alignment */
 #define ES_MODEL_TINY_STEP_COUNT 2
 #define ES_MODEL_TINY_INPUT_COUNT 1
 #define ES_MODEL_TINY_INPUT_BYTES 4 /* all of them */
