@@ -238,6 +238,20 @@ def test_a_window_over_rows_that_are_not_there_is_refused(
         assert runner.try_table(bytes(data), case.arena_bytes) == ES_BAD_RECORD
 
 
+def test_a_step_without_a_counter_has_all_rows_in_memory(
+    runner: HostRunner, cases: tuple[Case, ...]
+) -> None:
+    """All its rows are computed in one turn: a ring would be overrun."""
+    (case,) = (c for c in cases if c.name == "TANH")
+    data = bytearray(case.data)
+    (operands,) = struct.unpack_from("<I", data, u32_at(data, STEPS) + STEP_OPERANDS)
+    depth = operands + OPERAND.size + OPERAND_DEPTH
+    (rows,) = struct.unpack_from("<H", data, depth)
+    assert rows > 1
+    struct.pack_into("<H", data, depth, rows - 1)
+    assert runner.try_table(bytes(data), case.arena_bytes) == ES_BAD_RECORD
+
+
 def test_damaged_reference_models_stay_in_bounds(runner: HostRunner, shared_data: Path) -> None:
     files = [shared_data / "models" / f"{name}.tflite" for name in SMALL_SHARED_MODELS]
     whole = [planned(file.stem, file.read_bytes()) for file in files]
