@@ -4,6 +4,9 @@ A pair of weights is the int16 ``w0 + 256 * w1``. One multiplication by an eleme
 channels: the sum is ``sum_0 + 256 * sum_1``, and a second chain over the lower bytes gives
 ``sum_0``. That is exact as long as ``sum_1`` is an int24. Whether it always is, is known here: the
 weights and all inputs that can be are. Where it is not, the kernel takes shorter runs.
+
+The kernel rounds ties up, the reference away from zero: it is for layers in which no sum can fall
+on a tie. A product has few bits below those of its multiplier, which are seldom all zero.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
     if stream is None or biases.max() >= SUM_LIMIT:
         return None
     reach = biases + _LOWEST * np.abs(weights).sum(axis=1)
+    if not all(most < _least_tie(*row[1:]) for most, row in zip(reach, rows, strict=True)):
+        return None
     params = FullyConnectedPairsParams(
         output_zero_point=p.output_zero_point,
         act_min=p.act_min,
@@ -58,6 +63,11 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
         blocks=Blob(_blocks(rows), p.channels.note),
     )
     return replace(step, params=params)
+
+
+def _least_tie(multiplier: int, shift: int) -> int:
+    """The least magnitude, but 0, that ``multiplier * 2**(shift - 31)`` may scale to a half."""
+    return (1 << 30 - shift) // (multiplier & -multiplier) if multiplier else 1 << 31
 
 
 def paired(weights: Matrix) -> bytes | None:
@@ -70,7 +80,8 @@ def paired(weights: Matrix) -> bytes | None:
         return None
     # [block, pair, quad, i, parity] -> [block, quad, pair, parity, i]
     shape = (padded.shape[0] // BLOCK, BLOCK // 2, padded.shape[1] // QUAD, 2, 2)
-    return pairs.reshape(shape).transpose(0, 2, 1, 4, 3).astype("<i2").tobytes()
+    stream: bytes = pairs.reshape(shape).transpose(0, 2, 1, 4, 3).astype("<i2").tobytes()
+    return stream
 
 
 def _blocks(rows: list[tuple[int, ...]]) -> bytes:
