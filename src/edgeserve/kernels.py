@@ -161,7 +161,7 @@ class FullyConnectedParams(Params):
     """FULLY_CONNECTED. Each input row is one vector; ``weights`` int8 [out_c][in_c].
 
     The input zero point is folded into the biases. Requantization rounds the 64-bit product once,
-    as LiteRT's reference does for this operator alone.
+    ties away from zero, as LiteRT's reference does for this operator alone.
     """
 
     KERNEL = KernelId.FULLY_CONNECTED

@@ -161,10 +161,8 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (_same_rows(step, step.inputs[0]),)
         case LookUpParams():
             return (SameRow(0),)
-        case AddParams() | MulParams() | ExtremumParams() | PreluParams():
+        case AddParams() | AddByTableParams() | MulParams() | ExtremumParams() | PreluParams():
             return tuple(_elementwise(operand, step.output) for operand in step.inputs)
-        case AddByTableParams():
-            return (SameRow(0), SameRow(0))
         case ConcatenationParams():
             return _concatenation(step, program.values[step.output.value].dtype.size_bytes)
         case CopyParams() as p:

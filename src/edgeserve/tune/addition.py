@@ -53,7 +53,7 @@ def addition_by_table(_program: Program, step: Step) -> Step | None:
 
 
 def doubled(p: AddParams) -> npt.NDArray[np.int64]:
-    """Twice ``factor_2`` times the scaled second input plus ``offset_1``, by the bits of an int8."""
+    """By the bits of an int8: twice ``factor_2`` times its scaled value, plus ``offset_1``."""
     values = [bits - 256 if bits >= 128 else bits for bits in range(256)]
     scaled = [
         _scaled((value + p.offset_2) << LEFT_SHIFT, p.multiplier_2, -p.shift_2) for value in values
