@@ -1,4 +1,5 @@
-"""FULLY_CONNECTED by pairs and ADD by a table on the emulated Cortex-M7, against the oracle.
+"""The kernels of dense layers, elementwise ones and transposed convolutions that are made for the
+Cortex-M7, on the emulated board, against the oracle.
 
 All cases of a test run in one start of the emulator.
 """
@@ -20,7 +21,7 @@ from edgeserve.plan import whole_plan
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
-from tests.kernels import test_elementwise, test_fully_connected
+from tests.kernels import test_convolution, test_elementwise, test_fully_connected
 from tests.kernels.conformance import Array, oracle_steps, random_inputs
 from tests.kernels.streamed import in_one_group, summing
 
@@ -132,6 +133,38 @@ def test_every_pair_of_an_addition(board_runner: BoardRunner) -> None:
     assert_equal_on_the_board(board_runner, trials)
 
 
+def test_every_pair_of_a_product(board_runner: BoardRunner) -> None:
+    """Also with a scale that has no exponent to shift by."""
+    left, right = np.meshgrid(np.arange(-128, 128), np.arange(-128, 128))
+    inputs = [[a.astype(np.int8).reshape(1, 256, 256, 1) for a in (left, right)]]
+    shapes = ((1, 256, 256, 1),) * 2
+    quants = [
+        *test_elementwise.QUANTS,
+        ((1.0, 0.75, 1.0), (3, -4, 0)),
+        ((1.0, 2.0, 1.0), (0, 0, 5)),
+    ]
+    trials = [
+        Trial(
+            test_elementwise.binary("MUL", shapes, quant, activation=activation),
+            inputs,
+            kernel=KernelId.MUL,
+        )
+        for quant in quants
+        for activation in ("NONE", "RELU6")
+    ]
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def test_products_of_all_shapes(board_runner: BoardRunner) -> None:
+    trials = [
+        Trial(test_elementwise.binary("MUL", shapes), kernel=KernelId.MUL)
+        for shapes in test_elementwise.BROADCASTS
+        if len(lower(read_model(test_elementwise.binary("MUL", shapes), name="mul")).steps) == 1
+    ]
+    assert len(trials) > 10
+    assert_equal_on_the_board(board_runner, trials)
+
+
 def test_additions_of_rows_of_all_lengths(board_runner: BoardRunner) -> None:
     trials = [
         Trial(
@@ -139,5 +172,26 @@ def test_additions_of_rows_of_all_lengths(board_runner: BoardRunner) -> None:
             kernel=KernelId.ADD_BY_TABLE,
         )
         for h, c in ((1024, 1), (512, 3), (147, 7), (128, 8), (114, 9), (69, 15), (1, 1031))
+    ]
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def test_transposed_convolutions(board_runner: BoardRunner) -> None:
+    """Runs of whole quads and of what is left over, blocks of four channels and single ones."""
+    trials = [
+        Trial(
+            test_convolution.transpose_conv(
+                test_convolution.Case(
+                    4, 3, c, out_c, kernel=kernel, stride=stride, zero_points=zero_points
+                ),
+                longer=1,
+            ),
+            rows=rows,
+            kernel=KernelId.TRANSPOSE_CONV,
+        )
+        for c in (1, 3, 4, 6, 8, 13)
+        for out_c in (1, 4, 7)
+        for kernel, stride in (((3, 3), (2, 2)), ((2, 2), (2, 2)), ((4, 3), (1, 2)))
+        for rows, zero_points in ((0, (-128, 5)), (1, (127, -3)))
     ]
     assert_equal_on_the_board(board_runner, trials)
