@@ -93,9 +93,11 @@ def test_rows_and_channels_of_all_lengths(board_runner: BoardRunner) -> None:
 
 def test_both_sides_of_the_limits(board_runner: BoardRunner) -> None:
     trials = []
-    for inside, _ in test_fully_connected.LIMITS.values():
-        depth = lower(read_model(inside, name="limit")).steps[0].inputs[0].c
-        trials.append(pairs(inside, test_fully_connected.extremes(depth)))
+    for models in test_fully_connected.LIMITS.values():
+        kernels = (KernelId.FULLY_CONNECTED_PAIRS, KernelId.FULLY_CONNECTED)
+        for model, kernel in zip(models, kernels, strict=True):
+            depth = lower(read_model(model, name="limit")).steps[0].inputs[0].c
+            trials.append(Trial(model, test_fully_connected.extremes(depth), kernel=kernel))
     assert_equal_on_the_board(board_runner, trials)
 
 
@@ -114,6 +116,18 @@ def test_rows_as_they_come(board_runner: BoardRunner) -> None:
     trials = [
         pairs(summing("FULLY_CONNECTED", shape), rows=rows) for shape in shapes for rows in (1, 2)
     ]
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def test_the_weights_of_the_portable_kernel(board_runner: BoardRunner) -> None:
+    """Rows of any length, one to three channels, and halves."""
+    trials = []
+    for depth, out_c in ((1, 1), (5, 2), (129, 4), (131, 9), (257, 7), (64, 3)):
+        rng = np.random.default_rng([depth, out_c])
+        weights = rng.integers(-128, 128, (out_c, depth)).tolist()
+        data = test_fully_connected.layer(weights, [1 << 12] * out_c, weight_scale=2.0**-20)
+        inputs = test_fully_connected.extremes(depth)
+        trials.append(Trial(data, inputs, kernel=KernelId.FULLY_CONNECTED))
     assert_equal_on_the_board(board_runner, trials)
 
 
