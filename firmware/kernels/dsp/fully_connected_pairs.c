@@ -3,7 +3,6 @@
 #include "es_dense_pairs.h"
 
 #include <stddef.h>
-#include <string.h>
 
 enum {
     BLOCK = ES_DENSE_BLOCK,
@@ -28,7 +27,9 @@ static void take_input(es_dense_job_t *job, const int8_t *x, uint32_t count, uin
         }
         if (quads != whole) {
             int8_t rest[QUAD] = {0};
-            memcpy(rest, x + whole * QUAD, count % QUAD);
+            for (uint32_t i = 0; i < count % QUAD; i++) {
+                rest[i] = x[whole * QUAD + i];
+            }
             es_dense_widen(wide + whole * QUAD, rest, 1);
         }
         from = (const int8_t *)wide;
@@ -63,12 +64,16 @@ static void add_run(uint32_t *sums, uint32_t outputs, const int8_t *x, uint32_t 
     }
     if (rest > 0) {
         uint32_t last[BLOCK] = {0};
-        memcpy(last, sums + whole * BLOCK, rest * sizeof *sums);
+        for (uint32_t i = 0; i < rest; i++) {
+            last[i] = sums[whole * BLOCK + i];
+        }
         job.weights = first + whole * block_halves;
         job.sums = last;
         job.sums_end = last + BLOCK;
         es_dense_sums(&job);
-        memcpy(sums + whole * BLOCK, last, rest * sizeof *sums);
+        for (uint32_t i = 0; i < rest; i++) {
+            sums[whole * BLOCK + i] = last[i];
+        }
     }
 }
 
@@ -130,7 +135,9 @@ static void row(const es_fully_connected_pairs_params_t *p, const int8_t *x, uin
         job.out = last;
         job.out_end = last + BLOCK;
         es_dense_whole(&job);
-        memcpy(q + whole * BLOCK, last, rest);
+        for (uint32_t i = 0; i < rest; i++) {
+            q[whole * BLOCK + i] = last[i];
+        }
     }
     if (p->act_min > INT8_MIN || p->act_max < INT8_MAX) {
         for (uint32_t i = 0; i < outputs; i++) {
