@@ -15,10 +15,10 @@ static es_status_t check(const es_call_t *call) {
         in->c % p->weight_c != 0 || out->c % (in->c / p->weight_c) != 0) {
         return ES_BAD_RECORD;
     }
-    const uint64_t row = (uint64_t)p->kernel_w * p->weight_c;
+    const uint64_t window = (uint64_t)((uint32_t)p->kernel_h * p->kernel_w) * p->weight_c;
     /* A window longer than any table is refused before the product with out->c could overflow. */
-    return row <= UINT32_MAX / p->kernel_h &&
-                   es_call_has_blob(call, p->weights, row * p->kernel_h * out->c, 1) &&
+    return window <= UINT32_MAX &&
+                   es_call_has_blob(call, p->weights, (uint64_t)(uint32_t)window * out->c, 1) &&
                    es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t),
                                     4) &&
                    es_call_has_blob(call, p->pads, in->c, 1)

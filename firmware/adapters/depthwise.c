@@ -15,8 +15,8 @@ static es_status_t check(const es_call_t *call) {
         (uint64_t)in->c * p->multiplier != out->c) {
         return ES_BAD_RECORD;
     }
-    const uint64_t taps = (uint64_t)p->kernel_h * p->kernel_w;
-    return es_call_has_blob(call, p->weights, taps * out->c, 1) &&
+    const uint32_t taps = (uint32_t)p->kernel_h * p->kernel_w;
+    return es_call_has_blob(call, p->weights, (uint64_t)taps * out->c, 1) &&
                    es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t),
                                     4) &&
                    es_call_has_blob(call, p->pads, in->c, 1)

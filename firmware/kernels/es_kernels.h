@@ -417,4 +417,58 @@ typedef struct es_dequantize_params {
 void es_dequantize(const es_dequantize_params_t *params, const es_rows_t *in, const es_rows_t *out,
                    uint32_t y0, uint32_t y1);
 
+typedef struct es_fully_connected_pairs_params {
+    int32_t output_zero_point;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t is_long; /* 0: no sum of an odd channel leaves 24 bits on its way */
+    uint32_t weights;
+    uint32_t blocks;
+} es_fully_connected_pairs_params_t;
+
+/* A row longer than this comes in whole quads, but for _sum. */
+#define ES_PAIRS_WIDE 128
+
+/* What a sum of an even channel becomes: clamp(((sum * multiplier >> 32 >> exponent) + 1 + 2 *
+ * zero point) >> 1). Of an odd one it is 256 times the sum, so that its exponent is 8 more. */
+typedef struct es_pairs_scale {
+    int32_t multiplier;
+    int32_t exponent; /* 0 to 31, of an odd channel 8 to 31 */
+} es_pairs_scale_t;
+
+/* Four neighbouring channels: where their sums start, which is the bias, for an odd one 256 times
+ * its own and that of the one before. */
+typedef struct es_pairs_block {
+    int32_t starts[4];
+    es_pairs_scale_t scales[4];
+} es_pairs_block_t;
+
+/* Makes what es_fully_connected() makes. Two weights are one int16, w0 + 256 * w1, of a pair of
+ * neighbouring channels. weights: blocks of four channels, [depth / 4][pair][parity][2], tap 4 * q
+ * + 2 * i + parity at [q][pair][parity][i]; taps and channels that are not there are zeros. The
+ * host has proven that each pair is an int16, and each bias of 24 bits. in->w * in->c is a multiple
+ * of 4, or at most ES_PAIRS_WIDE. No aliasing, no scratch. */
+void es_fully_connected_pairs(const es_fully_connected_pairs_params_t *params, const es_rows_t *in,
+                              const es_rows_t *out, const int16_t *weights,
+                              const es_pairs_block_t *blocks, uint32_t y0, uint32_t y1);
+void es_fully_connected_pairs_sum(const es_fully_connected_pairs_params_t *params,
+                                  const es_rows_t *in, const es_rows_t *out, const int16_t *weights,
+                                  const es_pairs_block_t *blocks, uint32_t *sums, uint32_t y0,
+                                  uint32_t y1);
+
+typedef struct es_add_by_table_params {
+    int32_t multiplier;
+    int32_t addend;
+    int32_t exponent; /* 1 to 31 */
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t table;
+} es_add_by_table_params_t;
+
+/* out = clamp((v + addend - (sum < 0)) >> exponent) with sum = (a << 20) + table[b] and v = sum *
+ * multiplier / 2^32, rounded to nearest, ties up: what es_add() makes, of twice its sum. a, b, out:
+ * int8 of one shape; b indexes by its bits. In place. No scratch. */
+void es_add_by_table(const es_add_by_table_params_t *params, const es_rows_t *a, const es_rows_t *b,
+                     const es_rows_t *out, const int32_t table[256], uint32_t y0, uint32_t y1);
+
 #endif

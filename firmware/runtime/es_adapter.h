@@ -31,7 +31,11 @@ struct es_kernel {
     void (*sum)(const es_call_t *call);
 };
 
-uint32_t es_dtype_bytes(uint32_t dtype); /* 0 for an unknown type */
+/* Bytes of an element; 0 for an unknown type. */
+static inline uint32_t es_dtype_bytes(uint32_t dtype) {
+    const uint32_t sizes = 0x01484211; /* four bits a type */
+    return dtype < 8 ? sizes >> (4 * dtype) & 15u : 0;
+}
 
 /* The bytes that a table asks for in a bank; `bank` < ES_MOST_BANKS. */
 static inline uint32_t es_bank_need(const es_header_t *header, uint32_t bank) {
@@ -55,6 +59,13 @@ static inline uint32_t es_call_input_count(const es_call_t *call) {
 
 static inline const es_operand_record_t *es_call_operand(const es_call_t *call, uint32_t index) {
     return (const es_operand_record_t *)(call->model->table + call->step->operands) + index;
+}
+
+/* The operand whose rows the turns of a step count: the output, or the input of one that
+ * accumulates. */
+static inline const es_operand_record_t *es_call_paced(const es_call_t *call) {
+    return es_call_operand(call,
+                           call->step->flags & ES_STEP_ACCUMULATES ? 0 : call->step->input_count);
 }
 
 static inline const void *es_call_params(const es_call_t *call) {
@@ -81,21 +92,44 @@ static inline es_rows_t es_call_output(const es_call_t *call) {
     return es_call_rows(call, call->step->input_count);
 }
 
-/* True when `bytes` bytes at `offset` lie in the table, aligned to `alignment` (a power of two). */
-int es_call_has_blob(const es_call_t *call, uint32_t offset, uint64_t bytes, uint32_t alignment);
+/* True when `bytes` bytes at `offset` lie in `total`, aligned to `alignment` (a power of two). Like
+ * all checks it is compiled into its callers: an init of many steps is made of little else. */
+static inline int es_lies_in(uint32_t offset, uint64_t bytes, uint32_t total, uint32_t alignment) {
+    return (offset & (alignment - 1)) == 0 && offset <= total && bytes <= total - offset;
+}
+
+/* The same in the table. */
+static inline int es_call_has_blob(const es_call_t *call, uint32_t offset, uint64_t bytes,
+                                   uint32_t alignment) {
+    const es_header_t *header = (const es_header_t *)call->model->table;
+    return es_lies_in(offset, bytes, header->total_bytes, alignment);
+}
 
 /* True when the step has exactly `input_count` inputs, all of type `in`, and an output of `out`. */
-int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in, es_dtype_t out);
+static inline int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in,
+                                    es_dtype_t out) {
+    if (es_call_input_count(call) != input_count) {
+        return 0;
+    }
+    uint32_t others = es_call_operand(call, input_count)->dtype ^ (uint32_t)out;
+    for (uint32_t i = 0; i < input_count; i++) {
+        others |= es_call_operand(call, i)->dtype ^ (uint32_t)in;
+    }
+    return others == 0;
+}
 
 /* True when the whole operand is in memory (depth == h) with dense rows. */
-int es_call_is_dense(const es_call_t *call, uint32_t index);
+static inline int es_call_is_dense(const es_call_t *call, uint32_t index) {
+    const es_operand_record_t *o = es_call_operand(call, index);
+    return o->depth == o->h && o->row_bytes == (uint64_t)o->w * o->c * es_dtype_bytes(o->dtype);
+}
 
 /* True when a window that walks over an axis never leaves 31 bits, so that no sum in its kernel
  * overflows, and moves at all. */
 static inline int es_axis_fits(uint32_t outputs, uint32_t stride, uint32_t kernel,
                                uint32_t dilation) {
-    return stride != 0 && kernel != 0 && dilation != 0 &&
-           (uint64_t)outputs * stride + (uint64_t)kernel * dilation < INT32_MAX;
+    const uint64_t moved = (uint64_t)outputs * stride, seen = (uint64_t)kernel * dilation;
+    return stride != 0 && seen != 0 && (moved | seen) >> 30 == 0;
 }
 
 /* True when a value is one of an int8. */

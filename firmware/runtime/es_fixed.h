@@ -58,13 +58,13 @@ static inline int32_t es_requantize(int32_t value, int32_t multiplier, int32_t s
                                    right);
 }
 
-/* The same product rounded once: what LiteRT's reference FULLY_CONNECTED does.
+/* The same product rounded once, ties away from zero: what LiteRT's reference FULLY_CONNECTED does.
  * 1 <= 31 - shift <= 62. */
 static inline int32_t es_requantize_once(int32_t value, int32_t multiplier, int32_t shift) {
     const uint32_t total = 31u - (uint32_t)shift;
-    const uint64_t product = (uint64_t)((int64_t)value * multiplier);
-    const int64_t result =
-        (int64_t)(product + ((uint64_t)1 << ((total - 1u) & 63u))) >> (total & 63u);
+    const int64_t product = (int64_t)value * multiplier;
+    const uint64_t half = (uint64_t)1 << ((total - 1u) & 63u);
+    const int64_t result = (int64_t)((uint64_t)product + half - (product < 0)) >> (total & 63u);
     return result < INT32_MIN ? INT32_MIN : result > INT32_MAX ? INT32_MAX : (int32_t)result;
 }
 

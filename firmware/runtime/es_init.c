@@ -9,25 +9,16 @@ _Static_assert(sizeof(es_operand_record_t) == 20, "docs/FORMAT.md: operand");
 _Static_assert(sizeof(es_step_record_t) == 24, "docs/FORMAT.md: step");
 _Static_assert(sizeof(es_port_record_t) == 36, "docs/FORMAT.md: port");
 
-uint32_t es_dtype_bytes(uint32_t dtype) {
-    static const uint8_t sizes[] = {1, 1, 2, 4, 8, 4, 1};
-    return dtype < sizeof sizes ? sizes[dtype] : 0;
-}
-
-static int lies_in(uint64_t offset, uint64_t bytes, uint32_t total, uint32_t alignment) {
-    return (offset & (alignment - 1)) == 0 && offset <= total && bytes <= total - offset;
-}
-
 static int in_table(const es_header_t *header, uint32_t offset, uint64_t bytes,
                     uint32_t alignment) {
-    return lies_in(offset, bytes, header->total_bytes, alignment);
+    return es_lies_in(offset, bytes, header->total_bytes, alignment);
 }
 
 /* In one bank of it: nothing that lies in two has an address. */
 static __attribute__((noinline)) int in_arena(const es_header_t *header, uint32_t address,
                                               uint64_t bytes, uint32_t alignment) {
-    return lies_in(address & (ES_MOST_BANK_BYTES - 1u), bytes,
-                   es_bank_need(header, address >> ES_BANK_SHIFT), alignment);
+    return es_lies_in(address & (ES_MOST_BANK_BYTES - 1u), bytes,
+                      es_bank_need(header, address >> ES_BANK_SHIFT), alignment);
 }
 
 static int is_text(const es_header_t *header, uint32_t offset) {
@@ -36,96 +27,115 @@ static int is_text(const es_header_t *header, uint32_t offset) {
            memchr(table + offset, 0, header->total_bytes - offset) != NULL;
 }
 
-int es_call_has_blob(const es_call_t *call, uint32_t offset, uint64_t bytes, uint32_t alignment) {
-    return in_table((const es_header_t *)call->model->table, offset, bytes, alignment);
-}
+/* Operands [o, end), of which the last is written. The one at `made` has been checked before. */
+static __attribute__((noinline)) es_status_t check_operands(const es_header_t *header,
+                                                            const es_operand_record_t *o,
+                                                            const es_operand_record_t *end,
+                                                            const es_operand_record_t *made) {
+    for (; o != end; o++) {
+        uint32_t pixel_bytes = o->w;
 
-int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in, es_dtype_t out) {
-    if (call->step->input_count != input_count ||
-        es_call_operand(call, input_count)->dtype != out) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < input_count; i++) {
-        if (es_call_operand(call, i)->dtype != in) {
-            return 0;
+        if (o == made) {
+            continue;
+        }
+        /* A depth of 1 to h, in one comparison: h is not 0 either. */
+        if (o->depth - 1u >= o->h || o->w == 0 || o->c == 0) {
+            return ES_BAD_RECORD;
+        }
+        if (o->dtype > ES_UINT8) {
+            const uint32_t element_bytes = es_dtype_bytes(o->dtype);
+            if (element_bytes == 0 || ((o->offset | o->row_bytes) & (element_bytes - 1)) != 0) {
+                return ES_BAD_RECORD;
+            }
+            pixel_bytes *= element_bytes;
+        }
+        const uint64_t bytes = (uint64_t)o->depth * o->row_bytes;
+        if ((uint64_t)pixel_bytes * o->c > o->row_bytes || o->space > ES_SPACE_TABLE) {
+            return ES_BAD_RECORD;
+        }
+        if (!(o->space == ES_SPACE_ARENA ? in_arena(header, o->offset, bytes, 1)
+                                         : in_table(header, o->offset, bytes, 1))) {
+            return ES_OUT_OF_BOUNDS;
         }
     }
-    return 1;
-}
-
-int es_call_is_dense(const es_call_t *call, uint32_t index) {
-    const es_operand_record_t *o = es_call_operand(call, index);
-    return o->depth == o->h && o->row_bytes == (uint64_t)o->w * o->c * es_dtype_bytes(o->dtype);
-}
-
-static __attribute__((noinline)) es_status_t check_operand(const es_header_t *header,
-                                                           const es_operand_record_t *o,
-                                                           int is_output) {
-    const uint32_t element_bytes = es_dtype_bytes(o->dtype);
-
-    if (element_bytes == 0 || o->h == 0 || o->w == 0 || o->c == 0 || o->depth == 0 ||
-        o->depth > o->h || (is_output && o->space != ES_SPACE_ARENA)) {
-        return ES_BAD_RECORD;
-    }
-    /* w < 2^16 and element_bytes <= 8: the product with c < 2^32 fits 64 bits. */
-    if ((uint64_t)o->w * o->c * element_bytes > o->row_bytes ||
-        (o->row_bytes & (element_bytes - 1)) != 0) {
-        return ES_BAD_RECORD;
-    }
-    const uint64_t bytes = (uint64_t)o->depth * o->row_bytes;
-    if (o->space == ES_SPACE_ARENA) {
-        return in_arena(header, o->offset, bytes, element_bytes) ? ES_OK : ES_OUT_OF_BOUNDS;
-    }
-    if (o->space == ES_SPACE_TABLE) {
-        return in_table(header, o->offset, bytes, element_bytes) ? ES_OK : ES_OUT_OF_BOUNDS;
-    }
-    return ES_BAD_RECORD;
+    return end[-1].space == ES_SPACE_ARENA ? ES_OK : ES_BAD_RECORD;
 }
 
 static const es_kernel_t *kernel_of(const es_model_t *model, uint32_t id) {
-    for (uint32_t i = 0; i < model->kernel_count; i++) {
-        if (model->kernels[i]->id == id) {
-            return model->kernels[i];
+    const es_kernel_t *const *kernel = model->kernels;
+
+    for (const es_kernel_t *const *end = kernel + model->kernel_count; kernel != end; kernel++) {
+        if ((*kernel)->id == id) {
+            return *kernel;
         }
     }
     return NULL;
 }
 
-static es_status_t check_step(const es_model_t *model, const es_step_record_t *step) {
+/* True when a step that accumulates has one row, and room for its sums. */
+static int is_summed(const es_call_t *call, const es_kernel_t *kernel) {
+    const es_step_record_t *step = call->step;
+    const es_operand_record_t *out = es_call_operand(call, step->input_count);
+
+    return step->flags == ES_STEP_ACCUMULATES && kernel->check_sum != NULL &&
+           step->input_count != 0 && out->h == 1 &&
+           (uint64_t)out->w * out->c <= step->scratch_bytes / sizeof(int32_t);
+}
+
+/* Checks the call's step; `made` is the output of the step before. */
+static inline es_status_t check_step(es_call_t *call, const es_operand_record_t *made) {
+    const es_model_t *model = call->model;
+    const es_step_record_t *step = call->step;
     const es_header_t *header = (const es_header_t *)model->table;
-    const uint32_t operands = step->input_count + 1u;
     const es_kernel_t *kernel = kernel_of(model, step->kernel);
-    es_call_t call = {.model = model, .step = step};
+    const uint32_t operands = step->input_count + 1u;
 
     if (kernel == NULL) {
         return ES_UNKNOWN_KERNEL;
     }
-    if (!in_table(header, step->operands, operands * (uint64_t)sizeof(es_operand_record_t), 4) ||
-        !in_table(header, step->params, kernel->params_bytes, 4) ||
-        !in_arena(header, step->scratch, step->scratch_bytes, ES_ALIGNMENT)) {
+    if (((step->operands | step->params) & 3u) != 0 ||
+        !in_table(header, step->operands, operands * sizeof(es_operand_record_t), 1) ||
+        !in_table(header, step->params, kernel->params_bytes, 1) ||
+        (step->scratch_bytes != 0 &&
+         !in_arena(header, step->scratch, step->scratch_bytes, ES_ALIGNMENT))) {
         return ES_OUT_OF_BOUNDS;
     }
-    if (step->counter != ES_NO_COUNTER && step->counter >= header->counter_count) {
+    const es_operand_record_t *first = es_call_operand(call, 0);
+    const es_status_t status = check_operands(header, first, first + operands, made);
+    if (status != ES_OK) {
+        return status;
+    }
+    const es_operand_record_t *paced = es_call_paced(call);
+    call->y1 = paced->h;
+    /* What is computed in one turn is in memory as a whole. */
+    if (step->counter >= header->counter_count &&
+        (step->counter != ES_NO_COUNTER || paced->depth != paced->h)) {
         return ES_BAD_RECORD;
     }
-    for (uint32_t i = 0; i < operands; i++) {
-        const es_status_t status =
-            check_operand(header, es_call_operand(&call, i), i == step->input_count);
+    if (step->flags == 0) {
+        return kernel->check(call);
+    }
+    return is_summed(call, kernel) ? kernel->check_sum(call) : ES_BAD_RECORD;
+}
+
+static es_status_t check_steps(const es_model_t *model) {
+    const es_header_t *header = (const es_header_t *)model->table;
+    const es_step_record_t *step = (const es_step_record_t *)(model->table + header->steps);
+    const es_operand_record_t *made = NULL;
+    es_call_t call = {.model = model};
+
+    if (!in_table(header, header->steps, header->step_count * sizeof(es_step_record_t), 4)) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    for (const es_step_record_t *end = step + header->step_count; step != end; step++) {
+        call.step = step;
+        const es_status_t status = check_step(&call, made);
         if (status != ES_OK) {
             return status;
         }
+        made = es_call_operand(&call, step->input_count);
     }
-    const es_operand_record_t *out = es_call_operand(&call, step->input_count);
-    if (step->flags == 0) {
-        call.y1 = out->h;
-        return kernel->check(&call);
-    }
-    if (step->flags != ES_STEP_ACCUMULATES || kernel->check_sum == NULL || step->input_count == 0 ||
-        out->h != 1 || (uint64_t)out->w * out->c > step->scratch_bytes / sizeof(int32_t)) {
-        return ES_BAD_RECORD;
-    }
-    call.y1 = es_call_operand(&call, 0)->h;
-    return kernel->check_sum(&call);
+    return ES_OK;
 }
 
 /* Where a port's elements lie: all of them at its offset, or an input's in the rows of a ring. */
@@ -143,7 +153,7 @@ static es_status_t check_place(const es_header_t *header, const es_port_record_t
     }
     const es_operand_record_t *rows = (const es_operand_record_t *)(table + port->rows);
     /* What is fed is written: an operand like an output. */
-    const es_status_t status = check_operand(header, rows, 1);
+    const es_status_t status = check_operands(header, rows, rows + 1, NULL);
     if (status != ES_OK) {
         return status;
     }
@@ -196,44 +206,40 @@ static es_status_t check_states(const es_header_t *header) {
     return ES_OK;
 }
 
-/* No turn writes more rows than its output has memory for, or takes up more than its input has:
- * what it wrote must be there to be read, and no damaged height makes a turn last longer than its
- * memory can justify. */
-static int is_turn(const es_header_t *header, const es_turn_record_t *turn) {
+static int is_fed(const es_header_t *header, uint32_t input, uint32_t rows) {
     const uint8_t *table = (const uint8_t *)header;
-    const uint32_t index = turn->step & (ES_FEED_BIT - 1u);
+    const es_port_record_t *inputs = (const es_port_record_t *)(table + header->inputs);
 
-    if (turn->step & ES_FEED_BIT) {
-        const es_port_record_t *inputs = (const es_port_record_t *)(table + header->inputs);
-        if (index >= header->input_count || index >= ES_MOST_FED || inputs[index].rows == 0) {
-            return 0;
-        }
-        return turn->rows <= ((const es_operand_record_t *)(table + inputs[index].rows))->depth;
-    }
-    if (index >= header->step_count) {
-        return 0;
-    }
-    const es_step_record_t *step = (const es_step_record_t *)(table + header->steps) + index;
-    const es_operand_record_t *operands = (const es_operand_record_t *)(table + step->operands);
-    const es_operand_record_t *o =
-        &operands[step->flags & ES_STEP_ACCUMULATES ? 0 : step->input_count];
-    return (step->counter == ES_NO_COUNTER ? o->h : turn->rows) <= o->depth;
+    return input < header->input_count && input < ES_MOST_FED && inputs[input].rows != 0 &&
+           rows <= ((const es_operand_record_t *)(table + inputs[input].rows))->depth;
 }
 
-/* The ports and steps have been checked. */
-static es_status_t check_schedule(const es_header_t *header) {
-    const uint8_t *table = (const uint8_t *)header;
+/* No turn writes more rows than its output has memory for, or takes up more than its input has:
+ * what it wrote must be there to be read, and no damaged height makes a turn last longer than its
+ * memory can justify. The ports and steps have been checked. */
+static es_status_t check_schedule(const es_model_t *model) {
+    const es_header_t *header = (const es_header_t *)model->table;
+    const es_step_record_t *steps = (const es_step_record_t *)(model->table + header->steps);
 
     if (!in_table(header, header->schedule, header->turn_count * (uint64_t)sizeof(es_turn_record_t),
                   4) ||
-        !in_arena(header, header->counters, header->counter_count * (uint64_t)sizeof(uint16_t),
-                  2)) {
+        !in_arena(header, header->counters, header->counter_count * sizeof(uint16_t), 2)) {
         return ES_OUT_OF_BOUNDS;
     }
-    const es_turn_record_t *turns = (const es_turn_record_t *)(table + header->schedule);
-    for (uint32_t i = 0; i < header->turn_count; i++) {
-        if (!is_turn(header, &turns[i])) {
+    const es_turn_record_t *turn = (const es_turn_record_t *)(model->table + header->schedule);
+    for (const es_turn_record_t *end = turn + header->turn_count; turn != end; turn++) {
+        if (turn->step & ES_FEED_BIT) {
+            if (!is_fed(header, turn->step & (ES_FEED_BIT - 1u), turn->rows)) {
+                return ES_BAD_RECORD;
+            }
+        } else if (turn->step >= header->step_count) {
             return ES_BAD_RECORD;
+        } else {
+            const es_call_t call = {.model = model, .step = &steps[turn->step]};
+            /* A step without a counter computes all its rows, whatever the turn says. */
+            if (call.step->counter != ES_NO_COUNTER && turn->rows > es_call_paced(&call)->depth) {
+                return ES_BAD_RECORD;
+            }
         }
     }
     return ES_OK;
@@ -276,23 +282,15 @@ static es_status_t check_table(const es_model_t *model) {
     const es_header_t *header = (const es_header_t *)model->table;
     es_status_t status = ES_OK;
 
-    if (!is_text(header, header->name) ||
-        !in_table(header, header->steps, header->step_count * (uint64_t)sizeof(es_step_record_t),
-                  4)) {
+    if (!is_text(header, header->name)) {
         return ES_OUT_OF_BOUNDS;
     }
     if ((status = check_ports(header, header->inputs, header->input_count, 1)) != ES_OK ||
         (status = check_ports(header, header->outputs, header->output_count, 0)) != ES_OK ||
-        (status = check_states(header)) != ES_OK) {
+        (status = check_states(header)) != ES_OK || (status = check_steps(model)) != ES_OK) {
         return status;
     }
-    const es_step_record_t *steps = (const es_step_record_t *)(model->table + header->steps);
-    for (uint32_t i = 0; i < header->step_count; i++) {
-        if ((status = check_step(model, &steps[i])) != ES_OK) {
-            return status;
-        }
-    }
-    return check_schedule(header);
+    return check_schedule(model);
 }
 
 /* Whether each bank has what the table asks for. One that is not given lies at the first: no record

@@ -7,18 +7,18 @@ static const es_header_t *header_of(const es_model_t *model) {
     return (const es_header_t *)model->table;
 }
 
+/* es_init() has found each step's kernel in the list before. */
 static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
-    for (uint32_t i = 0; i < model->kernel_count; i++) {
-        if (model->kernels[i]->id == id) {
-            return model->kernels[i];
-        }
+    const es_kernel_t *const *kernel = model->kernels;
+
+    while ((*kernel)->id != id) {
+        kernel++;
     }
-    return NULL;
+    return *kernel;
 }
 
-static __attribute__((noinline)) es_rows_t rows_of(const es_model_t *model,
-                                                   const es_operand_record_t *record) {
-    es_rows_t rows = {
+static inline es_rows_t rows_of(const es_model_t *model, const es_operand_record_t *record) {
+    const es_rows_t rows = {
         /* Constants are read only: the cast serves operands that share one type with others. */
         .base = record->space == ES_SPACE_TABLE
                     ? (uint8_t *)(uintptr_t)model->table + record->offset
@@ -84,7 +84,7 @@ static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     const uint32_t accumulates = step->flags & ES_STEP_ACCUMULATES;
     uint16_t *counters = es_at(model, header->counters);
     es_call_t call = {.model = model, .step = step};
-    const uint32_t h = es_call_operand(&call, accumulates ? 0 : step->input_count)->h;
+    const uint32_t h = es_call_paced(&call)->h;
     const range_t range =
         next_rows(step->counter == ES_NO_COUNTER ? NULL : &counters[step->counter], rows, h);
 

@@ -70,6 +70,8 @@ class KernelId(IntEnum):
     DEQUANTIZE = 22
     SVDF = 23
     LSTM = 24
+    FULLY_CONNECTED_PAIRS = 30
+    ADD_BY_TABLE = 31
 
 
 def channel_table(
@@ -159,7 +161,7 @@ class FullyConnectedParams(Params):
     """FULLY_CONNECTED. Each input row is one vector; ``weights`` int8 [out_c][in_c].
 
     The input zero point is folded into the biases. Requantization rounds the 64-bit product once,
-    as LiteRT's reference does for this operator alone.
+    ties away from zero, as LiteRT's reference does for this operator alone.
     """
 
     KERNEL = KernelId.FULLY_CONNECTED
@@ -555,6 +557,49 @@ class LstmParams(Params):
     biases: Blob
 
 
+@dataclass(frozen=True, slots=True)
+class FullyConnectedPairsParams(Params):
+    """FULLY_CONNECTED by pairs of output channels, for cores with SMLAD.
+
+    ``weights`` are int16 ``w0 + 256 * w1`` of a channel pair, by blocks of four channels:
+    [out_c / 4][depth / 4][pair][parity][2], both extents rounded up, tap ``4q + 2i + parity`` at
+    [q][pair][parity][i]. ``blocks`` holds {int32 starts[4], {int32 multiplier, int32 exponent}[4]}
+    of each block. ``is_long`` is 0 where no sum of an odd channel leaves 24 bits on its way. See
+    ``es_fully_connected_pairs`` in es_kernels.h.
+    """
+
+    KERNEL = KernelId.FULLY_CONNECTED_PAIRS
+    SOURCE = "fully_connected_pairs"
+    SYMBOL = "es_kernel_fully_connected_pairs"
+
+    output_zero_point: I32
+    act_min: I32
+    act_max: I32
+    is_long: U32
+    weights: Blob
+    blocks: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class AddByTableParams(Params):
+    """ADD and SUB of two inputs of one shape, for cores with SMMULR.
+
+    ``table`` int32 [256], by the bits of an element of the second input: twice its scaled value and
+    the first input's offset. See ``es_add_by_table`` in es_kernels.h.
+    """
+
+    KERNEL = KernelId.ADD_BY_TABLE
+    SOURCE = "add_by_table"
+    SYMBOL = "es_kernel_add_by_table"
+
+    multiplier: I32
+    addend: I32
+    exponent: I32
+    act_min: I32
+    act_max: I32
+    table: Blob
+
+
 KERNELS: tuple[type[Params], ...] = (
     Conv2dParams,
     DepthwiseParams,
@@ -580,6 +625,8 @@ KERNELS: tuple[type[Params], ...] = (
     DequantizeParams,
     SvdfParams,
     LstmParams,
+    FullyConnectedPairsParams,
+    AddByTableParams,
 )
 
 

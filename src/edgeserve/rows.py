@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from edgeserve.kernels import (
+    AddByTableParams,
     AddParams,
     ArgMaxParams,
     AveragePoolParams,
@@ -20,6 +21,7 @@ from edgeserve.kernels import (
     DepthwiseParams,
     DequantizeParams,
     ExtremumParams,
+    FullyConnectedPairsParams,
     FullyConnectedParams,
     GatherParams,
     LookUpParams,
@@ -151,7 +153,7 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (Window(p.stride_h, p.pad_top, p.kernel_h),)
         case TransposeConvParams() as p:
             return (_transpose_conv(p, step.inputs[0], step.output),)
-        case FullyConnectedParams():
+        case FullyConnectedParams() | FullyConnectedPairsParams():
             return (_sums(step) if step.output.h == 1 else SameRow(None),)
         case ReduceParams() as p:
             return (_reduce(p, step),)
@@ -159,7 +161,7 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (_same_rows(step, step.inputs[0]),)
         case LookUpParams():
             return (SameRow(0),)
-        case AddParams() | MulParams() | ExtremumParams() | PreluParams():
+        case AddParams() | AddByTableParams() | MulParams() | ExtremumParams() | PreluParams():
             return tuple(_elementwise(operand, step.output) for operand in step.inputs)
         case ConcatenationParams():
             return _concatenation(step, program.values[step.output.value].dtype.size_bytes)

@@ -91,6 +91,13 @@ class _Writer:
         self.sections.append(Section(offset, len(self.data), note))
         return offset
 
+    def add_chained(self, data: bytes, shared_bytes: int, note: str) -> int:
+        """Adds data whose first ``shared_bytes`` are the last ones that were added."""
+        offset = len(self.data) - shared_bytes
+        self.data += data[shared_bytes:]
+        self.sections.append(Section(offset, len(self.data), note))
+        return offset
+
     def blob(self, blob: Blob) -> int:
         key = (blob.data, blob.alignment_bytes)
         if key not in self._blobs:
@@ -111,7 +118,7 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
     writer = layout.writer
     name = writer.add(program.name.encode() + b"\0", "name", 1)
     layout.add_constants()
-    steps = writer.add(b"".join(map(layout.step, program.steps)), "steps")
+    steps = layout.add_steps()
     schedule = writer.add(b"".join(map(_turn, plan.turns)), "schedule")
     inputs = layout.add_ports(program.inputs, "inputs", _fed(plan))
     outputs = layout.add_ports(program.outputs, "outputs", frozenset())
@@ -205,23 +212,50 @@ class _Layout:
             for blob in blobs(step.params):
                 self.writer.blob(blob)
 
-    def step(self, step: Step) -> bytes:
+    def add_steps(self) -> int:
+        """Parameters, then operands, then the steps themselves."""
+        program = self.program
+        params = [self._params(step) for step in program.steps]
+        operands: list[int] = []
+        made = b""
+        for step in program.steps:
+            records = self._operands(step)
+            # A step that reads what the one before wrote, in the same view, shares its record.
+            shared = OPERAND.size if records[0] == made else 0
+            note = f"operands of step {step.index}"
+            operands.append(
+                self.writer.add_chained(b"".join(records), shared, note)
+                if shared
+                else self.writer.add(b"".join(records), note)
+            )
+            made = records[-1]
+        records = [
+            self._step(step, *offsets)
+            for step, *offsets in zip(program.steps, operands, params, strict=True)
+        ]
+        return self.writer.add(b"".join(records), "steps")
+
+    def _params(self, step: Step) -> int:
+        data = encode(step.params, self.writer.blob)
+        return self.writer.add(data, f"parameters of step {step.index}")
+
+    def _operands(self, step: Step) -> list[bytes]:
+        """The records of a step's inputs and, last, its output."""
+        if self.plan.accumulators[step.index] is not None:
+            return [self._summed(step.inputs[0]), self._operand(step.output)]
+        return [*map(self._operand, step.inputs), self._operand(step.output)]
+
+    def _step(self, step: Step, operands: int, params: int) -> bytes:
         sums, scratch = self.plan.accumulators[step.index], self.plan.scratch[step.index]
-        if sums is None:
-            operands = [*map(self._operand, step.inputs), self._operand(step.output)]
-        else:
-            operands = [self._summed(step.inputs[0]), self._operand(step.output)]
         if sums is not None and (scratch is not None or len(step.inputs) != 1):
             raise ValueError(f"step {step.index} cannot accumulate")
         span = sums or scratch
         counter = self.plan.counters[step.index]
-        records = self.writer.add(b"".join(operands), f"operands of step {step.index}")
-        params = encode(step.params, self.writer.blob)
         return STEP.pack(
             step.kernel,
             len(step.inputs),
-            records,
-            self.writer.add(params, f"parameters of step {step.index}"),
+            operands,
+            params,
             self.address(span.offset_bytes) if span else 0,
             span.size_bytes if span else 0,
             NO_COUNTER if counter is None else counter,

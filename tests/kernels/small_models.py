@@ -271,3 +271,14 @@ def small_models() -> dict[str, bytes]:
         "SVDF": svdf(rank=2),
         "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm(),
     }
+
+
+def many_sums() -> bytes:
+    """An ADD of so many elements that a table is worth its bytes."""
+    b = ModelBuilder()
+    shape = (1, 9, 13, 9)
+    x = b.tensor("x", shape, "int8", scale=0.03, zero_point=-7)
+    other = b.tensor("other", shape, "int8", scale=0.05, zero_point=11)
+    y = b.tensor("y", shape, "int8", scale=0.06, zero_point=3)
+    b.op("ADD", [x, other], [y], version=2)
+    return b.finish([x, other], [y])

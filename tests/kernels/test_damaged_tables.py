@@ -32,7 +32,7 @@ from edgeserve.table import (
     write_table,
 )
 from edgeserve.tflite.reader import read_model
-from tests.kernels.conformance import random_inputs
+from tests.kernels.conformance import forms_of, random_inputs
 from tests.kernels.host_runner import (
     ES_ARENA_TOO_SMALL,
     ES_BAD_RECORD,
@@ -40,7 +40,7 @@ from tests.kernels.host_runner import (
     ES_OUT_OF_BOUNDS,
     HostRunner,
 )
-from tests.kernels.small_models import small_models
+from tests.kernels.small_models import many_sums, small_models
 from tests.kernels.streamed import SUMMING, in_one_group, in_small_banks, summing
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
@@ -77,10 +77,14 @@ def u16_at(data: bytes | bytearray, offset: int) -> int:
     return int(value)
 
 
-def planned(name: str, model: bytes) -> Case:
-    program = lower(read_model(model, name=name))
-    table = write_table(program, whole_plan(program))
-    return Case(name, program, table.data, table.sections)
+def planned(name: str, model: bytes) -> tuple[Case, ...]:
+    """A case for each core that has kernels of its own for the model."""
+    forms = forms_of(lower(read_model(model, name=name)))
+    tables = [write_table(form, whole_plan(form)) for form in forms]
+    return tuple(
+        Case(form.name, form, table.data, table.sections)
+        for form, table in zip(forms, tables, strict=True)
+    )
 
 
 def streamed(case: Case) -> Case:
@@ -103,7 +107,9 @@ def split(case: Case) -> Case | None:
 @pytest.fixture(scope="module")
 def whole_cases() -> tuple[Case, ...]:
     summed = {f"{kind} of rows": summing(kind, (1, 5, 2, 6)) for kind in SUMMING}
-    return tuple(planned(name, model) for name, model in {**small_models(), **summed}.items())
+    many = {"ADD of many": many_sums()}
+    models = {**small_models(), **summed, **many}
+    return tuple(case for name, model in models.items() for case in planned(name, model))
 
 
 @pytest.fixture(scope="module")
@@ -311,9 +317,23 @@ def test_a_record_that_leaves_its_bank_is_refused(
     assert tried > 100
 
 
+def test_a_step_without_a_counter_has_all_rows_in_memory(
+    runner: HostRunner, cases: tuple[Case, ...]
+) -> None:
+    """All its rows are computed in one turn: a ring would be overrun."""
+    (case,) = (c for c in cases if c.name == "TANH")
+    data = bytearray(case.data)
+    (operands,) = struct.unpack_from("<I", data, u32_at(data, STEPS) + STEP_OPERANDS)
+    depth = operands + OPERAND.size + OPERAND_DEPTH
+    (rows,) = struct.unpack_from("<H", data, depth)
+    assert rows > 1
+    struct.pack_into("<H", data, depth, rows - 1)
+    assert runner.try_table(bytes(data), case.bank_bytes) == ES_BAD_RECORD
+
+
 def test_damaged_reference_models_stay_in_bounds(runner: HostRunner, shared_data: Path) -> None:
     files = [shared_data / "models" / f"{name}.tflite" for name in SMALL_SHARED_MODELS]
-    whole = [planned(file.stem, file.read_bytes()) for file in files]
+    whole = [case for file in files for case in planned(file.stem, file.read_bytes())]
     statuses = try_damages(runner, [*whole, *map(streamed, whole)], range(1_000))
     assert min(statuses[ES_OK], statuses.total() - statuses[ES_OK]) > 100, statuses
 

@@ -10,6 +10,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edgeserve.errors import UnsupportedOp
+from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
 from edgeserve.program import Program
 from edgeserve.tflite.reader import read_model
@@ -67,7 +68,30 @@ def test_arithmetic(
     runner: HostRunner, kind: str, quant: tuple[Scales, Points], activation: str
 ) -> None:
     shapes = ((1, 8, 7, 19), (1, 8, 7, 19))
-    assert_conforms(runner, binary(kind, shapes, quant, activation=activation))
+    data = binary(kind, shapes, quant, activation=activation)
+    assert_conforms(runner, data)
+    program = assert_conforms(runner, data, isa=("dsp",))
+    # The table is of the second input, and the first is added: not so where they change places.
+    by_table = kind == "ADD" or (kind == "SUB" and quant[0][0] >= quant[0][1])
+    assert (program.steps[0].kernel is KernelId.ADD_BY_TABLE) == by_table
+
+
+@pytest.mark.parametrize(
+    ("shapes", "quant", "kernel"),
+    [
+        (((1, 8, 8, 16),) * 2, USUAL, KernelId.ADD_BY_TABLE),
+        (((1, 8, 8, 15),) * 2, USUAL, KernelId.ADD),
+        (((1, 8, 8, 16), (1, 1, 1, 16)), USUAL, KernelId.ADD),
+        # The zero point times a power of two is an int32 beside the sum, or not.
+        (((1, 8, 8, 16),) * 2, ((1.0, 1.0, 2.0**5), (0, 0, 127)), KernelId.ADD_BY_TABLE),
+        (((1, 8, 8, 16),) * 2, ((1.0, 1.0, 2.0**6), (0, 0, 127)), KernelId.ADD),
+    ],
+)
+def test_what_an_addition_by_table_asks_for(
+    runner: HostRunner, shapes: tuple[Shape, Shape], quant: tuple[Scales, Points], kernel: KernelId
+) -> None:
+    program = assert_conforms(runner, binary("ADD", shapes, quant), isa=("dsp",))
+    assert program.steps[0].kernel is kernel
 
 
 BROADCASTS: list[tuple[Shape, Shape]] = [
@@ -125,6 +149,8 @@ def test_add_equals_reference_for_every_pair(runner: HostRunner) -> None:
         for quant in QUANTS:
             model = binary(kind, ((1, 256, 256, 1), (1, 256, 256, 1)), quant)
             assert_conforms(runner, model, inputs=inputs)
+            if kind != "MUL":
+                assert_conforms(runner, model, inputs=inputs, isa=("dsp",))
 
 
 @pytest.mark.parametrize("shapes", [s for s in BROADCASTS if len(s[0]) >= len(s[1])])

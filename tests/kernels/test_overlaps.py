@@ -18,10 +18,10 @@ from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Operand, Program, Role
 from edgeserve.rows import Accumulate, Reach, SameRow, Whole, freed_rows, reaches
-from edgeserve.stream_plan import Place, StreamPlan
+from edgeserve.stream_plan import Place, Span, StreamPlan
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
-from tests.kernels.conformance import random_inputs
+from tests.kernels.conformance import forms_of, random_inputs
 from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.test_convolution import conv2d, depthwise, depthwise_cases, walked
@@ -62,6 +62,8 @@ def models() -> Iterator[tuple[str, bytes]]:
         for second in ((1, 5, 4, 7), (1, 5, 4, 1), (1, 5, 1, 7), (1, 1, 1, 1)):
             yield f"{kind} {second}", elementwise(kind, (1, 5, 4, 7), second)
         yield f"{kind} of a long row", elementwise(kind, (1, 1, 1, 67), (1, 1, 1, 67))
+    for shape in ((1, 9, 13, 11), (1, 1, 1, 1027)):
+        yield f"ADD of many {shape}", elementwise("ADD", shape, shape)
     for case in [*walked()[::3]]:
         yield f"CONV_2D {case}", conv2d(case)
     for case in depthwise_cases()[::7]:
@@ -76,7 +78,8 @@ def models() -> Iterator[tuple[str, bytes]]:
 
 def programs() -> list[Program]:
     found = [lower(read_model(model, name=name)) for name, model in models()]
-    return [program for program in found if len(program.steps) == 1]
+    single = [program for program in found if len(program.steps) == 1]
+    return [form for program in single for form in forms_of(program)]
 
 
 def row_bytes(program: Program, operand: Operand) -> int:
@@ -117,7 +120,11 @@ def overlapping(program: Program, distances: dict[int, int]) -> StreamPlan:
             offsets[value.index] = end
             end += align_up(value.size_bytes)
         places.append(replace(place, offset_bytes=offsets[value.index]))
-    return replace(plan, places=tuple(places), arena_bytes=end)
+    scratch = None
+    if step.scratch_bytes:
+        scratch = Span(end, step.scratch_bytes)
+        end += align_up(step.scratch_bytes)
+    return replace(plan, places=tuple(places), scratch=(scratch,), arena_bytes=end)
 
 
 def movable(program: Program) -> Iterator[tuple[int, Reach]]:
@@ -159,6 +166,7 @@ def test_an_output_may_overlap_its_dead_input_rows(runner: HostRunner) -> None:
     assert in_place == {
         KernelId.LOOK_UP,
         KernelId.ADD,
+        KernelId.ADD_BY_TABLE,
         KernelId.MUL,
         KernelId.EXTREMUM,
         KernelId.PRELU,

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgeserve.kernels import (
+    AddByTableParams,
     AddParams,
     AveragePoolParams,
     Conv2dParams,
     DepthwiseParams,
+    FullyConnectedPairsParams,
     FullyConnectedParams,
     MaxPoolParams,
     ReduceParams,
@@ -34,6 +36,11 @@ _TILE_SHARES = (0, 9, 13, 17)
 """Instructions for a tile of 0 to 3 pixels by two channels and four taps."""
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
+_BLOCK_CHANNELS, _BLOCK_INSTRUCTIONS = 4, 40
+_WIDE_TAPS, _WIDE_PER_TAP, _LONG_PER_TAP = 128, (36, 10), (41, 10)
+"""Of a block of channels of a fully connected layer by pairs: few taps are widened, once for all
+blocks, and the taps of longer rows as they are read.
+"""
 _ADD_PER_ELEMENT, _POOL_PER_ELEMENT, _OTHER_PER_ELEMENT = 10, 1, 6
 
 
@@ -60,7 +67,9 @@ def turn_instructions(step: Step, rows: int, units: int) -> int:
             return TURN_INSTRUCTIONS + _depthwise(step, rows)
         case FullyConnectedParams():
             return TURN_INSTRUCTIONS + step.macs * rows // units
-        case AddParams():
+        case FullyConnectedPairsParams():
+            return TURN_INSTRUCTIONS + _pairs(step, rows, units)
+        case AddParams() | AddByTableParams():
             per_element = _ADD_PER_ELEMENT
         case AveragePoolParams() | MaxPoolParams() | ReduceParams():
             source = step.inputs[0]
@@ -69,6 +78,13 @@ def turn_instructions(step: Step, rows: int, units: int) -> int:
         case _:
             per_element = _OTHER_PER_ELEMENT
     return TURN_INSTRUCTIONS + rows * output.w * output.c * per_element
+
+
+def _pairs(step: Step, rows: int, units: int) -> int:
+    blocks = -(-step.output.c // _BLOCK_CHANNELS)
+    taps = step.macs // step.output.c * rows // units
+    times, over = _WIDE_PER_TAP if taps <= _WIDE_TAPS * rows else _LONG_PER_TAP
+    return blocks * (_BLOCK_INSTRUCTIONS + taps * times // over)
 
 
 def _convolution(step: Step, rows: int) -> int:

@@ -12,11 +12,15 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from edgeserve.program import Program, Step
+from edgeserve.tune.addition import addition_by_table
+from edgeserve.tune.fully_connected import fully_connected_by_pairs
 
 Choose: TypeAlias = Callable[[Program, Step], Step | None]
 """A better form of a step, or None."""
 
-_BY_ISA: Mapping[str, Sequence[Choose]] = {}
+_BY_ISA: Mapping[str, Sequence[Choose]] = {
+    "dsp": (fully_connected_by_pairs, addition_by_table),
+}
 """What each kernel folder of a board's list adds; the first that has an answer decides."""
 
 

@@ -1,0 +1,33 @@
+/* Adapter of ADD by a table. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_add_by_table_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 2, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *out = es_call_operand(call, 2);
+    if (!es_same_rows(es_call_operand(call, 0), out) ||
+        !es_same_rows(es_call_operand(call, 1), out) || !es_is_between(p->exponent, 1, 31)) {
+        return ES_BAD_RECORD;
+    }
+    return es_call_has_blob(call, p->table, 256 * sizeof(int32_t), 4) ? ES_OK : ES_OUT_OF_BOUNDS;
+}
+
+static void run(const es_call_t *call) {
+    const es_add_by_table_params_t *p = es_call_params(call);
+    const es_rows_t a = es_call_rows(call, 0);
+    const es_rows_t b = es_call_rows(call, 1);
+    const es_rows_t out = es_call_output(call);
+
+    es_add_by_table(p, &a, &b, &out, es_call_blob(call, p->table), call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_add_by_table = {
+    .id = 31,
+    .params_bytes = sizeof(es_add_by_table_params_t),
+    .check = check,
+    .run = run,
+};
