@@ -74,6 +74,42 @@ typedef struct es_depthwise_blobs {
 void es_depthwise(const es_depthwise_params_t *params, const es_depthwise_blobs_t *blobs,
                   const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
 
+typedef struct es_depthwise_pairs_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t pad;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t negatives;
+    uint32_t stream;
+} es_depthwise_pairs_params_t;
+
+/* The sums of es_depthwise() with multiplier 1 and at least four channels, two rows of a window by
+ * one multiplication. in, out: int8. `pad` is the input's zero point. stream: for each channel
+ *
+ *   the words of its pairs, i32 2 * bias, i32 multiplier, i32 addend, i32 exponent.
+ *
+ * A pair is an int8 weight and the one below it, of rows 0 and 1, 2 and 3 and so on; the last of an
+ * odd kernel_h are of its last two rows (for kernel_h 1: 0 and the weight). Pairs come row by row,
+ * two in a word: bytes 0 and 2 are one pair, 1 and 3 the next.
+ *
+ * out = clamp((addend + sign + ((2 * sum * multiplier + 2^31) >> 32)) >> exponent), first to int8,
+ * then to [act_min, act_max]; sign is -1 for a negative sum. With addend = (2 * zero point + 1) <<
+ * (exponent - 1) it is what es_requantize() makes of the sum, provided that, whatever the input,
+ * |sum| < 2^30, 0 <= multiplier and 1 <= exponent <= 23: whoever makes the table proves it.
+ * `negatives` may be 0 where act_min is the zero point or above: then the sign does not matter.
+ * Anything else makes wrong numbers and nothing worse.
+ *
+ * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before. A
+ * 3x3 window with strides 1 and dilation_h 1 may compute two rows before it writes the first.
+ * scratch: for each column that the windows of a row see, 4 words a pair of rows, and the pairs of
+ * a channel as words, an even number of them. */
+void es_depthwise_pairs(const es_depthwise_pairs_params_t *params, const uint32_t *stream,
+                        const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
+                        uint32_t y1);
+
 typedef struct es_fully_connected_params {
     int32_t output_zero_point;
     int32_t act_min;

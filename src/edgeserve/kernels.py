@@ -70,6 +70,7 @@ class KernelId(IntEnum):
     DEQUANTIZE = 22
     SVDF = 23
     LSTM = 24
+    DEPTHWISE_PAIRS = 26
 
 
 def channel_table(
@@ -555,6 +556,54 @@ class LstmParams(Params):
     biases: Blob
 
 
+@dataclass(frozen=True, slots=True)
+class DepthwisePairsParams(Params):
+    """DEPTHWISE_CONV_2D with multiplier 1 and at least four channels, two rows of a window by one
+    multiplication. ``firmware/kernels/es_kernels.h`` describes ``stream``.
+
+    Each channel's numbers are scaled so that nothing but an addition and a shift is left after the
+    multiplication; ``negatives`` is 0 where no output below the zero point survives the clamp.
+    """
+
+    KERNEL = KernelId.DEPTHWISE_PAIRS
+    SOURCE = "depthwise_pairs"
+    SYMBOL = "es_kernel_depthwise_pairs"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    stream: Blob
+
+    @property
+    def rows_at_once(self) -> int:
+        """Output rows that may be computed before the first of them is written."""
+        window = (self.kernel_h, self.kernel_w)
+        steps = (self.stride_h, self.stride_w, self.dilation_h, self.dilation_w)
+        return 2 if window == (3, 3) and steps == (1, 1, 1, 1) else 1
+
+    def scratch_bytes(self, out_w: int) -> int:
+        """For an output of this width: the columns that a row's windows see, and a channel's
+        weights.
+        """
+        pairs = (self.kernel_h + 1) // 2
+        columns = (out_w - 1) * self.stride_w + (self.kernel_w - 1) * self.dilation_w + 1
+        words = 4 * pairs * columns + _even(pairs * self.kernel_w)
+        return 4 * words
+
+
+def _even(count: int) -> int:
+    return count + count % 2
+
+
 KERNELS: tuple[type[Params], ...] = (
     Conv2dParams,
     DepthwiseParams,
@@ -580,6 +629,7 @@ KERNELS: tuple[type[Params], ...] = (
     DequantizeParams,
     SvdfParams,
     LstmParams,
+    DepthwisePairsParams,
 )
 
 

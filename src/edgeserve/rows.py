@@ -17,6 +17,7 @@ from edgeserve.kernels import (
     ConcatenationParams,
     Conv2dParams,
     CopyParams,
+    DepthwisePairsParams,
     DepthwiseParams,
     DequantizeParams,
     ExtremumParams,
@@ -142,7 +143,7 @@ def _clamped(first: int, end: int, in_h: int) -> tuple[int, int]:
 
 def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
     match step.params:
-        case Conv2dParams() | DepthwiseParams() as p:
+        case Conv2dParams() | DepthwiseParams() | DepthwisePairsParams() as p:
             reach = (p.kernel_h - 1) * p.dilation_h + 1
             return (Window(p.stride_h, p.pad_top, reach),)
         case AveragePoolParams() as p:
