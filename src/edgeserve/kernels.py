@@ -586,18 +586,18 @@ class DepthwisePairsParams(Params):
     @property
     def rows_at_once(self) -> int:
         """Output rows that may be computed before the first of them is written."""
-        window = (self.kernel_h, self.kernel_w)
-        steps = (self.stride_h, self.stride_w, self.dilation_h, self.dilation_w)
-        return 2 if window == (3, 3) and steps == (1, 1, 1, 1) else 1
+        window = (self.kernel_h, self.kernel_w, self.dilation_h, self.dilation_w)
+        strides = (self.stride_h, self.stride_w)
+        return 2 if window == (3, 3, 1, 1) and strides in ((1, 1), (2, 2)) else 1
 
     def scratch_bytes(self, out_w: int) -> int:
         """For an output of this width: the columns that a row's windows see, and a channel's
         weights.
         """
-        pairs = (self.kernel_h + 1) // 2
+        seen = self.kernel_h + (self.rows_at_once - 1) * self.stride_h
         columns = (out_w - 1) * self.stride_w + (self.kernel_w - 1) * self.dilation_w + 1
-        words = 4 * pairs * columns + _even(pairs * self.kernel_w)
-        return 4 * words
+        weights = _even((self.kernel_h + 1) // 2 * self.kernel_w)
+        return 4 * (4 * ((seen + 1) // 2) * columns + weights)
 
 
 def _even(count: int) -> int:

@@ -5,6 +5,7 @@
 /* Frame of a product: the channel's numbers, then the job as es_depthwise_job_t has it. A and B are
  * the pairs of weights (row 0, row 1) and (row 1, row 2) of each column, doubled. */
     .equ    BIAS, 16
+    .equ    A1, 8
     .equ    A2, 20
     .equ    MULTIPLIER, 28
     .equ    EXPONENT, 36
@@ -15,7 +16,11 @@
     .equ    IS_ODD, 68
     .equ    FRAME, 72
 
+/* Bytes of a column of two pairs, and of three. */
     .equ    COLUMN, 32
+    .equ    WIDE_COLUMN, 48
+
+    .equ    AHEAD, 32
 
     .macro  function name
     .section .text.\name, "ax", %progbits
@@ -30,8 +35,18 @@
     .size   \name, . - \name
     .endm
 
-/* Two words of each of two channels: what r12 holds of rows 0 and 1 as bytes, and what lr holds of
- * rows 2 and 3. */
+/* Rows in r0-r4, r5 from minus all bytes of the pixels up to 0, r6 step, r7 columns. */
+    .macro  enter_packing
+    push    {r4-r11, lr}
+    ldr     r8, [r0, #AHEAD]
+    ldm     r0, {r0-r7}
+    sub     r8, r8, r5
+    add     r0, r0, r8
+    add     r1, r1, r8
+    add     r2, r2, r8
+    .endm
+
+/* Two channels of two pairs: r12 has rows 0 and 1 as bytes, lr has rows 2 and 3. */
     .macro  widen_pairs rows01, rows23
     sxtb16  r10, \rows01
     sxtb16  r11, \rows23
@@ -40,47 +55,77 @@
     stm     r7!, {r10, r11, r12, lr}
     .endm
 
-/* r0-r3 rows, r4 offset of the pixel, r5 step, r6 end, r7 columns. */
-    function es_depthwise_pack_4
-    push    {r4-r11, lr}
-    ldm     r0, {r0-r3, r5-r7}
-    mov     r4, #0
-1:  ldr     r8, [r0, r4]
-    ldr     r9, [r1, r4]
-    pkhbt   r12, r8, r9, lsl #16
-    pkhtb   r8, r9, r8, asr #16
-    ldr     r9, [r2, r4]
-    ldr     r10, [r3, r4]
-    pkhbt   lr, r9, r10, lsl #16
-    pkhtb   r9, r10, r9, asr #16
-    widen_pairs r12, lr
-    widen_pairs r8, r9
-    add     r4, r4, r5
-    cmp     r4, r6
-    bne     1b
-    pop     {r4-r11, pc}
-    end_function es_depthwise_pack_4
-
     function es_depthwise_pack_3
-    push    {r4-r11, lr}
-    ldm     r0, {r0-r3, r5-r7}
-    mov     r4, #0
-1:  ldr     r8, [r0, r4]
-    ldr     r9, [r1, r4]
+    enter_packing
+1:  ldr     r8, [r0, r5]
+    ldr     r9, [r1, r5]
     pkhbt   r12, r8, r9, lsl #16
     pkhtb   r8, r9, r8, asr #16
-    ldr     r9, [r2, r4]
+    ldr     r9, [r2, r5]
     widen_pairs r12, r9
     asr     r11, r11, #16
     asr     lr, lr, #16
     sxtb16  r10, r8
     sxtb16  r12, r8, ror #8
     stm     r7!, {r10, r11, r12, lr}
-    add     r4, r4, r5
-    cmp     r4, r6
+    adds    r5, r5, r6
     bne     1b
     pop     {r4-r11, pc}
     end_function es_depthwise_pack_3
+
+    function es_depthwise_pack_4
+    enter_packing
+    add     r3, r3, r8
+1:  ldr     r8, [r0, r5]
+    ldr     r9, [r1, r5]
+    pkhbt   r12, r8, r9, lsl #16
+    pkhtb   r8, r9, r8, asr #16
+    ldr     r9, [r2, r5]
+    ldr     r10, [r3, r5]
+    pkhbt   lr, r9, r10, lsl #16
+    pkhtb   r9, r10, r9, asr #16
+    widen_pairs r12, lr
+    widen_pairs r8, r9
+    adds    r5, r5, r6
+    bne     1b
+    pop     {r4-r11, pc}
+    end_function es_depthwise_pack_4
+
+/* Two channels of three pairs: r9 has rows 0 and 1 as bytes, r12 rows 2 and 3, lr row 4. */
+    .macro  widen_three first
+    sxtb16  r8, r9
+    sxtb16  r11, r9, ror #8
+    sxtb16  r9, r12
+    sxtb16  r12, r12, ror #8
+    sxtb    r10, lr, ror #\first
+    sxtb    lr, lr, ror #(\first + 8)
+    stm     r7!, {r8-r12, lr}
+    .endm
+
+    function es_depthwise_pack_5
+    enter_packing
+    add     r3, r3, r8
+    add     r4, r4, r8
+1:  ldr     r8, [r0, r5]
+    ldr     r9, [r1, r5]
+    ldr     r10, [r2, r5]
+    ldr     r11, [r3, r5]
+    ldr     lr, [r4, r5]
+    pkhbt   r9, r8, r9, lsl #16
+    pkhbt   r12, r10, r11, lsl #16
+    widen_three 0
+    ldr     r8, [r0, r5]
+    ldr     r9, [r1, r5]
+    ldr     r10, [r2, r5]
+    ldr     r11, [r3, r5]
+    ldr     lr, [r4, r5]
+    pkhtb   r9, r9, r8, asr #16
+    pkhtb   r12, r11, r10, asr #16
+    widen_three 16
+    adds    r5, r5, r6
+    bne     1b
+    pop     {r4-r11, pc}
+    end_function es_depthwise_pack_5
 
 /* acc = (2 * acc * multiplier + 2^31) / 2^32 + addend, one less where acc is negative. */
     .macro  scale relu, acc, multiplier, addend, spare
@@ -105,22 +150,93 @@
     stm     r12, {r0-r7}
     .endm
 
-/* Two rows of one pixel's column: P in r12 (rows 0 and 1), Q in lr (rows 2 and 3). */
-    .macro  column_of_two upper, lower, a, b, from_upper, from_lower
+/* One column of a pixel: r12 and lr are rows 0 and 1, and 2 and 3. */
+    .macro  tap_one acc, a, b, from
+    smlad   \acc, r12, \a, \from
+    smlabt  \acc, lr, \b, \acc
+    .endm
+
+    .macro  tap_two upper, lower, a, b, from_upper, from_lower
     smlad   \upper, r12, \a, \from_upper
     smlatb  \lower, r12, \a, \from_lower
     smlabt  \upper, lr, \b, \upper
     smlad   \lower, lr, \b, \lower
     .endm
 
-    .macro  column_of_one acc, a, b, from
-    smlad   \acc, r12, \a, \from
-    smlabt  \acc, lr, \b, \acc
+/* The same by stride 2, where the lower pixel has rows 2 to 4: row 4 comes in r12. */
+    .macro  tap_row_4 at, lower, b
+    ldr     r12, [r0, #(\at * WIDE_COLUMN + 8)]
+    smlabt  \lower, r12, \b, \lower
+    .endm
+
+    .macro  tap_rows_0_to_3 upper, lower, a, b, from_upper, from_lower
+    smlad   \upper, r12, \a, \from_upper
+    smlad   \lower, lr, \a, \from_lower
+    smlabt  \upper, lr, \b, \upper
+    .endm
+
+    .macro  tap_wide at, upper, lower, a, b, from_upper, from_lower
+    ldrd    r12, lr, [r0, #(\at * WIDE_COLUMN)]
+    tap_rows_0_to_3 \upper, \lower, \a, \b, \from_upper, \from_lower
+    tap_row_4 \at, \lower, \b
+    .endm
+
+/* Two rows of two pixels: r9 upper left, r10 lower left, r11 upper right, r8 lower right. */
+    .macro  four_pixels_1
+    ldm     sp, {r4-r8}
+    ldrd    r12, lr, [r0]
+    tap_two r9, r10, r4, r5, r8, r8
+    ldrd    r12, lr, [r0, #COLUMN]
+    tap_two r11, r8, r4, r5, r8, r8
+    tap_two r9, r10, r6, r7, r9, r10
+    ldrd    r4, r5, [sp, #A2]
+    ldrd    r12, lr, [r0, #2 * COLUMN]!
+    tap_two r9, r10, r4, r5, r9, r10
+    tap_two r11, r8, r6, r7, r11, r8
+    ldrd    r12, lr, [r0, #COLUMN]
+    tap_two r11, r8, r4, r5, r11, r8
+    .endm
+
+    .macro  four_pixels_2
+    ldm     sp, {r4-r8}
+    tap_wide 0, r9, r10, r4, r5, r8, r8
+    tap_wide 1, r9, r10, r6, r7, r9, r10
+    ldrd    r6, r7, [sp, #A2]
+    ldrd    r12, lr, [r0, #2 * WIDE_COLUMN]
+    tap_rows_0_to_3 r9, r10, r6, r7, r9, r10
+    tap_rows_0_to_3 r11, r8, r4, r5, r8, r8
+    tap_row_4 2, r10, r7
+    smlabt  r8, r12, r5, r8
+    ldrd    r4, r5, [sp, #A1]
+    tap_wide 3, r11, r8, r4, r5, r11, r8
+    ldrd    r12, lr, [r0, #4 * WIDE_COLUMN]!
+    tap_rows_0_to_3 r11, r8, r6, r7, r11, r8
+    tap_row_4 0, r8, r7
+    .endm
+
+/* Two rows of the last pixel, r9 and r10. */
+    .macro  two_pixels_1
+    ldm     sp, {r4-r8}
+    ldrd    r12, lr, [r0]
+    tap_two r9, r10, r4, r5, r8, r8
+    ldrd    r12, lr, [r0, #COLUMN]
+    tap_two r9, r10, r6, r7, r9, r10
+    ldrd    r4, r5, [sp, #A2]
+    ldrd    r12, lr, [r0, #2 * COLUMN]
+    tap_two r9, r10, r4, r5, r9, r10
+    .endm
+
+    .macro  two_pixels_2
+    ldm     sp, {r4-r8}
+    tap_wide 0, r9, r10, r4, r5, r8, r8
+    tap_wide 1, r9, r10, r6, r7, r9, r10
+    ldrd    r4, r5, [sp, #A2]
+    tap_wide 2, r9, r10, r4, r5, r9, r10
     .endm
 
 /* r0 column, r1 and r2 output rows, r3 end; r4-r7 weights, then multiplier, addend, exponent, step;
- * r8 bias, then the lower right pixel, r9 upper left, r10 lower left, r11 upper right. */
-    .macro  two_rows name, relu
+ * r8 bias, then a pixel. */
+    .macro  two_rows name, relu, stride
     function \name
     enter
 1:  ldr     r0, [sp, #STREAM]
@@ -142,25 +258,14 @@
     str     r0, [sp, #STREAM]
     add     r12, sp, #COLUMNS
     ldm     r12, {r0-r3}
-    add     r4, r0, #8
+    add     r4, r0, #(4 + 4 * \stride)
     add     r5, r1, #1
     add     r6, r2, #1
     stm     r12, {r4-r6}
     adds    r3, r3, r0
     cmp     r0, r3
     beq     3f
-2:  ldm     sp, {r4-r8}
-    ldrd    r12, lr, [r0]
-    column_of_two r9, r10, r4, r5, r8, r8
-    ldrd    r12, lr, [r0, #COLUMN]
-    column_of_two r11, r8, r4, r5, r8, r8
-    column_of_two r9, r10, r6, r7, r9, r10
-    ldrd    r4, r5, [sp, #A2]
-    ldrd    r12, lr, [r0, #2 * COLUMN]!
-    column_of_two r9, r10, r4, r5, r9, r10
-    column_of_two r11, r8, r6, r7, r11, r8
-    ldrd    r12, lr, [r0, #COLUMN]
-    column_of_two r11, r8, r4, r5, r11, r8
+2:  four_pixels_\stride
     ldrd    r4, r5, [sp, #MULTIPLIER]
     ldrd    r6, r7, [sp, #EXPONENT]
     scale   \relu, r9, r4, r5, r12
@@ -180,15 +285,9 @@
     cmp     r0, r3
     bne     2b
 3:  ldrd    r4, r5, [sp, #CHANNELS]
-    cbz     r5, 4f
-    ldm     sp, {r4-r8}
-    ldrd    r12, lr, [r0]
-    column_of_two r9, r10, r4, r5, r8, r8
-    ldrd    r12, lr, [r0, #COLUMN]
-    column_of_two r9, r10, r6, r7, r9, r10
-    ldrd    r4, r5, [sp, #A2]
-    ldrd    r12, lr, [r0, #2 * COLUMN]
-    column_of_two r9, r10, r4, r5, r9, r10
+    cmp     r5, #0
+    beq     4f
+    two_pixels_\stride
     ldrd    r4, r5, [sp, #MULTIPLIER]
     ldr     r6, [sp, #EXPONENT]
     scale   \relu, r9, r4, r5, r12
@@ -250,26 +349,26 @@
     cmp     r0, r2
     beq     3f
 2:  ldrd    r12, lr, [r0]
-    column_of_one r10, r4, r5, r3
+    tap_one r10, r4, r5, r3
     ldrd    r12, lr, [r0, #COLUMN]
-    column_of_one r10, r6, r7, r10
+    tap_one r10, r6, r7, r10
     .if     \stride == 1
-    column_of_one r11, r4, r5, r3
+    tap_one r11, r4, r5, r3
     .endif
     .if     \stride == 1
     ldrd    r12, lr, [r0, #2 * COLUMN]!
-    column_of_one r10, r8, r9, r10
-    column_of_one r11, r6, r7, r11
+    tap_one r10, r8, r9, r10
+    tap_one r11, r6, r7, r11
     ldrd    r12, lr, [r0, #COLUMN]
     .else
     ldrd    r12, lr, [r0, #2 * COLUMN]
-    column_of_one r10, r8, r9, r10
-    column_of_one r11, r4, r5, r3
+    tap_one r10, r8, r9, r10
+    tap_one r11, r4, r5, r3
     ldrd    r12, lr, [r0, #3 * COLUMN]
-    column_of_one r11, r6, r7, r11
+    tap_one r11, r6, r7, r11
     ldrd    r12, lr, [r0, #4 * COLUMN]!
     .endif
-    column_of_one r11, r8, r9, r11
+    tap_one r11, r8, r9, r11
     ldrd    r12, lr, [sp, #MULTIPLIER]
     scale_one \relu, r10
     scale_one \relu, r11
@@ -286,11 +385,11 @@
     cmp     r11, #0
     beq     4f
     ldrd    r12, lr, [r0]
-    column_of_one r11, r4, r5, r3
+    tap_one r11, r4, r5, r3
     ldrd    r12, lr, [r0, #COLUMN]
-    column_of_one r11, r6, r7, r11
+    tap_one r11, r6, r7, r11
     ldrd    r12, lr, [r0, #2 * COLUMN]
-    column_of_one r11, r8, r9, r11
+    tap_one r11, r8, r9, r11
     ldrd    r12, lr, [sp, #MULTIPLIER]
     scale_one \relu, r11
     ldr     r12, [sp, #EXPONENT]
@@ -304,9 +403,11 @@
     end_function \name
     .endm
 
-    two_rows es_depthwise_relu_2x1, 1
-    two_rows es_depthwise_any_2x1, 0
-    one_row es_depthwise_relu_1x1, 1, 1
-    one_row es_depthwise_any_1x1, 0, 1
-    one_row es_depthwise_relu_1x2, 1, 2
-    one_row es_depthwise_any_1x2, 0, 2
+    one_row es_depthwise_relu_1_by_1, 1, 1
+    one_row es_depthwise_any_1_by_1, 0, 1
+    one_row es_depthwise_relu_1_by_2, 1, 2
+    one_row es_depthwise_any_1_by_2, 0, 2
+    two_rows es_depthwise_relu_2_by_1, 1, 1
+    two_rows es_depthwise_any_2_by_1, 0, 1
+    two_rows es_depthwise_relu_2_by_2, 1, 2
+    two_rows es_depthwise_any_2_by_2, 0, 2

@@ -17,10 +17,10 @@ typedef struct walk {
     const es_depthwise_pairs_params_t *params;
     const uint32_t *stream;
     const es_rows_t *in, *out;
-    uint32_t pairs;           /* of rows: words that a channel of a column takes */
     uint32_t weight_words;    /* of a channel in the stream */
     uint32_t columns;         /* that a row's windows see */
     uint32_t inside, outside; /* columns of the image among them: from, to */
+    uint32_t pairs;           /* of rows: words that a channel of a column takes */
     uint32_t *packed;
     uint32_t *weights; /* of a channel, widened; not of 3x3 windows */
 } walk_t;
@@ -29,8 +29,8 @@ static int is_3x3(const es_depthwise_pairs_params_t *p) {
     return p->kernel_h == 3 && p->kernel_w == 3 && p->dilation_w == 1 && p->stride_w <= 2;
 }
 
-/* Row k of the window at output row y, from the first pixel on that is packed; where it lies
- * outside the image, some row that does not, which will be overwritten. */
+/* Row k of what the windows of output row y see; where it lies outside the image, some row that
+ * does not, which will be overwritten. */
 static const int8_t *window_row(const walk_t *walk, uint32_t y, uint32_t k, int *is_outside) {
     const es_depthwise_pairs_params_t *p = walk->params;
     const int32_t last = (int32_t)walk->in->h - 1;
@@ -54,86 +54,122 @@ static void pad_row(const walk_t *walk, uint32_t k, uint32_t from, uint32_t to) 
     }
 }
 
-static void pad_columns(const walk_t *walk) {
-    for (uint32_t k = 0; k < 2 * walk->pairs; k++) {
+/* Sets how many pairs a column has, and pads those outside the image. */
+static void set_pairs(walk_t *walk, uint32_t pairs) {
+    if (pairs == walk->pairs) {
+        return;
+    }
+    walk->pairs = pairs;
+    for (uint32_t k = 0; k < 2 * pairs; k++) {
         pad_row(walk, k, 0, walk->inside);
         pad_row(walk, k, walk->outside, walk->columns);
     }
 }
 
-static void pack(uint32_t rows, const es_packing_t *packing) {
-    if (rows == 2) {
+/* Two output rows see three rows of the image, or four where they are neighbours, or five. */
+static void pack(uint32_t seen, const es_packing_t *packing) {
+    if (seen == 3) {
+        es_depthwise_pack_3(packing);
+    } else if (seen == 4) {
         es_depthwise_pack_4(packing);
     } else {
-        es_depthwise_pack_3(packing);
+        es_depthwise_pack_5(packing);
     }
 }
 
-static void multiply(const es_depthwise_pairs_params_t *p, uint32_t rows,
-                     const es_depthwise_job_t *job) {
-    if (p->negatives) {
-        if (rows == 2) {
-            es_depthwise_any_2x1(job);
-        } else if (p->stride_w == 1) {
-            es_depthwise_any_1x1(job);
-        } else {
-            es_depthwise_any_1x2(job);
-        }
-    } else if (rows == 2) {
-        es_depthwise_relu_2x1(job);
-    } else if (p->stride_w == 1) {
-        es_depthwise_relu_1x1(job);
+static void multiply_relu(uint32_t rows, uint32_t stride, const es_depthwise_job_t *job) {
+    if (rows == 1 && stride == 1) {
+        es_depthwise_relu_1_by_1(job);
+    } else if (rows == 1) {
+        es_depthwise_relu_1_by_2(job);
+    } else if (stride == 1) {
+        es_depthwise_relu_2_by_1(job);
     } else {
-        es_depthwise_relu_1x2(job);
+        es_depthwise_relu_2_by_2(job);
     }
 }
 
-/* Output rows y to y + rows of a 3x3 window; two rows where it moves by one. */
-static void rows_3x3(const walk_t *walk, uint32_t y, uint32_t rows) {
-    const es_rows_t *in = walk->in, *out = walk->out;
-    const uint32_t c = in->c, seen = 2 + rows, pixels = walk->outside - walk->inside;
-    const uint32_t stride = walk->params->stride_w;
+static void multiply_any(uint32_t rows, uint32_t stride, const es_depthwise_job_t *job) {
+    if (rows == 1 && stride == 1) {
+        es_depthwise_any_1_by_1(job);
+    } else if (rows == 1) {
+        es_depthwise_any_1_by_2(job);
+    } else if (stride == 1) {
+        es_depthwise_any_2_by_1(job);
+    } else {
+        es_depthwise_any_2_by_2(job);
+    }
+}
+
+/* Sets the rows to pack; returns a bit for each that lies outside the image. */
+static uint32_t find_rows(const walk_t *walk, uint32_t y, uint32_t seen, es_packing_t *packing) {
+    uint32_t outside = 0;
+
+    for (uint32_t k = 0; k < seen; k++) {
+        int is_outside;
+
+        packing->rows[k] = window_row(walk, y, k, &is_outside);
+        outside |= (uint32_t)is_outside << k;
+    }
+    return outside;
+}
+
+static void pad_rows(const walk_t *walk, uint32_t outside) {
+    for (uint32_t k = 0; outside > 0; k++, outside >>= 1) {
+        if (outside & 1) {
+            pad_row(walk, k, walk->inside, walk->outside);
+        }
+    }
+}
+
+/* Output rows y to y + rows of a 3x3 window. */
+static void rows_3x3(walk_t *walk, uint32_t y, uint32_t rows) {
+    const es_rows_t *out = walk->out;
+    const uint32_t c = out->c, stride = walk->params->stride_w;
+    const uint32_t pixel_bytes = (walk->outside - walk->inside) * c;
+    const uint32_t seen = rows == 1 ? 3 : 3 + stride;
+
+    set_pairs(walk, (seen + 1) / 2);
+    const uint32_t column_words = ES_COLUMN_CHANNELS * walk->pairs;
     es_packing_t packing = {
-        .step = c, .end = pixels * c, .columns = (es_column_t *)(void *)walk->packed};
+        .begin = -(int32_t)pixel_bytes,
+        .step = c,
+        .columns = walk->packed + walk->inside * column_words,
+    };
     es_depthwise_job_t job = {
         .step = c,
+        .columns = walk->packed,
         .out_0 = (int8_t *)es_row(out, y),
         .out_1 = (int8_t *)es_row(out, y + rows - 1),
-        .span_bytes = out->w / 2 * 2 * stride * (uint32_t)sizeof(es_column_t),
+        .span_bytes = out->w / 2 * 2 * stride * column_words * (uint32_t)sizeof(uint32_t),
         .stream = walk->stream,
+        .channels = ES_COLUMN_CHANNELS,
         .is_odd = out->w % 2,
     };
-    int is_outside[ES_COLUMN_ROWS] = {0};
-    uint32_t first = 0;
+    const uint32_t outside = find_rows(walk, y, seen, &packing);
 
-    packing.columns += walk->inside;
-    for (uint32_t k = 0; k < seen; k++) {
-        packing.rows[k] = window_row(walk, y, k, &is_outside[k]);
-    }
-    while (first < c) {
-        /* The last four channels overlap the four before them: those they share are done. */
-        const uint32_t left = c - first;
-        const uint32_t done = left < ES_COLUMN_CHANNELS ? ES_COLUMN_CHANNELS - left : 0;
-
-        for (uint32_t k = 0; k < seen; k++) {
-            packing.rows[k] -= done;
+    for (uint32_t first = 0; first < c; first += ES_COLUMN_CHANNELS) {
+        packing.ahead = first;
+        if (c - first < ES_COLUMN_CHANNELS) {
+            /* The last four channels overlap the four before them: those they share are done. */
+            packing.ahead = c - ES_COLUMN_CHANNELS;
+            job.channels = c - first;
+            job.columns += (ES_COLUMN_CHANNELS - job.channels) * walk->pairs;
         }
-        if (pixels > 0) {
-            pack(rows, &packing);
+        if (pixel_bytes > 0) {
+            pack(seen, &packing);
         }
-        for (uint32_t k = 0; k < seen; k++) {
-            packing.rows[k] += ES_COLUMN_CHANNELS;
-            if (is_outside[k]) {
-                pad_row(walk, k, walk->inside, walk->outside);
-            }
+        if (outside > 0) {
+            pad_rows(walk, outside);
         }
-        job.columns = (const int16_t *)walk->packed + done * ES_COLUMN_ROWS;
-        job.channels = ES_COLUMN_CHANNELS - done;
-        multiply(walk->params, rows, &job);
-        job.stream += job.channels * (walk->weight_words + NUMBERS);
-        job.out_0 += job.channels;
-        job.out_1 += job.channels;
-        first += job.channels;
+        if (walk->params->negatives) {
+            multiply_any(rows, stride, &job);
+        } else {
+            multiply_relu(rows, stride, &job);
+        }
+        job.out_0 += ES_COLUMN_CHANNELS;
+        job.out_1 += ES_COLUMN_CHANNELS;
+        job.stream += ES_COLUMN_CHANNELS * (walk->weight_words + NUMBERS);
     }
 }
 
@@ -164,9 +200,8 @@ static void pack_pair(const walk_t *walk, uint32_t pair, const int8_t *a, const 
 
 /* The sums of two pixels, whose columns begin at `column` and `ahead` words behind it. */
 static inline __attribute__((always_inline)) void add_window(const walk_t *walk,
-                                                             const uint32_t *column,
-                                                             uint32_t ahead, uint32_t kernel_w,
-                                                             int32_t acc[2]) {
+                                                             const uint32_t *column, uint32_t ahead,
+                                                             uint32_t kernel_w, int32_t acc[2]) {
     const es_depthwise_pairs_params_t *p = walk->params;
     const uint32_t step = ES_COLUMN_CHANNELS * walk->pairs * p->dilation_w;
     const uint32_t *w = walk->weights;
@@ -243,8 +278,7 @@ static void row(const walk_t *walk, uint32_t y) {
         for (uint32_t k = 0; k < kernel_h; k += 2) {
             int upper_outside, lower_outside;
             const int8_t *a = window_row(walk, y, k, &upper_outside);
-            const int8_t *b =
-                window_row(walk, y, k + 1 < kernel_h ? k + 1 : k, &lower_outside);
+            const int8_t *b = window_row(walk, y, k + 1 < kernel_h ? k + 1 : k, &lower_outside);
 
             pack_pair(walk, k / 2, a + from, b + from);
             if (upper_outside) {
@@ -261,52 +295,53 @@ static void row(const walk_t *walk, uint32_t y) {
     }
 }
 
-static void clamp_row(const walk_t *walk, uint32_t y) {
+static void clamp_rows(const walk_t *walk, uint32_t y, uint32_t rows) {
     const es_depthwise_pairs_params_t *p = walk->params;
-    int8_t *q = (int8_t *)es_row(walk->out, y);
 
-    for (uint32_t n = walk->out->w * walk->out->c; n > 0; n--, q++) {
-        *q = (int8_t)es_clamp(*q, p->act_min, p->act_max);
+    for (; rows > 0; rows--, y++) {
+        int8_t *q = (int8_t *)es_row(walk->out, y);
+
+        for (uint32_t n = walk->out->w * walk->out->c; n > 0; n--, q++) {
+            *q = (int8_t)es_clamp(*q, p->act_min, p->act_max);
+        }
     }
+}
+
+/* Rows that are computed together, if there are as many. */
+static uint32_t rows_at_once(const es_depthwise_pairs_params_t *p) {
+    return is_3x3(p) && p->stride_h == p->stride_w && p->dilation_h == 1 ? 2 : 1;
 }
 
 void es_depthwise_pairs(const es_depthwise_pairs_params_t *p, const uint32_t *stream,
                         const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
                         uint32_t y1) {
-    const uint32_t pairs = (p->kernel_h + 1u) / 2;
-    const uint32_t columns =
-        (out->w - 1) * p->stride_w + (p->kernel_w - 1u) * p->dilation_w + 1;
+    const uint32_t columns = (out->w - 1) * p->stride_w + (p->kernel_w - 1u) * p->dilation_w + 1;
     const uint32_t inside = p->pad_left < columns ? p->pad_left : columns;
-    const uint32_t weight_words = (pairs * p->kernel_w + 1) / 2;
-    const walk_t walk = {
+    const uint32_t pairs = (p->kernel_h + 1u) / 2;
+    walk_t walk = {
         .params = p,
         .stream = stream,
         .in = in,
         .out = out,
-        .pairs = pairs,
-        .weight_words = weight_words,
+        .weight_words = (pairs * p->kernel_w + 1) / 2,
         .columns = columns,
         .inside = inside,
         .outside = in->w < columns - inside ? inside + in->w : columns,
         .packed = scratch,
         .weights = (uint32_t *)scratch + ES_COLUMN_CHANNELS * pairs * columns,
     };
-    const int by_two = p->stride_h == 1 && p->stride_w == 1 && p->dilation_h == 1;
+    uint32_t rows = rows_at_once(p);
 
-    pad_columns(&walk);
-    while (y0 < y1) {
-        uint32_t rows = 1;
-
+    for (uint32_t y = y0; y < y1; y += rows) {
+        rows = rows < y1 - y ? rows : y1 - y;
         if (is_3x3(p)) {
-            rows = by_two && y1 - y0 > 1 ? 2 : 1;
-            rows_3x3(&walk, y0, rows);
+            rows_3x3(&walk, y, rows);
         } else {
-            row(&walk, y0);
+            set_pairs(&walk, pairs);
+            row(&walk, y);
         }
-        for (; rows > 0; rows--, y0++) {
-            if (p->act_min > INT8_MIN || p->act_max < INT8_MAX) {
-                clamp_row(&walk, y0);
-            }
+        if (p->act_min > INT8_MIN || p->act_max < INT8_MAX) {
+            clamp_rows(&walk, y, rows);
         }
     }
 }

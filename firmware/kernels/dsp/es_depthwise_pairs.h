@@ -1,30 +1,31 @@
 /* What depthwise_pairs.c asks of depthwise_pairs.S, which knows the order of all fields.
  *
- * Columns are one pixel of four channels each: for each channel two words, rows 0 and 1 of the
- * window in the first, rows 2 and 3 in the second, each the lower row in its lower half. */
+ * A column is one pixel of four channels: for each channel the rows of the window as int16, in
+ * pairs, the upper row in the lower half of a word. It has two pairs, or three. */
 #ifndef ES_DEPTHWISE_PAIRS_H
 #define ES_DEPTHWISE_PAIRS_H
 
 #include <stdint.h>
 
-enum { ES_COLUMN_CHANNELS = 4, ES_COLUMN_ROWS = 4 };
-
-typedef int16_t es_column_t[ES_COLUMN_CHANNELS][ES_COLUMN_ROWS];
+enum { ES_COLUMN_CHANNELS = 4, ES_MOST_ROWS = 5 };
 
 typedef struct es_packing {
-    const int8_t *rows[ES_COLUMN_ROWS]; /* the first byte of each */
-    uint32_t step;                      /* from pixel to pixel, in bytes */
-    uint32_t end;                       /* behind the last pixel, from the first: not 0 */
-    es_column_t *columns;
+    const int8_t *rows[ES_MOST_ROWS]; /* of the first pixel */
+    int32_t begin;                    /* minus the bytes of all pixels, of which there are some */
+    uint32_t step;                    /* from pixel to pixel, in bytes */
+    uint32_t *columns;
+    uint32_t ahead; /* of the first byte in each row: what is packed begins there */
 } es_packing_t;
 
-/* Packs four bytes of each pixel: of all four rows, or of the first three. */
-void es_depthwise_pack_4(const es_packing_t *packing);
+/* Packs four bytes of each pixel: two pairs, of which the second may have one row alone; or three,
+ * the third of one row. */
 void es_depthwise_pack_3(const es_packing_t *packing);
+void es_depthwise_pack_4(const es_packing_t *packing);
+void es_depthwise_pack_5(const es_packing_t *packing);
 
 typedef struct es_depthwise_job {
     uint32_t step; /* from output pixel to output pixel, in bytes */
-    const int16_t *columns;
+    const uint32_t *columns;
     int8_t *out_0, *out_1; /* the first pixel of each output row */
     uint32_t span_bytes;   /* of the columns that all pairs of pixels begin at */
     const uint32_t *stream;
@@ -32,13 +33,15 @@ typedef struct es_depthwise_job {
     uint32_t is_odd;   /* one pixel more behind the pairs */
 } es_depthwise_job_t;
 
-/* A 3x3 window. 2x1: two output rows, stride 1. 1x1: one row, stride 1. 1x2: one row, columns by
- * stride 2. The first three only where no result may be below the zero point. */
-void es_depthwise_relu_2x1(const es_depthwise_job_t *job);
-void es_depthwise_relu_1x1(const es_depthwise_job_t *job);
-void es_depthwise_relu_1x2(const es_depthwise_job_t *job);
-void es_depthwise_any_2x1(const es_depthwise_job_t *job);
-void es_depthwise_any_1x1(const es_depthwise_job_t *job);
-void es_depthwise_any_1x2(const es_depthwise_job_t *job);
+/* A 3x3 window over one output row or two, with the same stride in both directions. The ones named
+ * relu serve where no result may be below the zero point. */
+void es_depthwise_relu_1_by_1(const es_depthwise_job_t *job);
+void es_depthwise_relu_1_by_2(const es_depthwise_job_t *job);
+void es_depthwise_relu_2_by_1(const es_depthwise_job_t *job);
+void es_depthwise_relu_2_by_2(const es_depthwise_job_t *job);
+void es_depthwise_any_1_by_1(const es_depthwise_job_t *job);
+void es_depthwise_any_1_by_2(const es_depthwise_job_t *job);
+void es_depthwise_any_2_by_1(const es_depthwise_job_t *job);
+void es_depthwise_any_2_by_2(const es_depthwise_job_t *job);
 
 #endif
