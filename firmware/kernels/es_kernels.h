@@ -83,8 +83,32 @@ typedef struct es_depthwise_pairs_params {
     int32_t act_min;
     int32_t act_max;
     uint32_t negatives;
+    uint32_t tile_w;
+    uint32_t sets_aside;
     uint32_t stream;
 } es_depthwise_pairs_params_t;
+
+/* Whether two output rows are computed at once. */
+static inline int es_depthwise_by_two(const es_depthwise_pairs_params_t *p) {
+    return p->kernel_h == 3 && p->kernel_w == 3 && p->dilation_h == 1 && p->dilation_w == 1 &&
+           p->stride_h == p->stride_w && p->stride_h <= 2;
+}
+
+/* In words: for each column that a tile sees, four for each pair of the rows that are seen at once;
+ * the weights of a channel. Then comes an input row, where it is set aside. */
+typedef struct es_depthwise_scratch {
+    uint64_t column_words, weight_words;
+} es_depthwise_scratch_t;
+
+static inline es_depthwise_scratch_t es_depthwise_scratch(const es_depthwise_pairs_params_t *p,
+                                                          uint32_t out_w) {
+    const uint64_t seen = p->kernel_h + (es_depthwise_by_two(p) ? p->stride_h : 0u);
+    const uint64_t tile_w = p->tile_w < out_w ? p->tile_w : out_w;
+    const uint64_t columns = (tile_w - 1) * p->stride_w + (p->kernel_w - 1u) * p->dilation_w + 1;
+    const uint64_t weights = (p->kernel_h + 1u) / 2 * (uint64_t)p->kernel_w;
+
+    return (es_depthwise_scratch_t){(seen + 1) / 2 * 4 * columns, (weights + 1) / 2 * 2};
+}
 
 /* The sums of es_depthwise() with multiplier 1 and at least four channels, two rows of a window by
  * one multiplication. in, out: int8. `pad` is the input's zero point. stream: for each channel
@@ -102,10 +126,10 @@ typedef struct es_depthwise_pairs_params {
  * `negatives` may be 0 where act_min is the zero point or above: then the sign does not matter.
  * Anything else makes wrong numbers and nothing worse.
  *
- * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before. A
- * 3x3 window with strides 1 and dilation_h 1 may compute two rows before it writes the first.
- * scratch: for each column that the windows of a row see, 4 words a pair of rows, and the pairs of
- * a channel as words, an even number of them. */
+ * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
+ * But where es_depthwise_by_two(), two rows may be computed before the first is written, unless
+ * `sets_aside` makes a copy of the first input row. `tile_w` output pixels are computed at a time:
+ * that bounds the scratch, es_depthwise_scratch(), word aligned. */
 void es_depthwise_pairs(const es_depthwise_pairs_params_t *params, const uint32_t *stream,
                         const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
                         uint32_t y1);

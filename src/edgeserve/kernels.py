@@ -563,6 +563,8 @@ class DepthwisePairsParams(Params):
 
     Each channel's numbers are scaled so that nothing but an addition and a shift is left after the
     multiplication; ``negatives`` is 0 where no output below the zero point survives the clamp.
+    ``tile_w`` output pixels are computed at a time. ``sets_aside``: a copy of an input row is made,
+    so that the output may lie over it one row earlier.
     """
 
     KERNEL = KernelId.DEPTHWISE_PAIRS
@@ -581,23 +583,32 @@ class DepthwisePairsParams(Params):
     act_min: I32
     act_max: I32
     negatives: U32
+    tile_w: U32
+    sets_aside: U32
     stream: Blob
+
+    @property
+    def by_two(self) -> bool:
+        """Whether two output rows are computed at once."""
+        window = (self.kernel_h, self.kernel_w, self.dilation_h, self.dilation_w)
+        return window == (3, 3, 1, 1) and (self.stride_h, self.stride_w) in ((1, 1), (2, 2))
 
     @property
     def rows_at_once(self) -> int:
         """Output rows that may be computed before the first of them is written."""
-        window = (self.kernel_h, self.kernel_w, self.dilation_h, self.dilation_w)
-        strides = (self.stride_h, self.stride_w)
-        return 2 if window == (3, 3, 1, 1) and strides in ((1, 1), (2, 2)) else 1
+        return 2 if self.by_two and not self.sets_aside else 1
 
-    def scratch_bytes(self, out_w: int) -> int:
-        """For an output of this width: the columns that a row's windows see, and a channel's
-        weights.
-        """
-        seen = self.kernel_h + (self.rows_at_once - 1) * self.stride_h
-        columns = (out_w - 1) * self.stride_w + (self.kernel_w - 1) * self.dilation_w + 1
+    def columns_bytes(self, pixels: int) -> int:
+        """Of the columns that so many output pixels see, packed."""
+        seen = self.kernel_h + (self.stride_h if self.by_two else 0)
+        columns = (pixels - 1) * self.stride_w + (self.kernel_w - 1) * self.dilation_w + 1
+        return 16 * ((seen + 1) // 2) * columns
+
+    def scratch_bytes(self, in_row_bytes: int, out_w: int) -> int:
+        """A tile's columns, a channel's weights, and the row that is set aside."""
         weights = _even((self.kernel_h + 1) // 2 * self.kernel_w)
-        return 4 * (4 * ((seen + 1) // 2) * columns + weights)
+        aside = in_row_bytes if self.sets_aside else 0
+        return self.columns_bytes(min(self.tile_w, out_w)) + 4 * weights + aside
 
 
 def _even(count: int) -> int:

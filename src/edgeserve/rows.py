@@ -103,6 +103,11 @@ def reaches(program: Program, step: Step) -> tuple[Reach, ...]:
     )
 
 
+def rows_at_once(step: Step) -> int:
+    """Output rows of a turn that the kernel may compute before it writes the first of them."""
+    return step.params.rows_at_once if isinstance(step.params, DepthwisePairsParams) else 1
+
+
 def rows_read(reach: Reach, row: int, in_h: int) -> tuple[int, int]:
     """The half-open range of input rows, within ``[0, in_h)``, that output row ``row`` reads."""
     match reach:

@@ -1,9 +1,10 @@
 /* DEPTHWISE_CONV_2D by pairs of rows, for cores with SMLAD. The inner loops of 3x3 windows are in
  * depthwise_pairs.S, their C twin is ../ref/depthwise_pairs.c.
  *
- * Four channels at a time, the columns of an output row (of two, where a 3x3 window moves by one)
- * are packed into the scratch with their padding: for each channel the rows of the window as int16,
- * in pairs. A word of data times a word of weights is then two taps. */
+ * For four channels at a time the columns that some output pixels see are packed into the scratch,
+ * with their padding: for each channel the rows of the window as int16, in pairs. A word of data
+ * times a word of weights is then two taps. 3x3 windows are computed for two output rows at once.
+ */
 #include "es_depthwise_pairs.h"
 #include "es_kernels.h"
 #include "es_taps.h"
@@ -13,16 +14,24 @@
 
 enum { NUMBERS = 4 }; /* words of a channel's bias, multiplier, addend and exponent */
 
+/* Neighbouring output pixels, and the columns that they see: from input column `left` on. */
+typedef struct tile {
+    uint32_t x, pixels;
+    int32_t left;
+    uint32_t columns;
+    uint32_t inside, outside; /* columns of the image among them: from, to */
+    uint32_t pairs;           /* of rows: words that a channel of a column takes */
+} tile_t;
+
 typedef struct walk {
     const es_depthwise_pairs_params_t *params;
     const uint32_t *stream;
     const es_rows_t *in, *out;
-    uint32_t weight_words;    /* of a channel in the stream */
-    uint32_t columns;         /* that a row's windows see */
-    uint32_t inside, outside; /* columns of the image among them: from, to */
-    uint32_t pairs;           /* of rows: words that a channel of a column takes */
+    uint32_t weight_words; /* of a channel in the stream */
+    tile_t tile;
     uint32_t *packed;
     uint32_t *weights; /* of a channel, widened; not of 3x3 windows */
+    int8_t *aside;     /* an input row that is overwritten while it is needed, or null */
 } walk_t;
 
 static int is_3x3(const es_depthwise_pairs_params_t *p) {
@@ -43,7 +52,7 @@ static const int8_t *window_row(const walk_t *walk, uint32_t y, uint32_t k, int 
 
 /* Puts the padding into row k of four channels of columns [from, to). */
 static void pad_row(const walk_t *walk, uint32_t k, uint32_t from, uint32_t to) {
-    const uint32_t halves = 2 * walk->pairs;
+    const uint32_t halves = 2 * walk->tile.pairs;
     const int16_t pad = (int16_t)walk->params->pad;
     int16_t *at = (int16_t *)walk->packed + from * ES_COLUMN_CHANNELS * halves + k;
 
@@ -54,16 +63,39 @@ static void pad_row(const walk_t *walk, uint32_t k, uint32_t from, uint32_t to) 
     }
 }
 
-/* Sets how many pairs a column has, and pads those outside the image. */
-static void set_pairs(walk_t *walk, uint32_t pairs) {
-    if (pairs == walk->pairs) {
+static void pad_columns(const walk_t *walk, uint32_t from, uint32_t to) {
+    const uint32_t column_words = ES_COLUMN_CHANNELS * walk->tile.pairs;
+    const uint32_t pad = (uint16_t)walk->params->pad * 0x10001u;
+    uint32_t *at = walk->packed + from * column_words;
+
+    for (uint32_t n = (to - from) * column_words; n > 0; n--) {
+        *at++ = pad;
+    }
+}
+
+/* Moves to the tile of the output pixels from x on, and pads its columns outside the image. */
+static void set_tile(walk_t *walk, uint32_t x, uint32_t pairs) {
+    const es_depthwise_pairs_params_t *p = walk->params;
+    tile_t *t = &walk->tile;
+
+    if (x == t->x && pairs == t->pairs) {
         return;
     }
-    walk->pairs = pairs;
-    for (uint32_t k = 0; k < 2 * pairs; k++) {
-        pad_row(walk, k, 0, walk->inside);
-        pad_row(walk, k, walk->outside, walk->columns);
-    }
+    t->x = x;
+    t->pairs = pairs;
+    t->pixels = p->tile_w < walk->out->w - x ? p->tile_w : walk->out->w - x;
+    t->left = (int32_t)(x * p->stride_w) - p->pad_left;
+    t->columns = (t->pixels - 1) * p->stride_w + (p->kernel_w - 1u) * p->dilation_w + 1;
+    const es_taps_t inside = es_taps(t->left, walk->in->w, 1, t->columns);
+    t->inside = inside.first;
+    t->outside = inside.end > inside.first ? inside.end : inside.first;
+    pad_columns(walk, 0, t->inside);
+    pad_columns(walk, t->outside, t->columns);
+}
+
+/* From the first byte of a row to the first column of the tile that is packed. */
+static uint32_t first_byte(const walk_t *walk) {
+    return ((uint32_t)walk->tile.left + walk->tile.inside) * walk->in->c;
 }
 
 /* Two output rows see three rows of the image, or four where they are neighbours, or five. */
@@ -101,66 +133,73 @@ static void multiply_any(uint32_t rows, uint32_t stride, const es_depthwise_job_
     }
 }
 
-/* Sets the rows to pack; returns a bit for each that lies outside the image. */
-static uint32_t find_rows(const walk_t *walk, uint32_t y, uint32_t seen, es_packing_t *packing) {
-    uint32_t outside = 0;
+/* The rows that two output rows see, or one; a bit of `outside` for each outside the image. */
+typedef struct seen {
+    uint32_t count, outside;
+    const int8_t *rows[ES_MOST_ROWS];
+} seen_t;
 
-    for (uint32_t k = 0; k < seen; k++) {
+static void find_rows(const walk_t *walk, uint32_t y, uint32_t rows, seen_t *seen) {
+    seen->count = rows == 1 ? 3u : 3u + walk->params->stride_h;
+    seen->outside = 0;
+    for (uint32_t k = 0; k < seen->count; k++) {
         int is_outside;
 
-        packing->rows[k] = window_row(walk, y, k, &is_outside);
-        outside |= (uint32_t)is_outside << k;
+        seen->rows[k] = window_row(walk, y, k, &is_outside);
+        seen->outside |= (uint32_t)is_outside << k;
     }
-    return outside;
+    if (rows == 2 && walk->aside != NULL) {
+        /* The second output row may lie over the first input row. */
+        memcpy(walk->aside, seen->rows[0], walk->in->w * walk->in->c);
+        seen->rows[0] = walk->aside;
+    }
 }
 
 static void pad_rows(const walk_t *walk, uint32_t outside) {
     for (uint32_t k = 0; outside > 0; k++, outside >>= 1) {
         if (outside & 1) {
-            pad_row(walk, k, walk->inside, walk->outside);
+            pad_row(walk, k, walk->tile.inside, walk->tile.outside);
         }
     }
 }
 
-/* Output rows y to y + rows of a 3x3 window. */
-static void rows_3x3(walk_t *walk, uint32_t y, uint32_t rows) {
+/* A tile of output rows y to y + rows of a 3x3 window. */
+static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, const seen_t *seen) {
     const es_rows_t *out = walk->out;
+    const tile_t *t = &walk->tile;
     const uint32_t c = out->c, stride = walk->params->stride_w;
-    const uint32_t pixel_bytes = (walk->outside - walk->inside) * c;
-    const uint32_t seen = rows == 1 ? 3 : 3 + stride;
-
-    set_pairs(walk, (seen + 1) / 2);
-    const uint32_t column_words = ES_COLUMN_CHANNELS * walk->pairs;
+    const uint32_t column_words = ES_COLUMN_CHANNELS * t->pairs;
+    const uint32_t pixel_bytes = (t->outside - t->inside) * c;
     es_packing_t packing = {
         .begin = -(int32_t)pixel_bytes,
         .step = c,
-        .columns = walk->packed + walk->inside * column_words,
+        .columns = walk->packed + t->inside * column_words,
     };
     es_depthwise_job_t job = {
         .step = c,
         .columns = walk->packed,
-        .out_0 = (int8_t *)es_row(out, y),
-        .out_1 = (int8_t *)es_row(out, y + rows - 1),
-        .span_bytes = out->w / 2 * 2 * stride * column_words * (uint32_t)sizeof(uint32_t),
+        .out_0 = (int8_t *)es_row(out, y) + t->x * c,
+        .out_1 = (int8_t *)es_row(out, y + rows - 1) + t->x * c,
+        .span_bytes = t->pixels / 2 * 2 * stride * column_words * (uint32_t)sizeof(uint32_t),
         .stream = walk->stream,
         .channels = ES_COLUMN_CHANNELS,
-        .is_odd = out->w % 2,
+        .is_odd = t->pixels % 2,
     };
-    const uint32_t outside = find_rows(walk, y, seen, &packing);
 
+    memcpy(packing.rows, seen->rows, sizeof packing.rows);
     for (uint32_t first = 0; first < c; first += ES_COLUMN_CHANNELS) {
-        packing.ahead = first;
+        packing.ahead = first_byte(walk) + first;
         if (c - first < ES_COLUMN_CHANNELS) {
             /* The last four channels overlap the four before them: those they share are done. */
-            packing.ahead = c - ES_COLUMN_CHANNELS;
             job.channels = c - first;
-            job.columns += (ES_COLUMN_CHANNELS - job.channels) * walk->pairs;
+            packing.ahead -= ES_COLUMN_CHANNELS - job.channels;
+            job.columns += (ES_COLUMN_CHANNELS - job.channels) * t->pairs;
         }
         if (pixel_bytes > 0) {
-            pack(seen, &packing);
+            pack(seen->count, &packing);
         }
-        if (outside > 0) {
-            pad_rows(walk, outside);
+        if (seen->outside > 0) {
+            pad_rows(walk, seen->outside);
         }
         if (walk->params->negatives) {
             multiply_any(rows, stride, &job);
@@ -173,6 +212,16 @@ static void rows_3x3(walk_t *walk, uint32_t y, uint32_t rows) {
     }
 }
 
+static void rows_3x3(walk_t *walk, uint32_t y, uint32_t rows) {
+    seen_t seen;
+
+    find_rows(walk, y, rows, &seen);
+    for (uint32_t x = 0; x < walk->out->w; x += walk->tile.pixels) {
+        set_tile(walk, x, (seen.count + 1) / 2);
+        tile_3x3(walk, y, rows, &seen);
+    }
+}
+
 /* Bytes 1 and 3. */
 static inline int16x2_t odd_bytes(uint32_t word) {
     return __sxtb16(word >> 8 | word << 24);
@@ -180,10 +229,11 @@ static inline int16x2_t odd_bytes(uint32_t word) {
 
 /* Four bytes of each pixel of a pair of rows. */
 static void pack_pair(const walk_t *walk, uint32_t pair, const int8_t *a, const int8_t *b) {
-    const uint32_t step = walk->pairs, c = walk->in->c;
-    uint32_t *to = walk->packed + walk->inside * ES_COLUMN_CHANNELS * step + pair;
+    const tile_t *t = &walk->tile;
+    const uint32_t step = t->pairs, c = walk->in->c;
+    uint32_t *to = walk->packed + t->inside * ES_COLUMN_CHANNELS * step + pair;
 
-    for (uint32_t n = walk->outside - walk->inside; n > 0; n--, a += c, b += c) {
+    for (uint32_t n = t->outside - t->inside; n > 0; n--, a += c, b += c) {
         uint32_t upper, lower;
 
         memcpy(&upper, a, sizeof upper);
@@ -203,7 +253,7 @@ static inline __attribute__((always_inline)) void add_window(const walk_t *walk,
                                                              const uint32_t *column, uint32_t ahead,
                                                              uint32_t kernel_w, int32_t acc[2]) {
     const es_depthwise_pairs_params_t *p = walk->params;
-    const uint32_t step = ES_COLUMN_CHANNELS * walk->pairs * p->dilation_w;
+    const uint32_t step = ES_COLUMN_CHANNELS * walk->tile.pairs * p->dilation_w;
     const uint32_t *w = walk->weights;
     int32_t a0 = acc[0], a1 = acc[1];
 
@@ -239,15 +289,15 @@ static void widen_weights(const walk_t *walk, const uint32_t *stream) {
     }
 }
 
-/* One channel of an output row. */
+/* One channel of a tile of an output row. */
 static void channel(const walk_t *walk, const uint32_t *stream, const uint32_t *column, int8_t *q) {
     const es_depthwise_pairs_params_t *p = walk->params;
     const int32_t *numbers = (const int32_t *)(stream + walk->weight_words);
-    const uint32_t step = ES_COLUMN_CHANNELS * walk->pairs * p->stride_w;
+    const uint32_t step = ES_COLUMN_CHANNELS * walk->tile.pairs * p->stride_w;
     const uint32_t c = walk->out->c;
 
     widen_weights(walk, stream);
-    for (uint32_t left = walk->out->w; left > 0;) {
+    for (uint32_t left = walk->tile.pixels; left > 0;) {
         const uint32_t pixels = left > 1 ? 2 : 1;
         int32_t acc[2] = {numbers[0], numbers[0]};
 
@@ -264,16 +314,16 @@ static void channel(const walk_t *walk, const uint32_t *stream, const uint32_t *
     }
 }
 
-/* An output row of a window of any size. */
-static void row(const walk_t *walk, uint32_t y) {
+/* A tile of an output row of a window of any size. */
+static void tile_of_any(const walk_t *walk, uint32_t y) {
     const uint32_t c = walk->in->c, kernel_h = walk->params->kernel_h;
     const uint32_t *stream = walk->stream;
-    int8_t *q = (int8_t *)es_row(walk->out, y);
+    int8_t *q = (int8_t *)es_row(walk->out, y) + walk->tile.x * c;
 
     for (uint32_t first = 0; first < c;) {
         const uint32_t left = c - first;
         const uint32_t done = left < ES_COLUMN_CHANNELS ? ES_COLUMN_CHANNELS - left : 0;
-        const uint32_t from = first - done;
+        const uint32_t from = first_byte(walk) + first - done;
 
         for (uint32_t k = 0; k < kernel_h; k += 2) {
             int upper_outside, lower_outside;
@@ -282,16 +332,23 @@ static void row(const walk_t *walk, uint32_t y) {
 
             pack_pair(walk, k / 2, a + from, b + from);
             if (upper_outside) {
-                pad_row(walk, k, walk->inside, walk->outside);
+                pad_row(walk, k, walk->tile.inside, walk->tile.outside);
             }
             if (lower_outside) {
-                pad_row(walk, k + 1, walk->inside, walk->outside);
+                pad_row(walk, k + 1, walk->tile.inside, walk->tile.outside);
             }
         }
         for (uint32_t i = done; i < ES_COLUMN_CHANNELS; i++, first++) {
-            channel(walk, stream, walk->packed + i * walk->pairs, q + first);
+            channel(walk, stream, walk->packed + i * walk->tile.pairs, q + first);
             stream += walk->weight_words + NUMBERS;
         }
+    }
+}
+
+static void row_of_any(walk_t *walk, uint32_t y) {
+    for (uint32_t x = 0; x < walk->out->w; x += walk->tile.pixels) {
+        set_tile(walk, x, (walk->params->kernel_h + 1u) / 2);
+        tile_of_any(walk, y);
     }
 }
 
@@ -307,38 +364,29 @@ static void clamp_rows(const walk_t *walk, uint32_t y, uint32_t rows) {
     }
 }
 
-/* Rows that are computed together, if there are as many. */
-static uint32_t rows_at_once(const es_depthwise_pairs_params_t *p) {
-    return is_3x3(p) && p->stride_h == p->stride_w && p->dilation_h == 1 ? 2 : 1;
-}
-
 void es_depthwise_pairs(const es_depthwise_pairs_params_t *p, const uint32_t *stream,
                         const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
                         uint32_t y1) {
-    const uint32_t columns = (out->w - 1) * p->stride_w + (p->kernel_w - 1u) * p->dilation_w + 1;
-    const uint32_t inside = p->pad_left < columns ? p->pad_left : columns;
-    const uint32_t pairs = (p->kernel_h + 1u) / 2;
+    const es_depthwise_scratch_t parts = es_depthwise_scratch(p, out->w);
     walk_t walk = {
         .params = p,
         .stream = stream,
         .in = in,
         .out = out,
-        .weight_words = (pairs * p->kernel_w + 1) / 2,
-        .columns = columns,
-        .inside = inside,
-        .outside = in->w < columns - inside ? inside + in->w : columns,
+        .weight_words = (uint32_t)parts.weight_words / 2,
         .packed = scratch,
-        .weights = (uint32_t *)scratch + ES_COLUMN_CHANNELS * pairs * columns,
+        .weights = (uint32_t *)scratch + parts.column_words,
+        .aside = p->sets_aside ? (int8_t *)scratch + 4 * (parts.column_words + parts.weight_words)
+                               : NULL,
     };
-    uint32_t rows = rows_at_once(p);
+    uint32_t rows = es_depthwise_by_two(p) ? 2 : 1;
 
     for (uint32_t y = y0; y < y1; y += rows) {
         rows = rows < y1 - y ? rows : y1 - y;
         if (is_3x3(p)) {
             rows_3x3(&walk, y, rows);
         } else {
-            set_pairs(&walk, pairs);
-            row(&walk, y);
+            row_of_any(&walk, y);
         }
         if (p->act_min > INT8_MIN || p->act_max < INT8_MAX) {
             clamp_rows(&walk, y, rows);

@@ -16,6 +16,7 @@ from edgeserve.kernels import (
     AddParams,
     AveragePoolParams,
     Conv2dParams,
+    DepthwisePairsParams,
     DepthwiseParams,
     FullyConnectedParams,
     MaxPoolParams,
@@ -23,6 +24,7 @@ from edgeserve.kernels import (
     TransposeConvParams,
 )
 from edgeserve.program import Step
+from edgeserve.rows import rows_at_once
 
 ByStep: TypeAlias = Callable[[Step], int]
 
@@ -34,6 +36,10 @@ _TILE_SHARES = (0, 9, 13, 17)
 """Instructions for a tile of 0 to 3 pixels by two channels and four taps."""
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
+_PACKING_PER_ROW = 5
+_GROUP, _CHANNEL, _ANY_PIXEL = 120, 38, 14
+_TILES = {(1, 1): (29, 18), (1, 2): (30, 18), (2, 1): (52, 33), (2, 2): (59, 36)}
+"""Instructions for a pair of pixels and for a single one, by rows at once and stride."""
 _ADD_PER_ELEMENT, _POOL_PER_ELEMENT, _OTHER_PER_ELEMENT = 10, 1, 6
 
 
@@ -58,6 +64,8 @@ def turn_instructions(step: Step, rows: int, units: int) -> int:
             return TURN_INSTRUCTIONS + _convolution(step, rows)
         case DepthwiseParams():
             return TURN_INSTRUCTIONS + _depthwise(step, rows)
+        case DepthwisePairsParams() as p:
+            return TURN_INSTRUCTIONS + _depthwise_pairs(step, p, rows)
         case FullyConnectedParams():
             return TURN_INSTRUCTIONS + step.macs * rows // units
         case AddParams():
@@ -87,6 +95,28 @@ def _depthwise(step: Step, rows: int) -> int:
     return rows // 2 * 2 * per_row + rows % 2 * per_row * more // than
 
 
+def _depthwise_pairs(step: Step, p: DepthwisePairsParams, rows: int) -> int:
+    """Rows that are computed together, then those left; rounds of four channels."""
+    groups = -(-step.output.c // 4)
+    together, single = divmod(rows, p.rows_at_once)
+    return groups * (
+        together * _group_of_rows(step, p, p.rows_at_once) + single * _group_of_rows(step, p, 1)
+    )
+
+
+def _group_of_rows(step: Step, p: DepthwisePairsParams, rows: int) -> int:
+    """Four channels of output rows that are computed together: packing, then each channel."""
+    width, source = step.output.w, step.inputs[0]
+    seen = p.kernel_h + (rows - 1) * p.stride_h
+    packing = source.w * _PACKING_PER_ROW * seen
+    if (p.kernel_h, p.kernel_w) == (3, 3):
+        pairs, odd = divmod(width, 2)
+        tile, last = _TILES[rows, min(p.stride_w, 2)]
+        return _GROUP + packing + 4 * (_CHANNEL + pairs * tile + odd * last)
+    taps = -(-p.kernel_h // 2) * p.kernel_w
+    return _GROUP + packing + 4 * (_CHANNEL + width * (_ANY_PIXEL + 3 * taps))
+
+
 def _stated_scratch(step: Step) -> int:
     return step.scratch_bytes
 
@@ -106,8 +136,8 @@ def _packing_scratch(step: Step) -> int:
             return step.scratch_bytes
 
 
-REFERENCE = KernelModel(_stated_scratch, _one_row, turn_instructions)
-"""The portable kernels: what the steps themselves say, one row at a time."""
+REFERENCE = KernelModel(_stated_scratch, rows_at_once, turn_instructions)
+"""The kernels of the program: what the steps themselves say."""
 
 FAST = KernelModel(_packing_scratch, _one_row, turn_instructions)
 """The kernels for cores with SMLAD. Whole layers overlap at the distance of one row: a kernel that

@@ -14,6 +14,10 @@ from edgeserve.tune.scale import Scale, scale_of
 
 LEAST_CHANNELS = 4
 """The kernel reads four neighbouring bytes of a pixel at a time."""
+TILE_BYTES = 1_600
+"""Of scratch for the columns that are packed at a time: 48 pixels by stride 1, 16 by stride 2."""
+MOST_ASIDE_BYTES = 512
+"""Of an input row that is copied, so that it need not outlive the output row over it."""
 _INT8_MIN, _INT8_MAX = -128, 127
 
 Weights = npt.NDArray[np.int8]
@@ -42,9 +46,23 @@ def depthwise_by_pairs(_program: Program, step: Step) -> Step | None:
         act_min=p.act_min,
         act_max=p.act_max,
         negatives=int(p.act_min < p.output_zero_point),
+        tile_w=2,
+        sets_aside=0,
         stream=Blob(stream, p.weights.note),
     )
-    return replace(step, params=params, scratch_bytes=params.scratch_bytes(step.output.w))
+    row_bytes = step.inputs[0].w * step.inputs[0].c
+    is_short = params.by_two and p.stride_h == 1 and row_bytes <= MOST_ASIDE_BYTES
+    params = replace(params, tile_w=_fitting(params), sets_aside=int(is_short))
+    scratch_bytes = params.scratch_bytes(row_bytes, step.output.w)
+    return replace(step, params=params, scratch_bytes=scratch_bytes)
+
+
+def _fitting(params: DepthwisePairsParams) -> int:
+    """Output pixels whose columns fill no more than ``TILE_BYTES``; even, as they go two by two."""
+    pixels = 2
+    while params.columns_bytes(pixels + 2) <= TILE_BYTES:
+        pixels += 2
+    return pixels
 
 
 def _stream(p: DepthwiseParams, weights: Weights) -> bytes | None:
