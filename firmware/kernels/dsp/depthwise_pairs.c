@@ -167,13 +167,15 @@ static void pad_rows(const walk_t *walk, uint32_t outside) {
 static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, const seen_t *seen) {
     const es_rows_t *out = walk->out;
     const tile_t *t = &walk->tile;
-    const uint32_t c = out->c, stride = walk->params->stride_w;
-    const uint32_t column_words = ES_COLUMN_CHANNELS * t->pairs;
+    const uint32_t c = out->c, stride = walk->params->stride_w, pairs = t->pairs;
+    const uint32_t column_words = ES_COLUMN_CHANNELS * pairs;
     const uint32_t pixel_bytes = (t->outside - t->inside) * c;
+    const uint32_t four_channels = ES_COLUMN_CHANNELS * (walk->weight_words + NUMBERS);
     es_packing_t packing = {
         .begin = -(int32_t)pixel_bytes,
         .step = c,
         .columns = walk->packed + t->inside * column_words,
+        .ahead = first_byte(walk),
     };
     es_depthwise_job_t job = {
         .step = c,
@@ -187,13 +189,12 @@ static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, const seen_t
     };
 
     memcpy(packing.rows, seen->rows, sizeof packing.rows);
-    for (uint32_t first = 0; first < c; first += ES_COLUMN_CHANNELS) {
-        packing.ahead = first_byte(walk) + first;
-        if (c - first < ES_COLUMN_CHANNELS) {
+    for (uint32_t left = c;; left -= ES_COLUMN_CHANNELS) {
+        if (left < ES_COLUMN_CHANNELS) {
             /* The last four channels overlap the four before them: those they share are done. */
-            job.channels = c - first;
-            packing.ahead -= ES_COLUMN_CHANNELS - job.channels;
-            job.columns += (ES_COLUMN_CHANNELS - job.channels) * t->pairs;
+            job.channels = left;
+            job.columns += (ES_COLUMN_CHANNELS - left) * pairs;
+            packing.ahead -= ES_COLUMN_CHANNELS - left;
         }
         if (pixel_bytes > 0) {
             pack(seen->count, &packing);
@@ -206,9 +207,13 @@ static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, const seen_t
         } else {
             multiply_relu(rows, stride, &job);
         }
+        if (left <= ES_COLUMN_CHANNELS) {
+            return;
+        }
         job.out_0 += ES_COLUMN_CHANNELS;
         job.out_1 += ES_COLUMN_CHANNELS;
-        job.stream += ES_COLUMN_CHANNELS * (walk->weight_words + NUMBERS);
+        job.stream += four_channels;
+        packing.ahead += ES_COLUMN_CHANNELS;
     }
 }
 
