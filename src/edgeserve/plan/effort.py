@@ -36,10 +36,12 @@ _TILE_SHARES = (0, 9, 13, 17)
 """Instructions for a tile of 0 to 3 pixels by two channels and four taps."""
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
-_PACKING_PER_ROW = 5
-_GROUP, _CHANNEL, _ANY_PIXEL = 120, 38, 14
+_COLUMN, _COLUMN_ROW = {3: 17, 4: 20, 5: 30}, 7
+"""Instructions to pack a column of four channels, by the rows that are seen."""
+_GROUP, _CHANNEL = 100, 38
 _TILES = {(1, 1): (29, 18), (1, 2): (30, 18), (2, 1): (52, 33), (2, 2): (59, 36)}
-"""Instructions for a pair of pixels and for a single one, by rows at once and stride."""
+"""Instructions for two pixels of a 3x3 window and for a single one, by rows and stride."""
+_ANY_PIXEL, _ANY_TAP = 14, 3
 _ADD_PER_ELEMENT, _POOL_PER_ELEMENT, _OTHER_PER_ELEMENT = 10, 1, 6
 
 
@@ -96,25 +98,23 @@ def _depthwise(step: Step, rows: int) -> int:
 
 
 def _depthwise_pairs(step: Step, p: DepthwisePairsParams, rows: int) -> int:
-    """Rows that are computed together, then those left; rounds of four channels."""
+    """Pairs of rows where they are computed together, and the rows left."""
+    pairs, single = divmod(rows, 2) if p.by_two else (0, rows)
     groups = -(-step.output.c // 4)
-    together, single = divmod(rows, p.rows_at_once)
-    return groups * (
-        together * _group_of_rows(step, p, p.rows_at_once) + single * _group_of_rows(step, p, 1)
-    )
+    return groups * (pairs * _four_channels(step, p, 2) + single * _four_channels(step, p, 1))
 
 
-def _group_of_rows(step: Step, p: DepthwisePairsParams, rows: int) -> int:
-    """Four channels of output rows that are computed together: packing, then each channel."""
+def _four_channels(step: Step, p: DepthwisePairsParams, rows: int) -> int:
+    """Of one row, or of two that are computed together: packing, then each channel."""
     width, source = step.output.w, step.inputs[0]
     seen = p.kernel_h + (rows - 1) * p.stride_h
-    packing = source.w * _PACKING_PER_ROW * seen
+    packing = _GROUP + source.w * _COLUMN.get(seen, _COLUMN_ROW * seen)
     if (p.kernel_h, p.kernel_w) == (3, 3):
-        pairs, odd = divmod(width, 2)
+        pixels, odd = divmod(width, 2)
         tile, last = _TILES[rows, min(p.stride_w, 2)]
-        return _GROUP + packing + 4 * (_CHANNEL + pairs * tile + odd * last)
+        return packing + 4 * (_CHANNEL + pixels * tile + odd * last)
     taps = -(-p.kernel_h // 2) * p.kernel_w
-    return _GROUP + packing + 4 * (_CHANNEL + width * (_ANY_PIXEL + 3 * taps))
+    return packing + 4 * (_CHANNEL + width * (_ANY_PIXEL + _ANY_TAP * taps))
 
 
 def _stated_scratch(step: Step) -> int:
