@@ -18,18 +18,15 @@ from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Operand, Program, Role
 from edgeserve.rows import Accumulate, Reach, SameRow, Whole, freed_rows, reaches, rows_at_once
-from edgeserve.stream_plan import Place, StreamPlan
+from edgeserve.stream_plan import Place, Span, StreamPlan
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
-from edgeserve.tune import tuned
-from tests.kernels.conformance import random_inputs
+from tests.kernels.conformance import forms_of, random_inputs
 from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.test_convolution import conv2d, depthwise, depthwise_cases, walked
 from tests.kernels.test_pooling import POOLS, pool
 from tests.tflite_builder import ModelBuilder
-
-TUNED = ("dsp",)
 
 FURTHER = (0, 1, 2, 3, 5, 15, 16, 17, 64)
 """Bytes beyond the least distance: that a kernel moves words must not show."""
@@ -78,11 +75,9 @@ def models() -> Iterator[tuple[str, bytes]]:
 
 
 def programs() -> list[Program]:
-    """Those of one step, as they are lowered and with the kernels that some cores have."""
-    lowered = [lower(read_model(model, name=name)) for name, model in models()]
-    single = [program for program in lowered if len(program.steps) == 1]
-    chosen = [tuned(program, TUNED) for program in single]
-    return [*single, *(new for new, old in zip(chosen, single, strict=True) if new != old)]
+    found = [lower(read_model(model, name=name)) for name, model in models()]
+    single = [program for program in found if len(program.steps) == 1]
+    return [form for program in single for form in forms_of(program)]
 
 
 def row_bytes(program: Program, operand: Operand) -> int:
@@ -109,9 +104,7 @@ def least_distance_bytes(program: Program, index: int, reach: Reach) -> int:
 
 
 def overlapping(program: Program, distances: dict[int, int]) -> StreamPlan:
-    """The inputs ``distances`` bytes above the start of the output, all others and the scratch
-    apart.
-    """
+    """The inputs ``distances`` bytes above the start of the output, all others apart."""
     (step,) = program.steps
     plan = whole_plan(program)
     base = align_up(max(0, -min(distances.values())))
@@ -127,10 +120,10 @@ def overlapping(program: Program, distances: dict[int, int]) -> StreamPlan:
             offsets[value.index] = end
             end += align_up(value.size_bytes)
         places.append(replace(place, offset_bytes=offsets[value.index]))
-    (scratch,) = plan.scratch
-    if scratch is not None:
-        scratch = replace(scratch, offset_bytes=end)
-        end += align_up(scratch.size_bytes)
+    scratch = None
+    if step.scratch_bytes:
+        scratch = Span(end, step.scratch_bytes)
+        end += align_up(step.scratch_bytes)
     return replace(plan, places=tuple(places), scratch=(scratch,), arena_bytes=end)
 
 
