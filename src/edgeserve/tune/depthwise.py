@@ -1,4 +1,4 @@
-"""DEPTHWISE_CONV_2D by pairs of rows: the proofs that the kernel asks for, and its weight stream."""
+"""DEPTHWISE_CONV_2D by pairs of rows: what the kernel needs proven, and its weight stream."""
 
 from __future__ import annotations
 

@@ -24,9 +24,7 @@ class Scale:
     exponent: int
 
 
-def scale_of(
-    least: int, most: int, multiplier: int, shift: int, zero_point: int
-) -> Scale | None:
+def scale_of(least: int, most: int, multiplier: int, shift: int, zero_point: int) -> Scale | None:
     """What ``es_requantize`` and the zero point make of all sums in ``[least, most]``.
 
     None where the short form is not exact for all of them.
