@@ -4,7 +4,6 @@
 
 /* Frame of a product: the channel's numbers, then the job as es_depthwise_job_t has it. A and B are
  * the pairs of weights (row 0, row 1) and (row 1, row 2) of each column, doubled. */
-    .equ    BIAS, 16
     .equ    A1, 8
     .equ    A2, 20
     .equ    MULTIPLIER, 28
@@ -276,12 +275,12 @@
     narrow  r10, r6
     narrow  r11, r6
     narrow  r8, r6
-    strb    r9, [r1]
-    strb    r11, [r1, r7]
-    add     r1, r1, r7, lsl #1
     strb    r10, [r2]
     strb    r8, [r2, r7]
     add     r2, r2, r7, lsl #1
+    strb    r9, [r1]
+    strb    r11, [r1, r7]
+    add     r1, r1, r7, lsl #1
     cmp     r0, r3
     bne     2b
 3:  ldrd    r4, r5, [sp, #CHANNELS]
@@ -294,8 +293,8 @@
     scale   \relu, r10, r4, r5, r12
     narrow  r9, r6
     narrow  r10, r6
-    strb    r9, [r1]
     strb    r10, [r2]
+    strb    r9, [r1]
     ldr     r4, [sp, #CHANNELS]
 4:  subs    r4, r4, #1
     str     r4, [sp, #CHANNELS]
@@ -305,20 +304,9 @@
     end_function \name
     .endm
 
-/* The multiplier and the addend come in r12 and lr; the bias lends its place. */
-    .macro  scale_one relu, acc
-    scale   \relu, \acc, r12, lr, r3
-    .endm
-
-    .macro  bias_again relu
-    .if     \relu == 0
-    ldr     r3, [sp, #BIAS]
-    .endif
-    .endm
-
 /* r0 column, r1 output row, r2 end, r3 bias; r4-r9 weights: A and B of each column; r10, r11 the
  * pixels. */
-    .macro  one_row name, relu, stride
+    .macro  one_row name, stride
     function \name
     enter
 1:  ldr     r0, [sp, #STREAM]
@@ -336,7 +324,6 @@
     sadd16  r8, r8, r8
     sadd16  r9, r9, r9
     ldm     r0!, {r3, r10, r11, r12}
-    str     r3, [sp, #BIAS]
     strd    r10, r11, [sp, #MULTIPLIER]
     str     r12, [sp, #EXPONENT]
     str     r0, [sp, #STREAM]
@@ -370,9 +357,8 @@
     .endif
     tap_one r11, r8, r9, r11
     ldrd    r12, lr, [sp, #MULTIPLIER]
-    scale_one \relu, r10
-    scale_one \relu, r11
-    bias_again \relu
+    smmlar  r10, r10, r12, lr
+    smmlar  r11, r11, r12, lr
     ldrd    r12, lr, [sp, #EXPONENT]
     narrow  r10, r12
     narrow  r11, r12
@@ -391,7 +377,7 @@
     ldrd    r12, lr, [r0, #2 * COLUMN]
     tap_one r11, r8, r9, r11
     ldrd    r12, lr, [sp, #MULTIPLIER]
-    scale_one \relu, r11
+    smmlar  r11, r11, r12, lr
     ldr     r12, [sp, #EXPONENT]
     narrow  r11, r12
     strb    r11, [r1]
@@ -403,10 +389,8 @@
     end_function \name
     .endm
 
-    one_row es_depthwise_relu_1_by_1, 1, 1
-    one_row es_depthwise_any_1_by_1, 0, 1
-    one_row es_depthwise_relu_1_by_2, 1, 2
-    one_row es_depthwise_any_1_by_2, 0, 2
+    one_row es_depthwise_relu_1_by_1, 1
+    one_row es_depthwise_relu_1_by_2, 2
     two_rows es_depthwise_relu_2_by_1, 1, 1
     two_rows es_depthwise_any_2_by_1, 0, 1
     two_rows es_depthwise_relu_2_by_2, 1, 2

@@ -34,8 +34,10 @@ typedef struct walk {
     int8_t *aside;     /* an input row that is overwritten while it is needed, or null */
 } walk_t;
 
+/* Whether depthwise_pairs.S computes it. It does single rows only without negatives. */
 static int is_3x3(const es_depthwise_pairs_params_t *p) {
-    return p->kernel_h == 3 && p->kernel_w == 3 && p->dilation_w == 1 && p->stride_w <= 2;
+    return es_depthwise_by_two(p) || (p->kernel_h == 3 && p->kernel_w == 3 && p->dilation_w == 1 &&
+                                      p->stride_w <= 2 && !p->negatives);
 }
 
 /* Row k of what the windows of output row y see; where it lies outside the image, some row that
@@ -109,25 +111,18 @@ static void pack(uint32_t seen, const es_packing_t *packing) {
     }
 }
 
-static void multiply_relu(uint32_t rows, uint32_t stride, const es_depthwise_job_t *job) {
-    if (rows == 1 && stride == 1) {
+static void multiply(const es_depthwise_pairs_params_t *p, uint32_t rows,
+                     const es_depthwise_job_t *job) {
+    if (rows == 1 && p->stride_w == 1) {
         es_depthwise_relu_1_by_1(job);
     } else if (rows == 1) {
         es_depthwise_relu_1_by_2(job);
-    } else if (stride == 1) {
+    } else if (p->stride_w == 1 && !p->negatives) {
         es_depthwise_relu_2_by_1(job);
-    } else {
-        es_depthwise_relu_2_by_2(job);
-    }
-}
-
-static void multiply_any(uint32_t rows, uint32_t stride, const es_depthwise_job_t *job) {
-    if (rows == 1 && stride == 1) {
-        es_depthwise_any_1_by_1(job);
-    } else if (rows == 1) {
-        es_depthwise_any_1_by_2(job);
-    } else if (stride == 1) {
+    } else if (p->stride_w == 1) {
         es_depthwise_any_2_by_1(job);
+    } else if (!p->negatives) {
+        es_depthwise_relu_2_by_2(job);
     } else {
         es_depthwise_any_2_by_2(job);
     }
@@ -163,8 +158,10 @@ static void pad_rows(const walk_t *walk, uint32_t outside) {
     }
 }
 
-/* A tile of output rows y to y + rows of a 3x3 window. */
-static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, const seen_t *seen) {
+/* A tile of output rows y to y + rows of a 3x3 window, of which `computed` are made: the second of
+ * two may be of no use. */
+static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, uint32_t computed,
+                     const seen_t *seen) {
     const es_rows_t *out = walk->out;
     const tile_t *t = &walk->tile;
     const uint32_t c = out->c, stride = walk->params->stride_w, pairs = t->pairs;
@@ -202,11 +199,7 @@ static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, const seen_t
         if (seen->outside > 0) {
             pad_rows(walk, seen->outside);
         }
-        if (walk->params->negatives) {
-            multiply_any(rows, stride, &job);
-        } else {
-            multiply_relu(rows, stride, &job);
-        }
+        multiply(walk->params, computed, &job);
         if (left <= ES_COLUMN_CHANNELS) {
             return;
         }
@@ -218,12 +211,13 @@ static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, const seen_t
 }
 
 static void rows_3x3(walk_t *walk, uint32_t y, uint32_t rows) {
+    const uint32_t computed = walk->params->negatives ? 2 : rows;
     seen_t seen;
 
-    find_rows(walk, y, rows, &seen);
+    find_rows(walk, y, computed, &seen);
     for (uint32_t x = 0; x < walk->out->w; x += walk->tile.pixels) {
         set_tile(walk, x, (seen.count + 1) / 2);
-        tile_3x3(walk, y, rows, &seen);
+        tile_3x3(walk, y, rows, computed, &seen);
     }
 }
 

@@ -33,14 +33,13 @@ typedef struct es_depthwise_job {
     uint32_t is_odd;   /* one pixel more behind the pairs */
 } es_depthwise_job_t;
 
-/* A 3x3 window over one output row or two, with the same stride in both directions. The ones named
- * relu serve where no result may be below the zero point. */
+/* A 3x3 window over one output row or two, by stride 1 or 2 from column to column and from the
+ * first row to the second. The ones named relu serve where no result may be below the zero point.
+ * Of two rows the second is written first: where both are one, the first remains. */
 void es_depthwise_relu_1_by_1(const es_depthwise_job_t *job);
 void es_depthwise_relu_1_by_2(const es_depthwise_job_t *job);
 void es_depthwise_relu_2_by_1(const es_depthwise_job_t *job);
 void es_depthwise_relu_2_by_2(const es_depthwise_job_t *job);
-void es_depthwise_any_1_by_1(const es_depthwise_job_t *job);
-void es_depthwise_any_1_by_2(const es_depthwise_job_t *job);
 void es_depthwise_any_2_by_1(const es_depthwise_job_t *job);
 void es_depthwise_any_2_by_2(const es_depthwise_job_t *job);
 
