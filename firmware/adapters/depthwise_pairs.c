@@ -17,9 +17,9 @@ static es_status_t check(const es_call_t *call) {
     }
     /* Extents and strides that fit an axis leave these products in 64 bits. */
     const es_depthwise_scratch_t parts = es_depthwise_scratch(p, out->w);
-    const uint64_t channel_words = parts.weight_words / 2 + 4;
+    const uint64_t channel_words = parts.weight_words + 4;
     const uint64_t aside = p->sets_aside ? (uint64_t)in->w * in->c : 0;
-    const uint64_t bytes = (parts.column_words + parts.weight_words) * sizeof(uint32_t) + aside;
+    const uint64_t bytes = (parts.column_words + 4 * parts.weight_words) * sizeof(uint32_t) + aside;
     return es_call_has_blob(call, p->stream, out->c * channel_words * sizeof(uint32_t), 4) &&
                    call->step->scratch_bytes >= bytes
                ? ES_OK

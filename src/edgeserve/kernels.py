@@ -556,6 +556,10 @@ class LstmParams(Params):
     biases: Blob
 
 
+DEPTHWISE_PIXELS = 4
+"""Output pixels for which the kernel by pairs has room in its scratch, however narrow a row is."""
+
+
 @dataclass(frozen=True, slots=True)
 class DepthwisePairsParams(Params):
     """DEPTHWISE_CONV_2D with multiplier 1 and at least four channels, two rows of a window by one
@@ -605,14 +609,11 @@ class DepthwisePairsParams(Params):
         return 16 * ((seen + 1) // 2) * columns
 
     def scratch_bytes(self, in_row_bytes: int, out_w: int) -> int:
-        """A tile's columns, a channel's weights, and the row that is set aside."""
-        weights = _even((self.kernel_h + 1) // 2 * self.kernel_w)
+        """A tile's columns, a channel's taps in pairs, and the row that is set aside."""
+        pairs = (self.kernel_h + 1) // 2 * self.kernel_w
         aside = in_row_bytes if self.sets_aside else 0
-        return self.columns_bytes(min(self.tile_w, out_w)) + 4 * weights + aside
-
-
-def _even(count: int) -> int:
-    return count + count % 2
+        pixels = max(min(self.tile_w, out_w), DEPTHWISE_PIXELS)
+        return self.columns_bytes(pixels) + 16 * ((pairs + 1) // 2) + aside
 
 
 KERNELS: tuple[type[Params], ...] = (

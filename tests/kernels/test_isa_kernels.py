@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import shutil
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks.board_runner import BoardRunner, Case
+from edgeserve.arena import align_up
 from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.errors import UnsupportedOp
 from edgeserve.kernels import KernelId
@@ -21,6 +23,7 @@ from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.stimulus import Stimulus, random_stimuli
+from edgeserve.stream_plan import Span
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
@@ -153,6 +156,18 @@ def over_dead_rows(program: Program, isa: tuple[str, ...], closer_bytes: int) ->
     return Case(write_table(chosen, plan).data, data)
 
 
+def around_scratch(program: Program, isa: tuple[str, ...]) -> Case:
+    """The scratch between output and input, so that what is written beside it is seen."""
+    chosen = tuned(program, isa)
+    (step,) = chosen.steps
+    ((index, _),) = movable(chosen)
+    begin = align_up(chosen.values[step.output.value].size_bytes)
+    plan = overlapping(chosen, {index: begin + align_up(step.scratch_bytes)})
+    plan = replace(plan, scratch=(Span(begin, step.scratch_bytes),))
+    data = tuple(stimulus.data for stimulus in extreme_stimuli(program))
+    return Case(write_table(chosen, plan).data, data)
+
+
 def differing(
     on_board: BoardRunner, runner: HostRunner, programs: list[Program], cases: list[Case]
 ) -> list[str]:
@@ -180,6 +195,14 @@ def test_depthwise_in_turns_of_any_length(
     kinds = {step.kernel for program in programs for step in tuned(program, isa).steps}
     assert kinds == {KernelId.DEPTHWISE_PAIRS}
     cases = [case(program, isa, index % 4) for index, program in enumerate(programs)]
+    assert differing(on_board, runner, programs, cases) == []
+
+
+def test_depthwise_stays_in_its_scratch(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
+    programs = depthwise_programs(range(150))
+    cases = [around_scratch(program, isa) for program in programs]
     assert differing(on_board, runner, programs, cases) == []
 
 
@@ -214,4 +237,5 @@ def test_many_depthwise_convolutions(
         programs = depthwise_programs(range(first, first + 150))
         turns = [case(program, isa, index % 4) for index, program in enumerate(programs)]
         close = [over_dead_rows(program, isa, 0) for program in programs]
-        assert differing(on_board, runner, [*programs, *programs], [*turns, *close]) == []
+        around = [around_scratch(program, isa) for program in programs]
+        assert differing(on_board, runner, programs * 3, [*turns, *close, *around]) == []

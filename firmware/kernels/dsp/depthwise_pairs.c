@@ -12,7 +12,10 @@
 #include <arm_acle.h>
 #include <string.h>
 
-enum { NUMBERS = 4 }; /* words of a channel's bias, multiplier, addend and exponent */
+enum {
+    NUMBERS = 4, /* words of a channel's bias, multiplier, addend and exponent */
+    FOUR = ES_DEPTHWISE_PIXELS,
+};
 
 /* Neighbouring output pixels, and the columns that they see: from input column `left` on. */
 typedef struct tile {
@@ -30,8 +33,8 @@ typedef struct walk {
     uint32_t weight_words; /* of a channel in the stream */
     tile_t tile;
     uint32_t *packed;
-    uint32_t *weights; /* of a channel, widened; not of 3x3 windows */
-    int8_t *aside;     /* an input row that is overwritten while it is needed, or null */
+    es_tap_pair_t *taps; /* of a channel; not of 3x3 windows */
+    int8_t *aside;       /* an input row that is overwritten while it is needed, or null */
 } walk_t;
 
 /* Whether depthwise_pairs.S computes it. It does single rows only without negatives. */
@@ -100,14 +103,57 @@ static uint32_t first_byte(const walk_t *walk) {
     return ((uint32_t)walk->tile.left + walk->tile.inside) * walk->in->c;
 }
 
-/* Two output rows see three rows of the image, or four where they are neighbours, or five. */
-static void pack(uint32_t seen, const es_packing_t *packing) {
-    if (seen == 3) {
-        es_depthwise_pack_3(packing);
-    } else if (seen == 4) {
-        es_depthwise_pack_4(packing);
-    } else {
-        es_depthwise_pack_5(packing);
+/* The rows that one output row sees, or two; a bit of `outside` for each outside the image. */
+typedef struct seen {
+    uint32_t count, outside;
+    const int8_t *rows[ES_MOST_ROWS];
+} seen_t;
+
+static void find_rows(const walk_t *walk, uint32_t y, uint32_t count, seen_t *seen) {
+    seen->count = count;
+    seen->outside = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        int is_outside;
+
+        seen->rows[k] = window_row(walk, y, k, &is_outside);
+        seen->outside |= (uint32_t)is_outside << k;
+    }
+}
+
+static es_packing_t packing_of(const walk_t *walk, const seen_t *seen) {
+    const tile_t *t = &walk->tile;
+    es_packing_t packing = {
+        .begin = -(int32_t)((t->outside - t->inside) * walk->in->c),
+        .step = walk->in->c,
+        .columns = walk->packed + t->inside * ES_COLUMN_CHANNELS * t->pairs,
+        .ahead = first_byte(walk),
+    };
+
+    memcpy(packing.rows, seen->rows, sizeof packing.rows);
+    return packing;
+}
+
+static void pad_rows(const walk_t *walk, uint32_t outside) {
+    for (uint32_t k = 0; outside > 0; k++, outside >>= 1) {
+        if (outside & 1) {
+            pad_row(walk, k, walk->tile.inside, walk->tile.outside);
+        }
+    }
+}
+
+/* Packs four channels of the three, four or five rows that are seen. */
+static void pack(const seen_t *seen, const walk_t *walk, const es_packing_t *packing) {
+    if (packing->begin < 0) {
+        if (seen->count == 3) {
+            es_depthwise_pack_3(packing);
+        } else if (seen->count == 4) {
+            es_depthwise_pack_4(packing);
+        } else {
+            es_depthwise_pack_5(packing);
+        }
+    }
+    if (seen->outside > 0) {
+        pad_rows(walk, seen->outside);
     }
 }
 
@@ -128,36 +174,6 @@ static void multiply(const es_depthwise_pairs_params_t *p, uint32_t rows,
     }
 }
 
-/* The rows that two output rows see, or one; a bit of `outside` for each outside the image. */
-typedef struct seen {
-    uint32_t count, outside;
-    const int8_t *rows[ES_MOST_ROWS];
-} seen_t;
-
-static void find_rows(const walk_t *walk, uint32_t y, uint32_t rows, seen_t *seen) {
-    seen->count = rows == 1 ? 3u : 3u + walk->params->stride_h;
-    seen->outside = 0;
-    for (uint32_t k = 0; k < seen->count; k++) {
-        int is_outside;
-
-        seen->rows[k] = window_row(walk, y, k, &is_outside);
-        seen->outside |= (uint32_t)is_outside << k;
-    }
-    if (rows == 2 && walk->aside != NULL) {
-        /* The second output row may lie over the first input row. */
-        memcpy(walk->aside, seen->rows[0], walk->in->w * walk->in->c);
-        seen->rows[0] = walk->aside;
-    }
-}
-
-static void pad_rows(const walk_t *walk, uint32_t outside) {
-    for (uint32_t k = 0; outside > 0; k++, outside >>= 1) {
-        if (outside & 1) {
-            pad_row(walk, k, walk->tile.inside, walk->tile.outside);
-        }
-    }
-}
-
 /* A tile of output rows y to y + rows of a 3x3 window, of which `computed` are made: the second of
  * two may be of no use. */
 static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, uint32_t computed,
@@ -166,14 +182,8 @@ static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, uint32_t com
     const tile_t *t = &walk->tile;
     const uint32_t c = out->c, stride = walk->params->stride_w, pairs = t->pairs;
     const uint32_t column_words = ES_COLUMN_CHANNELS * pairs;
-    const uint32_t pixel_bytes = (t->outside - t->inside) * c;
     const uint32_t four_channels = ES_COLUMN_CHANNELS * (walk->weight_words + NUMBERS);
-    es_packing_t packing = {
-        .begin = -(int32_t)pixel_bytes,
-        .step = c,
-        .columns = walk->packed + t->inside * column_words,
-        .ahead = first_byte(walk),
-    };
+    es_packing_t packing = packing_of(walk, seen);
     es_depthwise_job_t job = {
         .step = c,
         .columns = walk->packed,
@@ -185,7 +195,6 @@ static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, uint32_t com
         .is_odd = t->pixels % 2,
     };
 
-    memcpy(packing.rows, seen->rows, sizeof packing.rows);
     for (uint32_t left = c;; left -= ES_COLUMN_CHANNELS) {
         if (left < ES_COLUMN_CHANNELS) {
             /* The last four channels overlap the four before them: those they share are done. */
@@ -193,12 +202,7 @@ static void tile_3x3(const walk_t *walk, uint32_t y, uint32_t rows, uint32_t com
             job.columns += (ES_COLUMN_CHANNELS - left) * pairs;
             packing.ahead -= ES_COLUMN_CHANNELS - left;
         }
-        if (pixel_bytes > 0) {
-            pack(seen->count, &packing);
-        }
-        if (seen->outside > 0) {
-            pad_rows(walk, seen->outside);
-        }
+        pack(seen, walk, &packing);
         multiply(walk->params, computed, &job);
         if (left <= ES_COLUMN_CHANNELS) {
             return;
@@ -214,7 +218,12 @@ static void rows_3x3(walk_t *walk, uint32_t y, uint32_t rows) {
     const uint32_t computed = walk->params->negatives ? 2 : rows;
     seen_t seen;
 
-    find_rows(walk, y, computed, &seen);
+    find_rows(walk, y, computed == 1 ? 3u : 3u + walk->params->stride_h, &seen);
+    if (rows == 2 && walk->aside != NULL) {
+        /* The second output row may lie over the first input row. */
+        memcpy(walk->aside, seen.rows[0], walk->in->w * walk->in->c);
+        seen.rows[0] = walk->aside;
+    }
     for (uint32_t x = 0; x < walk->out->w; x += walk->tile.pixels) {
         set_tile(walk, x, (seen.count + 1) / 2);
         tile_3x3(walk, y, rows, computed, &seen);
@@ -247,95 +256,105 @@ static void pack_pair(const walk_t *walk, uint32_t pair, const int8_t *a, const 
     }
 }
 
-/* The sums of two pixels, whose columns begin at `column` and `ahead` words behind it. */
-static inline __attribute__((always_inline)) void add_window(const walk_t *walk,
-                                                             const uint32_t *column, uint32_t ahead,
-                                                             uint32_t kernel_w, int32_t acc[2]) {
+/* Where the taps of a window lie from its first column on, for any channel. */
+static void place_taps(const walk_t *walk) {
     const es_depthwise_pairs_params_t *p = walk->params;
-    const uint32_t step = ES_COLUMN_CHANNELS * walk->tile.pairs * p->dilation_w;
-    const uint32_t *w = walk->weights;
-    int32_t a0 = acc[0], a1 = acc[1];
+    const uint32_t pairs = (p->kernel_h + 1u) / 2;
+    const uint32_t step = ES_COLUMN_CHANNELS * pairs * p->dilation_w;
+    es_tap_pair_t *tap = walk->taps;
 
-    for (uint32_t n = p->kernel_h / 2; n > 0; n--, column++) {
-        const uint32_t *at = column;
-
-        for (uint32_t k = 0; k < kernel_w; k++, at += step, w++) {
-            a0 = __smlad((int16x2_t)at[0], (int16x2_t)*w, a0);
-            a1 = __smlad((int16x2_t)at[ahead], (int16x2_t)*w, a1);
+    for (uint32_t i = 0; i < pairs; i++) {
+        for (uint32_t k = 0; k < p->kernel_w; k++, tap++) {
+            tap->at = (i + k * step) * (uint32_t)sizeof(uint32_t);
         }
     }
-    for (uint32_t k = 0; k < kernel_w && p->kernel_h % 2 > 0; k++, column += step, w++) {
-        a0 = __smlabt((int32_t)column[0], (int32_t)*w, a0);
-        a1 = __smlabt((int32_t)column[ahead], (int32_t)*w, a1);
+    if (pairs * p->kernel_w % 2 > 0) {
+        tap->at = 0; /* of the pair that fills up the last word */
     }
-    acc[0] = a0, acc[1] = a1;
-}
-
-static inline int8_t finish(int32_t acc, const int32_t numbers[NUMBERS]) {
-    const int32_t addend = es_wrapping_add(numbers[2], acc >> 31);
-    const int32_t high = (int32_t)(((int64_t)acc * numbers[1] + (1LL << 31)) >> 32);
-
-    return (int8_t)__ssat(es_wrapping_add(high, addend) >> (numbers[3] & 31), 8);
 }
 
 static void widen_weights(const walk_t *walk, const uint32_t *stream) {
-    uint32_t *to = walk->weights;
+    const es_depthwise_pairs_params_t *p = walk->params;
+    es_tap_pair_t *tap = walk->taps;
 
-    for (uint32_t n = walk->weight_words; n > 0; n--, to += 2) {
+    for (uint32_t n = walk->weight_words; n > 0; n--, tap += 2) {
         const int16x2_t even = __sxtb16(*stream), odd = odd_bytes(*stream++);
-        to[0] = (uint32_t)__sadd16(even, even);
-        to[1] = (uint32_t)__sadd16(odd, odd);
+        tap[0].weights = (uint32_t)__sadd16(even, even);
+        tap[1].weights = (uint32_t)__sadd16(odd, odd);
     }
+    if (p->kernel_h % 2 > 0) {
+        /* The last row comes as an upper one, with nothing below it. */
+        tap = walk->taps + p->kernel_h / 2u * p->kernel_w;
+        for (uint32_t n = p->kernel_w; n > 0; n--, tap++) {
+            tap->weights >>= 16;
+        }
+    }
+}
+
+static inline int8_t finish(int32_t acc, const int32_t numbers[NUMBERS]) {
+    int32_t value = es_wrapping_add(numbers[2], acc >> 31);
+
+    __asm("smmlar %0, %1, %2, %0" : "+r"(value) : "r"(acc), "r"(numbers[1]));
+    return (int8_t)__ssat(value >> (numbers[3] & 31), 8);
 }
 
 /* One channel of a tile of an output row. */
 static void channel(const walk_t *walk, const uint32_t *stream, const uint32_t *column, int8_t *q) {
-    const es_depthwise_pairs_params_t *p = walk->params;
     const int32_t *numbers = (const int32_t *)(stream + walk->weight_words);
-    const uint32_t step = ES_COLUMN_CHANNELS * walk->tile.pairs * p->stride_w;
-    const uint32_t c = walk->out->c;
+    const uint32_t step = ES_COLUMN_CHANNELS * walk->tile.pairs * walk->params->stride_w;
+    const uint32_t c = walk->out->c, pixels = walk->tile.pixels;
+    const es_tap_pair_t *end = walk->taps + 2 * walk->weight_words;
 
     widen_weights(walk, stream);
-    for (uint32_t left = walk->tile.pixels; left > 0;) {
-        const uint32_t pixels = left > 1 ? 2 : 1;
-        int32_t acc[2] = {numbers[0], numbers[0]};
+    for (uint32_t done = 0; done < pixels; done += FOUR) {
+        /* The last four pixels overlap the four before them. Fewer than four see columns that
+         * mean nothing. */
+        const uint32_t x = pixels < FOUR || done + FOUR <= pixels ? done : pixels - FOUR;
+        int32_t sums[FOUR] = {numbers[0], numbers[0], numbers[0], numbers[0]};
 
-        if (p->kernel_w == 5) {
-            add_window(walk, column, (pixels - 1) * step, 5, acc);
-        } else {
-            add_window(walk, column, (pixels - 1) * step, p->kernel_w, acc);
+        es_depthwise_add_taps(walk->taps, end, column + x * step, 4 * step, sums);
+        for (uint32_t i = 0; i < FOUR && i < pixels; i++) {
+            q[(x + i) * c] = finish(sums[i], numbers);
         }
-        q[(pixels - 1) * c] = finish(acc[1], numbers);
-        q[0] = finish(acc[0], numbers);
-        q += pixels * c;
-        column += pixels * step;
-        left -= pixels;
     }
 }
 
-/* A tile of an output row of a window of any size. */
-static void tile_of_any(const walk_t *walk, uint32_t y) {
-    const uint32_t c = walk->in->c, kernel_h = walk->params->kernel_h;
+/* Packs four channels of a window of any height, pair by pair. */
+static void pack_window(const walk_t *walk, uint32_t y, uint32_t first) {
+    const tile_t *t = &walk->tile;
+    const uint32_t kernel_h = walk->params->kernel_h;
+
+    for (uint32_t k = 0; k < kernel_h; k += 2) {
+        int upper_outside, lower_outside;
+        const int8_t *a = window_row(walk, y, k, &upper_outside);
+        const int8_t *b = window_row(walk, y, k + 1 < kernel_h ? k + 1 : k, &lower_outside);
+
+        pack_pair(walk, k / 2, a + first, b + first);
+        if (upper_outside) {
+            pad_row(walk, k, t->inside, t->outside);
+        }
+        if (lower_outside) {
+            pad_row(walk, k + 1, t->inside, t->outside);
+        }
+    }
+}
+
+/* A tile of an output row of a window of any size; `seen` has its rows if they are 3 to 5. */
+static void tile_of_any(const walk_t *walk, uint32_t y, const seen_t *seen) {
+    const uint32_t c = walk->in->c;
     const uint32_t *stream = walk->stream;
     int8_t *q = (int8_t *)es_row(walk->out, y) + walk->tile.x * c;
+    es_packing_t packing = packing_of(walk, seen);
 
     for (uint32_t first = 0; first < c;) {
         const uint32_t left = c - first;
         const uint32_t done = left < ES_COLUMN_CHANNELS ? ES_COLUMN_CHANNELS - left : 0;
-        const uint32_t from = first_byte(walk) + first - done;
 
-        for (uint32_t k = 0; k < kernel_h; k += 2) {
-            int upper_outside, lower_outside;
-            const int8_t *a = window_row(walk, y, k, &upper_outside);
-            const int8_t *b = window_row(walk, y, k + 1 < kernel_h ? k + 1 : k, &lower_outside);
-
-            pack_pair(walk, k / 2, a + from, b + from);
-            if (upper_outside) {
-                pad_row(walk, k, walk->tile.inside, walk->tile.outside);
-            }
-            if (lower_outside) {
-                pad_row(walk, k + 1, walk->tile.inside, walk->tile.outside);
-            }
+        packing.ahead = first_byte(walk) + first - done;
+        if (seen->count == 0) {
+            pack_window(walk, y, packing.ahead);
+        } else {
+            pack(seen, walk, &packing);
         }
         for (uint32_t i = done; i < ES_COLUMN_CHANNELS; i++, first++) {
             channel(walk, stream, walk->packed + i * walk->tile.pairs, q + first);
@@ -345,9 +364,15 @@ static void tile_of_any(const walk_t *walk, uint32_t y) {
 }
 
 static void row_of_any(walk_t *walk, uint32_t y) {
+    const uint32_t kernel_h = walk->params->kernel_h;
+    seen_t seen = {0};
+
+    if (kernel_h >= 3 && kernel_h <= ES_MOST_ROWS) {
+        find_rows(walk, y, kernel_h, &seen);
+    }
     for (uint32_t x = 0; x < walk->out->w; x += walk->tile.pixels) {
-        set_tile(walk, x, (walk->params->kernel_h + 1u) / 2);
-        tile_of_any(walk, y);
+        set_tile(walk, x, (kernel_h + 1) / 2);
+        tile_of_any(walk, y, &seen);
     }
 }
 
@@ -372,14 +397,18 @@ void es_depthwise_pairs(const es_depthwise_pairs_params_t *p, const uint32_t *st
         .stream = stream,
         .in = in,
         .out = out,
-        .weight_words = (uint32_t)parts.weight_words / 2,
+        .weight_words = (uint32_t)parts.weight_words,
         .packed = scratch,
-        .weights = (uint32_t *)scratch + parts.column_words,
-        .aside = p->sets_aside ? (int8_t *)scratch + 4 * (parts.column_words + parts.weight_words)
-                               : NULL,
+        .taps = (es_tap_pair_t *)(void *)((uint32_t *)scratch + parts.column_words),
+        .aside = p->sets_aside
+                     ? (int8_t *)scratch + 4 * (parts.column_words + 4 * parts.weight_words)
+                     : NULL,
     };
     uint32_t rows = es_depthwise_by_two(p) ? 2 : 1;
 
+    if (!is_3x3(p)) {
+        place_taps(&walk);
+    }
     for (uint32_t y = y0; y < y1; y += rows) {
         rows = rows < y1 - y ? rows : y1 - y;
         if (is_3x3(p)) {

@@ -43,4 +43,14 @@ void es_depthwise_relu_2_by_2(const es_depthwise_job_t *job);
 void es_depthwise_any_2_by_1(const es_depthwise_job_t *job);
 void es_depthwise_any_2_by_2(const es_depthwise_job_t *job);
 
+/* Two taps of a window of any size, one below the other: their weights, doubled, and the distance
+ * in bytes of their data from the window's first column. */
+typedef struct es_tap_pair {
+    uint32_t weights, at;
+} es_tap_pair_t;
+
+/* Adds taps [taps, end), of which there is one, to the sums of four pixels, `ahead` bytes apart. */
+void es_depthwise_add_taps(const es_tap_pair_t *taps, const es_tap_pair_t *end,
+                           const uint32_t *column, uint32_t ahead, int32_t sums[4]);
+
 #endif

@@ -41,7 +41,8 @@ _COLUMN, _COLUMN_ROW = {3: 17, 4: 20, 5: 30}, 7
 _GROUP, _CHANNEL = 100, 38
 _TILES = {(1, 1): (29, 18), (1, 2): (30, 18), (2, 1): (52, 33), (2, 2): (59, 36)}
 """Instructions for two pixels of a 3x3 window and for a single one, by rows and stride."""
-_ANY_PIXEL, _ANY_TAP = 14, 3
+_ANY_FOUR, _ANY_PAIR, _ANY_WEIGHTS = 115, 11, 8
+"""Of a window of any size: for four pixels, for each pair of taps in them, to widen a pair."""
 _ADD_PER_ELEMENT, _POOL_PER_ELEMENT, _OTHER_PER_ELEMENT = 10, 1, 6
 
 
@@ -109,12 +110,13 @@ def _four_channels(step: Step, p: DepthwisePairsParams, rows: int) -> int:
     width, source = step.output.w, step.inputs[0]
     seen = p.kernel_h + (rows - 1) * p.stride_h
     packing = _GROUP + source.w * _COLUMN.get(seen, _COLUMN_ROW * seen)
-    if (p.kernel_h, p.kernel_w) == (3, 3):
+    if (p.kernel_h, p.kernel_w, p.dilation_w) == (3, 3, 1) and p.stride_w <= 2:
         pixels, odd = divmod(width, 2)
-        tile, last = _TILES[rows, min(p.stride_w, 2)]
+        tile, last = _TILES[rows, p.stride_w]
         return packing + 4 * (_CHANNEL + pixels * tile + odd * last)
-    taps = -(-p.kernel_h // 2) * p.kernel_w
-    return packing + 4 * (_CHANNEL + width * (_ANY_PIXEL + _ANY_TAP * taps))
+    pairs = -(-p.kernel_h // 2) * p.kernel_w
+    fours = -(-width // 4) * (_ANY_FOUR + _ANY_PAIR * pairs)
+    return packing + 4 * (_CHANNEL + _ANY_WEIGHTS * pairs + fours)
 
 
 def _stated_scratch(step: Step) -> int:
