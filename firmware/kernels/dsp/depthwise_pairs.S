@@ -1,4 +1,6 @@
-/* The inner loops of depthwise_pairs.c. Their C twin is ../ref/depthwise_pairs.c. */
+/* The inner loops of depthwise_pairs.c. Their C twin is ../ref/depthwise_pairs.c.
+ *
+ * Pixels are loaded as words at any address, which these cores can unless UNALIGN_TRP is set. */
     .syntax unified
     .thumb
 

@@ -61,10 +61,8 @@ static void pad_row(const walk_t *walk, uint32_t k, uint32_t from, uint32_t to) 
     const int16_t pad = (int16_t)walk->params->pad;
     int16_t *at = (int16_t *)walk->packed + from * ES_COLUMN_CHANNELS * halves + k;
 
-    for (; from < to; from++) {
-        for (uint32_t i = 0; i < ES_COLUMN_CHANNELS; i++, at += halves) {
-            *at = pad;
-        }
+    for (; from < to; from++, at += ES_COLUMN_CHANNELS * halves) {
+        at[0] = at[halves] = at[2 * halves] = at[3 * halves] = pad;
     }
 }
 
@@ -142,7 +140,8 @@ static void pad_rows(const walk_t *walk, uint32_t outside) {
 }
 
 /* Packs four channels of the three, four or five rows that are seen. */
-static void pack(const seen_t *seen, const walk_t *walk, const es_packing_t *packing) {
+static inline __attribute__((always_inline)) void pack(const seen_t *seen, const walk_t *walk,
+                                                       const es_packing_t *packing) {
     if (packing->begin < 0) {
         if (seen->count == 3) {
             es_depthwise_pack_3(packing);
