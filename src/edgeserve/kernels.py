@@ -70,6 +70,7 @@ class KernelId(IntEnum):
     DEQUANTIZE = 22
     SVDF = 23
     LSTM = 24
+    CONV_PAIRS = 25
 
 
 def channel_table(
@@ -555,6 +556,34 @@ class LstmParams(Params):
     biases: Blob
 
 
+@dataclass(frozen=True, slots=True)
+class ConvPairsParams(Params):
+    """CONV_2D without groups, two output channels at a time.
+
+    ``stream`` holds biases, weights and requantization of each pair as ``es_conv_pairs`` reads them
+    (``tune/convolution.py`` writes it). ``pad`` is the input's zero point. ``negatives`` is 0 where
+    the output's least value is its zero point or above, so that no negative sum shows.
+    """
+
+    KERNEL = KernelId.CONV_PAIRS
+    SOURCE = "conv_pairs"
+    SYMBOL = "es_kernel_conv_pairs"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    stream: Blob
+
+
 KERNELS: tuple[type[Params], ...] = (
     Conv2dParams,
     DepthwiseParams,
@@ -580,6 +609,7 @@ KERNELS: tuple[type[Params], ...] = (
     DequantizeParams,
     SvdfParams,
     LstmParams,
+    ConvPairsParams,
 )
 
 

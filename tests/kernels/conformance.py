@@ -13,6 +13,7 @@ from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
+from edgeserve.tune import tuned
 from tests.kernels.host_runner import HostRunner
 
 Array = npt.NDArray[np.generic]
@@ -69,12 +70,14 @@ def assert_conforms(
     seed: int = 1,
     stateful: bool = False,
     plan: Callable[[Program], StreamPlan] = whole_plan,
+    isa: Sequence[str] = (),
 ) -> Program:
     """Lowers and runs a model; every step must write exactly the oracle's bytes.
 
-    ``stateful``: the inputs are one sequence without a reset. Returns the program for more checks.
+    ``stateful``: the inputs are one sequence without a reset. ``isa``: the kernel folders of the
+    core whose kernels are chosen; their portable twins run. Returns the program for more checks.
     """
-    program = lower(read_model(model, name="case"))
+    program = tuned(lower(read_model(model, name="case")), isa)
     if inputs is None:
         rng = np.random.default_rng(seed)
         inputs = [random_inputs(program, rng) for _ in range(runs)]

@@ -1,0 +1,236 @@
+@ The inner loops of conv_pairs.c, for cores with the DSP extension (Cortex-M4, M7, M33).
+@ Contracts: ../es_pairs.h. C twin: ../ref/conv_pairs.c.
+
+    .syntax unified
+    .thumb
+    .text
+
+@ ---- Packing ---------------------------------------------------------------------------------
+
+@ r0 tile, r1 from, r2 step, r3 quads
+    .section .text.es_pairs_pack, "ax", %progbits
+    .global es_pairs_pack
+    .type es_pairs_pack, %function
+    .thumb_func
+es_pairs_pack:
+    push    {r4-r9}
+    add     r12, r1, r2             @ pixel 1
+    add     r2, r12, r2             @ pixel 2
+
+    .macro pack_quad
+    ldr     r4, [r1], #4
+    ldr     r5, [r12], #4
+    ldr     r6, [r2], #4
+    sxtb16  r7, r4, ror #8          @ taps 1 and 3
+    sxtb16  r8, r5, ror #8
+    sxtb16  r9, r6, ror #8
+    sxtb16  r4, r4                  @ taps 0 and 2
+    sxtb16  r5, r5
+    sxtb16  r6, r6
+    stmia   r0!, {r4-r9}
+    .endm
+
+    lsrs    r3, r3, #1
+    bcc     1f
+    pack_quad
+    cbz     r3, 2f
+1:  pack_quad
+    pack_quad
+    subs    r3, r3, #1
+    bne     1b
+2:  pop     {r4-r9}
+    bx      lr
+    .size es_pairs_pack, . - es_pairs_pack
+
+@ r0 to, r1 from, r2 quads
+    .section .text.es_pairs_pack_pixel, "ax", %progbits
+    .global es_pairs_pack_pixel
+    .type es_pairs_pack_pixel, %function
+    .thumb_func
+es_pairs_pack_pixel:
+1:  ldr     r3, [r1], #4
+    subs    r2, r2, #1
+    sxtb16  r12, r3
+    sxtb16  r3, r3, ror #8
+    str     r12, [r0], #12
+    str     r3, [r0], #12
+    bne     1b
+    bx      lr
+    .size es_pairs_pack_pixel, . - es_pairs_pack_pixel
+
+@ ---- Multiplying -----------------------------------------------------------------------------
+@
+@ r0      the weight stream             r1      the tile
+@ r2      passes of the loop            r3, r4  two words of weights
+@ r5-r7   two taps of pixel 0, 1, 2
+@ r8-r10  sums of channel 0, of each pixel
+@ r11-lr  sums of channel 0 + 256 * channel 1, of each pixel
+@
+@ The frame: es_pairs_product_t's out[0..2], end and tile, then passes, and where the loop begins.
+
+    .equ TILE, 16
+    .equ PASSES, 20
+    .equ BEGIN, 24
+    .equ FRAME, 28
+    .equ PRODUCT_QUADS, 20
+    .equ PRODUCT_STREAM, 24
+
+@ Two taps of each pixel by a word of weights. sum, both: what the sums start from; those of pixel 0
+@ hold it and are written last.
+    .macro multiply pixels, weights, sum1=r9, both1=r12, sum2=r10, both2=lr
+    ldmia   r1!, {r5-r7}
+    .if \pixels > 2
+    smlad   lr, r7, \weights, \both2
+    .endif
+    .if \pixels > 1
+    smlad   r12, r6, \weights, \both1
+    .endif
+    smlad   r11, r5, \weights, r11
+    sxtb16  \weights, \weights      @ channel 0 alone
+    .if \pixels > 2
+    smlad   r10, r7, \weights, \sum2
+    .endif
+    .if \pixels > 1
+    smlad   r9, r6, \weights, \sum1
+    .endif
+    smlad   r8, r5, \weights, r8
+    .endm
+
+    .macro quad pixels
+    ldmia   r0!, {r3, r4}
+    multiply \pixels, r3
+    multiply \pixels, r4
+    .endm
+
+@ clamp((addend + sign + (2 * sum * multiplier + 2^31 >> 32)) >> exponent); value holds 2 * sum.
+    .macro scale value, multiplier, addend, negatives, temporary
+    .if \negatives
+    add     \temporary, \addend, \value, asr #31
+    smmlar  \value, \value, \multiplier, \temporary
+    .else
+    smmlar  \value, \value, \multiplier, \addend
+    .endif
+    .endm
+
+    .macro finish value
+    asr     \value, \value, r5
+    ssat    \value, #8, \value
+    .endm
+
+@ All pairs of channels of a tile of so many pixels.
+    .macro product pixels, negatives
+    ldr     r2, [r0, #PRODUCT_QUADS]
+    ldr     r0, [r0, #PRODUCT_STREAM]
+    subs    r2, r2, #1              @ the first quad stands before the loop
+    and     r3, r2, #3
+    add     r2, r2, #3
+    lsr     r2, r2, #2              @ passes, the first of which may begin further down
+    adr     r4, 9f
+    it      eq
+    moveq   r3, #4
+    ldr     r4, [r4, r3, lsl #2]
+    strd    r2, r4, [sp, #PASSES]
+1:
+    ldmia   r0!, {r8, r11}          @ biases
+    ldrd    r1, r2, [sp, #TILE]
+    ldmia   r0!, {r3, r4}
+    multiply \pixels, r3, r8, r11, r8, r11
+    multiply \pixels, r4
+    ldr     pc, [sp, #BEGIN]
+2:  quad    \pixels
+3:  quad    \pixels
+4:  quad    \pixels
+5:  quad    \pixels
+    subs    r2, r2, #1
+    bne     2b
+6:
+    ldmia   r0!, {r1-r5}            @ multiplier, addend of channel 0; of channel 1; exponents
+    sub     r11, r11, r8            @ 256 * channel 1
+    lsl     r8, r8, #1
+    .if \pixels > 1
+    sub     r12, r12, r9
+    lsl     r9, r9, #1
+    .endif
+    .if \pixels > 2
+    sub     lr, lr, r10
+    lsl     r10, r10, #1
+    .endif
+    asr     r11, r11, #7            @ 2 * channel 1
+    .if \pixels > 1
+    asr     r12, r12, #7
+    .endif
+    .if \pixels > 2
+    asr     lr, lr, #7
+    .endif
+    scale   r8, r1, r2, \negatives, r6
+    .if \pixels > 1
+    scale   r9, r1, r2, \negatives, r7
+    .endif
+    .if \pixels > 2
+    scale   r10, r1, r2, \negatives, r6
+    .endif
+    scale   r11, r3, r4, \negatives, r7
+    .if \pixels > 1
+    scale   r12, r3, r4, \negatives, r6
+    .endif
+    .if \pixels > 2
+    scale   lr, r3, r4, \negatives, r7
+    .endif
+    finish  r8                      @ a shift by register looks at the lowest byte alone
+    .if \pixels > 1
+    finish  r9
+    .endif
+    .if \pixels > 2
+    finish  r10
+    .endif
+    lsr     r5, r5, #8
+    finish  r11
+    .if \pixels > 1
+    finish  r12
+    .endif
+    .if \pixels > 2
+    finish  lr
+    .endif
+    ldmia   sp, {r1-r4}             @ out of pixel 0, 1, 2; end
+    bfi     r8, r11, #8, #8
+    strh    r8, [r1], #2
+    .if \pixels > 1
+    bfi     r9, r12, #8, #8
+    strh    r9, [r2], #2
+    .endif
+    .if \pixels > 2
+    bfi     r10, lr, #8, #8
+    strh    r10, [r3], #2
+    .endif
+    stmia   sp, {r1-r3}
+    cmp     r1, r4
+    bne     1b
+    add     sp, sp, #FRAME
+    pop     {r4-r11, pc}
+    .align 2
+9:  .word   2b + 1, 5b + 1, 4b + 1, 3b + 1, 6b + 1 @ by the remainder; last: no more quads
+    .endm
+
+@ r0 product, r1 pixels, r2 negatives
+    .section .text.es_pairs_multiply, "ax", %progbits
+    .global es_pairs_multiply
+    .type es_pairs_multiply, %function
+    .thumb_func
+es_pairs_multiply:
+    push    {r4-r11, lr}
+    sub     sp, sp, #FRAME
+    ldmia   r0, {r3-r7}
+    stmia   sp, {r3-r7}
+    cmp     r1, #2
+    beq.w   .Ltwo
+    blo.w   .Lone
+    cmp     r2, #0
+    bne.w   .Lany_three
+    product 3, 0
+.Lany_three:
+    product 3, 1
+.Ltwo:
+    product 2, 1
+.Lone:
+    product 1, 1
+    .size es_pairs_multiply, . - es_pairs_multiply
