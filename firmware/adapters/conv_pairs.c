@@ -16,8 +16,7 @@ static uint64_t scratch_bytes(const es_conv_pairs_params_t *p, const es_pairs_sh
                          stays_inside(in->w, out->w, p->stride_w, reach_w, p->pad_left) &&
                          (p->dilation_w == 1 || p->kernel_w == 1);
 
-    return shape->quads * ES_PAIRS_QUAD_WORDS * sizeof(uint32_t) +
-           shape->leftover * ES_PAIRS_PIXELS + (is_plain ? 0 : shape->run);
+    return shape->quads * ES_PAIRS_QUAD_WORDS * sizeof(uint32_t) + (is_plain ? 0 : shape->run);
 }
 
 static es_status_t check(const es_call_t *call) {

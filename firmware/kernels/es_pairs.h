@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#define ES_PAIRS_OUT_OF_LINE __attribute__((noinline))
+
 enum { ES_PAIRS_PIXELS = 3, ES_PAIRS_QUAD_WORDS = 2 * ES_PAIRS_PIXELS, ES_PAIRS_RECORD_WORDS = 7 };
 
 /* One tile times the weights of some channel pairs. Assembly reads it: the order is fixed. */
@@ -32,37 +34,40 @@ typedef struct es_pairs_product {
  * `negatives`: 0 where the output's least value is its zero point or above. */
 void es_pairs_multiply(const es_pairs_product_t *product, uint32_t pixels, uint32_t negatives);
 
-/* Widens 4 * quads bytes of each of three pixels, which lie `step` bytes apart. At least one quad.
- */
-void es_pairs_pack(uint32_t *tile, const int8_t *from, uint32_t step, uint32_t quads);
+/* Some kernel rows of a window, evenly apart: each gives `quads` quads. */
+typedef struct es_pairs_band {
+    const int8_t *from;
+    uint32_t quads, rows, row_step; /* at least one quad, one row */
+} es_pairs_band_t;
+
+/* Widens a band of three pixels, which lie `step` bytes apart. */
+void es_pairs_pack(uint32_t *tile, const es_pairs_band_t *band, uint32_t step);
 
 /* The same of one pixel, whose first word `to` is. */
-void es_pairs_pack_pixel(uint32_t *to, const int8_t *from, uint32_t quads);
+void es_pairs_pack_pixel(uint32_t *to, const es_pairs_band_t *band);
 
 /* How the taps of a window become quads. */
 typedef struct es_pairs_shape {
-    uint64_t run;      /* taps of a kernel row */
-    uint64_t leftover; /* taps left over by all kernel rows of a pixel, filled up to quads */
-    uint64_t quads;    /* of a whole window */
+    uint64_t run;   /* taps of a kernel row */
+    uint64_t quads; /* of a whole window */
 } es_pairs_shape_t;
 
 static inline es_pairs_shape_t es_pairs_shape(uint32_t kernel_h, uint32_t kernel_w, uint32_t c) {
     const uint64_t run = (uint64_t)kernel_w * c;
-    const uint64_t leftover = (run % 4 * kernel_h + 3) / 4 * 4;
 
-    return (es_pairs_shape_t){run, leftover, run / 4 * kernel_h + leftover / 4};
+    return (es_pairs_shape_t){run, run / 4 * kernel_h + (run % 4 * kernel_h + 3) / 4};
 }
 
 typedef struct es_pairs_job {
     const es_conv_pairs_params_t *params;
     const es_rows_t *in, *out;
-    uint32_t first, end; /* columns of the output whose windows are plain bytes of a row */
-    uint32_t run, run_quads, run_left;
+    uint32_t first, end; /* columns of the output whose windows are plain bytes of each row */
+    uint32_t run, run_quads, run_left; /* taps of a kernel row */
     uint32_t step; /* from one output pixel to the next, in bytes of an input row */
-    uint32_t leftover;
+    uint32_t even; /* channels in whole pairs */
+    int is_incomplete; /* without es_pairs_complete() */
     /* The scratch. */
-    uint32_t *tile;
-    int8_t *leftovers; /* of pixel 0, 1 and 2 */
+    uint32_t *tile, *leftovers;
     int8_t *padded;    /* a kernel row of which not all bytes are neighbours in the image */
     es_pairs_product_t product;
 } es_pairs_job_t;
@@ -80,90 +85,138 @@ static inline void es_pairs_columns(es_pairs_job_t *j) {
     }
 }
 
-static inline void es_pairs_keep_left(int8_t *to, const int8_t *from, uint32_t count) {
-    while (count-- > 0) {
-        *to++ = *from++;
+/* The kernel rows from row k on that lie evenly apart, in columns from 0 on; `from` is null where
+ * they lie outside the image. `y` is the image's row of row k. */
+static inline es_pairs_band_t es_pairs_band(const es_pairs_job_t *j, int32_t y, uint32_t k) {
+    const es_rows_t *in = j->in;
+    const uint32_t dilation = j->params->dilation_h, left = j->params->kernel_h - k;
+    es_pairs_band_t band = {.quads = j->run_quads, .rows = left};
+    uint32_t room = left * dilation;
+
+    if (y < 0) {
+        room = (uint32_t)-y;
+    } else if ((uint32_t)y < in->h) {
+        const uint32_t row = (uint32_t)y < in->depth ? (uint32_t)y : (uint32_t)y % in->depth;
+
+        room = in->h - (uint32_t)y < in->depth - row ? in->h - (uint32_t)y : in->depth - row;
+        band.from = (const int8_t *)in->base + row * in->row_bytes;
+        band.row_step = dilation * in->row_bytes;
+    }
+    if (room < left * dilation) {
+        band.rows = (room + dilation - 1) / dilation;
+    }
+    return band;
+}
+
+/* Where the next band of a tile goes: its quads, and what they leave of each row. */
+typedef struct es_pairs_place {
+    uint32_t *quads, *leftovers;
+    uint32_t tap; /* of the leftovers */
+} es_pairs_place_t;
+
+/* Widens what the quads leave of a band's rows, of pixels that lie `step` bytes apart. */
+static inline void es_pairs_pack_leftovers(const es_pairs_job_t *j, es_pairs_place_t *to,
+                                           const es_pairs_band_t *band, uint32_t step,
+                                           uint32_t pixels) {
+    const int8_t *row = band->from + 4 * j->run_quads;
+
+    for (uint32_t rows = band->rows; rows > 0; rows--, row += band->row_step) {
+        for (uint32_t i = 0; i < j->run_left; i++, to->tap++) {
+            /* Taps 0 and 2 of a quad are the halves of its first word, 1 and 3 of its second. */
+            const uint32_t word = to->tap / 4 * 2 + to->tap % 2;
+            uint8_t *half =
+                (uint8_t *)(to->leftovers + word * ES_PAIRS_PIXELS) + to->tap / 2 % 2 * 2;
+            const int8_t *from = row + i;
+
+            for (uint32_t k = 0; k < pixels; k++, from += step, half += sizeof(uint32_t)) {
+                const int16_t tap = *from;
+                memcpy(half, &tap, sizeof tap);
+            }
+        }
     }
 }
 
-/* The taps of one kernel row from input column `left` on: where they lie, or put together. */
-static inline const int8_t *es_pairs_run(const es_pairs_job_t *j, int32_t y, int32_t left,
-                                         int is_plain) {
+/* A kernel row of the image whose first column is `left`, with padding before and behind. */
+static inline void es_pairs_pad(const es_pairs_job_t *j, const int8_t *row, int32_t left) {
     const es_conv_pairs_params_t *p = j->params;
-    const es_rows_t *in = j->in;
-    const int is_inside = (uint32_t)y < in->h;
-    const int8_t *row = is_inside ? (const int8_t *)es_row(in, (uint32_t)y) : NULL;
+    const es_taps_t taps = es_taps(left, j->in->w, p->dilation_w, p->kernel_w);
+    const uint32_t together = p->dilation_w == 1 ? p->kernel_w : 1, c = j->in->c;
 
-    if (is_inside && is_plain) {
-        return row + (uint32_t)left * in->c;
+    for (uint32_t k = taps.first; k < taps.end; k += together) {
+        const uint32_t x = (uint32_t)left + k * p->dilation_w;
+        const uint32_t count = together < taps.end - k ? together : taps.end - k;
+        memcpy(j->padded + k * c, row + x * c, count * c);
     }
-    memset(j->padded, p->pad, j->run);
-    if (is_inside) {
-        const es_taps_t taps = es_taps(left, in->w, p->dilation_w, p->kernel_w);
-        const uint32_t together = p->dilation_w == 1 ? p->kernel_w : 1;
+}
 
-        for (uint32_t k = taps.first; k < taps.end; k += together) {
-            const uint32_t x = (uint32_t)left + k * p->dilation_w;
-            const uint32_t count = together < taps.end - k ? together : taps.end - k;
-            memcpy(j->padded + k * in->c, row + x * in->c, count * in->c);
-        }
+static inline void es_pairs_put(const es_pairs_job_t *j, es_pairs_place_t *to,
+                                const es_pairs_band_t *band) {
+    if (band->quads > 0) {
+        es_pairs_pack_pixel(to->quads, band);
+        to->quads += band->rows * band->quads * ES_PAIRS_QUAD_WORDS;
     }
-    return j->padded;
+    es_pairs_pack_leftovers(j, to, band, 0, 1);
 }
 
 /* Packs the window of pixel (y, x) of the output as pixel i of the tile. */
-static inline void es_pairs_pack_window(const es_pairs_job_t *j, uint32_t y, uint32_t x,
+static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_window(const es_pairs_job_t *j, uint32_t y, uint32_t x,
                                         uint32_t i) {
     const es_conv_pairs_params_t *p = j->params;
     const int32_t left = (int32_t)(x * p->stride_w - p->pad_left);
+    const int32_t top = (int32_t)(y * p->stride_h - p->pad_top);
     const int is_plain = x >= j->first && x < j->end;
-    int32_t top = (int32_t)(y * p->stride_h - p->pad_top);
-    uint32_t *to = j->tile + i;
-    int8_t *const leftovers = j->leftovers + i * j->leftover;
-    int8_t *left_over = leftovers;
+    es_pairs_place_t to = {j->tile + i, j->leftovers + i, 0};
 
-    for (uint32_t k = 0; k < p->kernel_h; k++, top += p->dilation_h) {
-        const int8_t *from = es_pairs_run(j, top, left, is_plain);
+    for (uint32_t k = 0; k < p->kernel_h;) {
+        es_pairs_band_t band = es_pairs_band(j, top + (int32_t)(k * p->dilation_h), k);
 
-        if (j->run_quads > 0) {
-            es_pairs_pack_pixel(to, from, j->run_quads);
-            to += j->run_quads * ES_PAIRS_QUAD_WORDS;
+        k += band.rows;
+        if (band.from != NULL && is_plain) {
+            band.from += (uint32_t)left * j->in->c;
+            es_pairs_put(j, &to, &band);
+            continue;
         }
-        es_pairs_keep_left(left_over, from + 4 * j->run_quads, j->run_left);
-        left_over += j->run_left;
-    }
-    if (j->leftover > 0) {
-        es_pairs_pack_pixel(to, leftovers, j->leftover / 4);
+        memset(j->padded, p->pad, j->run);
+        if (band.from == NULL) {
+            band.from = j->padded;
+            es_pairs_put(j, &to, &band);
+            continue;
+        }
+        es_pairs_band_t row = {j->padded, band.quads, 1, 0};
+        for (; band.rows > 0; band.rows--, band.from += band.row_step) {
+            es_pairs_pad(j, band.from, left);
+            es_pairs_put(j, &to, &row);
+        }
     }
 }
 
-/* Packs the windows of pixels (y, x) to (y, x + 2), all of them plain bytes of the rows. */
-static inline void es_pairs_pack_plain(const es_pairs_job_t *j, uint32_t y, uint32_t x) {
+/* Packs the windows of pixels (y, x) to (y, x + 2), all of them plain bytes of the rows. `band` is
+ * the first of row y. */
+static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_plain(const es_pairs_job_t *j, es_pairs_band_t band, int32_t top,
+                                       uint32_t offset) {
     const es_conv_pairs_params_t *p = j->params;
-    const int32_t left = (int32_t)(x * p->stride_w - p->pad_left);
-    int32_t top = (int32_t)(y * p->stride_h - p->pad_top);
-    uint32_t *to = j->tile;
-    int8_t *left_over = j->leftovers;
+    es_pairs_place_t to = {j->tile, j->leftovers, 0};
+    uint32_t step = j->step;
 
-    for (uint32_t k = 0; k < p->kernel_h; k++, top += p->dilation_h) {
-        const int8_t *from = es_pairs_run(j, top, left, 1);
-        /* What lies outside the image is the same for all three. */
-        const uint32_t step = (uint32_t)top < j->in->h ? j->step : 0;
-
-        if (j->run_quads > 0) {
-            es_pairs_pack(to, from, step, j->run_quads);
-            to += j->run_quads * ES_PAIRS_QUAD_WORDS;
+    for (uint32_t k = band.rows;; k += band.rows) {
+        if (band.from != NULL) {
+            band.from += offset;
+        } else {
+            /* What lies outside the image is the same for all three. */
+            memset(j->padded, p->pad, j->run);
+            band.from = j->padded;
+            step = 0;
         }
-        if (j->run_left > 0) {
-            from += 4 * j->run_quads;
-            for (uint32_t i = 0; i < ES_PAIRS_PIXELS; i++, from += step) {
-                es_pairs_keep_left(left_over + i * j->leftover, from, j->run_left);
-            }
-            left_over += j->run_left;
+        if (band.quads > 0) {
+            es_pairs_pack(to.quads, &band, step);
+            to.quads += band.rows * band.quads * ES_PAIRS_QUAD_WORDS;
         }
-    }
-    if (j->leftover > 0) {
-        es_pairs_pack(to, j->leftovers, j->leftover, j->leftover / 4);
+        es_pairs_pack_leftovers(j, &to, &band, step, ES_PAIRS_PIXELS);
+        if (k == p->kernel_h) {
+            break;
+        }
+        step = j->step;
+        band = es_pairs_band(j, top + (int32_t)(k * p->dilation_h), k);
     }
 }
 
@@ -173,95 +226,147 @@ static inline void es_pairs_clamp(int8_t *q, uint32_t count, int32_t low, int32_
     }
 }
 
+/* The channel of a last pair that has one. */
+static inline void es_pairs_multiply_last(const es_pairs_product_t *product, uint32_t pixels,
+                                          uint32_t negatives, uint32_t even) {
+    const uint32_t words = ES_PAIRS_RECORD_WORDS + 2 * product->quads;
+    int8_t pair[ES_PAIRS_PIXELS][2];
+    const es_pairs_product_t last = {.out = {pair[0], pair[1], pair[2]},
+                                     .end = pair[0] + 2,
+                                     .tile = product->tile,
+                                     .quads = product->quads,
+                                     .stream = product->stream + even / 2 * words};
+
+    es_pairs_multiply(&last, pixels, negatives);
+    for (uint32_t i = 0; i < pixels; i++) {
+        product->out[i][even] = pair[i][0];
+    }
+}
+
+/* What few layers need: an odd channel, a clamp that is not int8's own. */
+static ES_PAIRS_OUT_OF_LINE void es_pairs_complete(const es_pairs_job_t *j, uint32_t pixels) {
+    const es_conv_pairs_params_t *p = j->params;
+    const es_pairs_product_t *product = &j->product;
+    const uint32_t c = j->out->c;
+
+    if (c != j->even) {
+        es_pairs_multiply_last(product, pixels, p->negatives, j->even);
+    }
+    for (uint32_t i = 0; i < pixels; i++) {
+        es_pairs_clamp(product->out[i], c, p->act_min, p->act_max);
+    }
+}
+
 /* All channels of the tile's pixels, whose places the product holds. */
 static inline void es_pairs_finish(es_pairs_job_t *j, uint32_t pixels) {
-    const es_conv_pairs_params_t *p = j->params;
-    const uint32_t c = j->out->c, even = c & ~1u;
-    es_pairs_product_t *product = &j->product;
+    if (j->even > 0) {
+        j->product.end = j->product.out[0] + j->even;
+        es_pairs_multiply(&j->product, pixels, j->params->negatives);
+    }
+    if (j->is_incomplete) {
+        es_pairs_complete(j, pixels);
+    }
+}
 
-    product->end = product->out[0] + even;
-    if (even > 0) {
-        es_pairs_multiply(product, pixels, p->negatives);
-    }
-    if (c != even) {
-        /* The last pair has one channel. */
-        const uint32_t words = ES_PAIRS_RECORD_WORDS + 2 * product->quads;
-        int8_t pair[ES_PAIRS_PIXELS][2];
-        es_pairs_product_t last = {.out = {pair[0], pair[1], pair[2]},
-                                   .end = pair[0] + 2,
-                                   .tile = product->tile,
-                                   .quads = product->quads,
-                                   .stream = product->stream + even / 2 * words};
-        es_pairs_multiply(&last, pixels, p->negatives);
-        for (uint32_t i = 0; i < pixels; i++) {
-            product->out[i][even] = pair[i][0];
+/* The tiles from pixel (y, x) on that are plain; returns the column behind them. */
+static inline uint32_t es_pairs_plain_tiles(es_pairs_job_t *j, uint32_t y, uint32_t x) {
+    const es_conv_pairs_params_t *p = j->params;
+    const int32_t top = (int32_t)(y * p->stride_h - p->pad_top);
+    const es_pairs_band_t first = es_pairs_band(j, top, 0);
+    const int is_one_band = first.from != NULL && first.rows == p->kernel_h && j->run_left == 0;
+    const uint32_t c = j->out->c;
+    uint32_t offset = (x * p->stride_w - p->pad_left) * j->in->c;
+    int8_t *q = (int8_t *)es_row(j->out, y) + x * c;
+    es_pairs_band_t band = first;
+
+    for (; x + ES_PAIRS_PIXELS <= j->end; x += ES_PAIRS_PIXELS) {
+        if (is_one_band) {
+            band.from = first.from + offset;
+            es_pairs_pack(j->tile, &band, j->step);
+        } else {
+            es_pairs_pack_plain(j, first, top, offset);
         }
+        offset += ES_PAIRS_PIXELS * j->step;
+        j->product.out[0] = q;
+        j->product.out[1] = q += c;
+        j->product.out[2] = q += c;
+        q += c;
+        es_pairs_finish(j, ES_PAIRS_PIXELS);
     }
-    if (p->act_min > INT8_MIN || p->act_max < INT8_MAX) {
-        for (uint32_t i = 0; i < pixels; i++) {
-            es_pairs_clamp(product->out[i], c, p->act_min, p->act_max);
-        }
-    }
+    return x;
 }
 
 static inline void es_pairs_rows(es_pairs_job_t *j, uint32_t y, uint32_t y1) {
     const uint32_t w = j->out->w, c = j->out->c;
-    int8_t **out = j->product.out;
     uint32_t x = 0;
 
     while (y < y1) {
         uint32_t pixels = 0;
 
         if (x >= j->first && x + ES_PAIRS_PIXELS <= j->end) {
-            int8_t *q = (int8_t *)es_row(j->out, y) + x * c;
-
-            es_pairs_pack_plain(j, y, x);
-            for (; pixels < ES_PAIRS_PIXELS; pixels++, q += c) {
-                out[pixels] = q;
-            }
-            x += ES_PAIRS_PIXELS;
-        } else {
-            do {
+            x = es_pairs_plain_tiles(j, y, x);
+        }
+        while (pixels < ES_PAIRS_PIXELS && y < y1) {
+            if (x < w) {
                 es_pairs_pack_window(j, y, x, pixels);
-                out[pixels] = (int8_t *)es_row(j->out, y) + x * c;
-                if (++x == w) {
-                    x = 0;
-                    y++;
-                }
-            } while (++pixels < ES_PAIRS_PIXELS && y < y1);
+                j->product.out[pixels++] = (int8_t *)es_row(j->out, y) + x++ * c;
+            } else {
+                x = 0;
+                y++;
+            }
         }
-        if (x == w) {
-            x = 0;
-            y++;
+        if (pixels > 0) {
+            es_pairs_finish(j, pixels);
         }
-        es_pairs_finish(j, pixels);
     }
+}
+
+/* True when rows [y0, y1) lie one behind the other and nothing but the pixel itself is read. */
+static inline int es_pairs_is_flat(const es_conv_pairs_params_t *p, const es_rows_t *rows,
+                                   uint32_t y0, uint32_t y1) {
+    return p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 &&
+           p->pad_top == 0 && p->pad_left == 0 && rows->row_bytes == rows->w * rows->c &&
+           y1 <= rows->h && y0 % rows->depth + (y1 - y0) <= rows->depth;
 }
 
 static inline void es_pairs_convolve(const es_conv_pairs_params_t *p, const uint32_t *stream,
                                      const es_rows_t *in, const es_rows_t *out, void *scratch,
                                      uint32_t y0, uint32_t y1) {
     const es_pairs_shape_t shape = es_pairs_shape(p->kernel_h, p->kernel_w, in->c);
-    const uint32_t quads = (uint32_t)shape.quads, leftover = (uint32_t)shape.leftover;
+    const uint32_t run = (uint32_t)shape.run, quads = (uint32_t)shape.quads;
     uint32_t *tile = scratch;
-    int8_t *leftovers = (int8_t *)(tile + quads * ES_PAIRS_QUAD_WORDS);
     es_pairs_job_t job = {
         .params = p,
         .in = in,
         .out = out,
-        .run = (uint32_t)shape.run,
-        .run_quads = (uint32_t)shape.run / 4,
-        .run_left = (uint32_t)shape.run % 4,
+        .run = run,
+        .run_quads = run / 4,
+        .run_left = run % 4,
         .step = p->stride_w * in->c,
-        .leftover = leftover,
+        .even = out->c & ~1u,
+        .is_incomplete = out->c % 2 != 0 || p->act_min > INT8_MIN || p->act_max < INT8_MAX,
         .tile = tile,
-        .leftovers = leftovers,
-        .padded = leftovers + ES_PAIRS_PIXELS * leftover,
+        .leftovers = tile + run / 4 * p->kernel_h * ES_PAIRS_QUAD_WORDS,
+        .padded = (int8_t *)(tile + quads * ES_PAIRS_QUAD_WORDS),
         .product = {.tile = tile, .quads = quads, .stream = stream},
     };
 
-    es_pairs_columns(&job);
-    es_pairs_rows(&job, y0, y1);
+    if (es_pairs_is_flat(p, in, y0, y1) && es_pairs_is_flat(p, out, y0, y1) && in->w == out->w) {
+        /* Pixel by pixel the same, whatever the rows: all of them are one. */
+        es_rows_t flat_in = *in, flat_out = *out;
+
+        flat_in.base = es_row(in, y0);
+        flat_out.base = es_row(out, y0);
+        flat_in.w = flat_out.w = (y1 - y0) * out->w;
+        flat_in.h = flat_out.h = flat_in.depth = flat_out.depth = 1;
+        job.in = &flat_in;
+        job.out = &flat_out;
+        es_pairs_columns(&job);
+        es_pairs_rows(&job, 0, 1);
+    } else {
+        es_pairs_columns(&job);
+        es_pairs_rows(&job, y0, y1);
+    }
 }
 
 #endif

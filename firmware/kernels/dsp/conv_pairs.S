@@ -7,20 +7,12 @@
 
 @ ---- Packing ---------------------------------------------------------------------------------
 
-@ r0 tile, r1 from, r2 step, r3 quads
-    .section .text.es_pairs_pack, "ax", %progbits
-    .global es_pairs_pack
-    .type es_pairs_pack, %function
-    .thumb_func
-es_pairs_pack:
-    push    {r4-r9}
-    add     r12, r1, r2             @ pixel 1
-    add     r2, r12, r2             @ pixel 2
+@ es_pairs_band_t: from, quads, rows, row_step.
 
     .macro pack_quad
     ldr     r4, [r1], #4
-    ldr     r5, [r12], #4
-    ldr     r6, [r2], #4
+    ldr     r5, [r2], #4
+    ldr     r6, [r3], #4
     sxtb16  r7, r4, ror #8          @ taps 1 and 3
     sxtb16  r8, r5, ror #8
     sxtb16  r9, r6, ror #8
@@ -30,32 +22,54 @@ es_pairs_pack:
     stmia   r0!, {r4-r9}
     .endm
 
-    lsrs    r3, r3, #1
-    bcc     1f
+@ r0 tile, r1 band, r2 step
+    .section .text.es_pairs_pack, "ax", %progbits
+    .global es_pairs_pack
+    .type es_pairs_pack, %function
+    .thumb_func
+es_pairs_pack:
+    push    {r4-r11, lr}
+    ldm     r1, {r1, r10, r11, r12} @ pixel 0, quads, rows, row step
+    sub     r12, r12, r10, lsl #2   @ from the end of a row to the next
+    add     r2, r1, r2              @ pixel 1
+    rsb     r3, r1, r2, lsl #1      @ pixel 2
+1:  lsrs    lr, r10, #1
+    bcc     2f
     pack_quad
-    cbz     r3, 2f
-1:  pack_quad
+    beq     3f
+2:  pack_quad
     pack_quad
-    subs    r3, r3, #1
+    subs    lr, lr, #1
+    bne     2b
+3:  add     r1, r1, r12
+    add     r2, r2, r12
+    add     r3, r3, r12
+    subs    r11, r11, #1
     bne     1b
-2:  pop     {r4-r9}
-    bx      lr
+    pop     {r4-r11, pc}
     .size es_pairs_pack, . - es_pairs_pack
 
-@ r0 to, r1 from, r2 quads
+@ r0 to, r1 band
     .section .text.es_pairs_pack_pixel, "ax", %progbits
     .global es_pairs_pack_pixel
     .type es_pairs_pack_pixel, %function
     .thumb_func
 es_pairs_pack_pixel:
-1:  ldr     r3, [r1], #4
-    subs    r2, r2, #1
-    sxtb16  r12, r3
-    sxtb16  r3, r3, ror #8
-    str     r12, [r0], #12
-    str     r3, [r0], #12
+    push    {r4-r6, lr}
+    ldm     r1, {r1, r2, r3, r12}   @ pixel, quads, rows, row step
+    sub     r12, r12, r2, lsl #2
+1:  mov     r4, r2
+2:  ldr     r5, [r1], #4
+    subs    r4, r4, #1
+    sxtb16  r6, r5
+    sxtb16  r5, r5, ror #8
+    str     r6, [r0], #12
+    str     r5, [r0], #12
+    bne     2b
+    add     r1, r1, r12
+    subs    r3, r3, #1
     bne     1b
-    bx      lr
+    pop     {r4-r6, pc}
     .size es_pairs_pack_pixel, . - es_pairs_pack_pixel
 
 @ ---- Multiplying -----------------------------------------------------------------------------

@@ -24,18 +24,24 @@ static inline uint32_t widened(uint32_t word) {
     return join((int8_t)word, (int8_t)(word >> 16));
 }
 
-void es_pairs_pack_pixel(uint32_t *to, const int8_t *from, uint32_t quads) {
-    for (; quads > 0; quads--, from += 4) {
-        *to = join(from[0], from[2]);
-        to += ES_PAIRS_PIXELS;
-        *to = join(from[1], from[3]);
-        to += ES_PAIRS_PIXELS;
+void es_pairs_pack_pixel(uint32_t *to, const es_pairs_band_t *band) {
+    for (uint32_t row = 0; row < band->rows; row++) {
+        const int8_t *from = band->from + row * band->row_step;
+
+        for (uint32_t quads = band->quads; quads > 0; quads--, from += 4) {
+            *to = join(from[0], from[2]);
+            to += ES_PAIRS_PIXELS;
+            *to = join(from[1], from[3]);
+            to += ES_PAIRS_PIXELS;
+        }
     }
 }
 
-void es_pairs_pack(uint32_t *tile, const int8_t *from, uint32_t step, uint32_t quads) {
-    for (uint32_t i = 0; i < ES_PAIRS_PIXELS; i++) {
-        es_pairs_pack_pixel(tile + i, from + i * step, quads);
+void es_pairs_pack(uint32_t *tile, const es_pairs_band_t *band, uint32_t step) {
+    es_pairs_band_t pixel = *band;
+
+    for (uint32_t i = 0; i < ES_PAIRS_PIXELS; i++, pixel.from += step) {
+        es_pairs_pack_pixel(tile + i, &pixel);
     }
 }
 
