@@ -16,6 +16,7 @@ from edgeserve.kernels import (
     AddParams,
     AveragePoolParams,
     Conv2dParams,
+    ConvPairsParams,
     DepthwiseParams,
     FullyConnectedParams,
     MaxPoolParams,
@@ -32,6 +33,11 @@ TURN_INSTRUCTIONS = 150
 _TILE_PIXELS = 3
 _TILE_SHARES = (0, 9, 13, 17)
 """Instructions for a tile of 0 to 3 pixels by two channels and four taps."""
+
+_PAIR_SHARES = (0, 23, 34, 45)
+"""Instructions for a pair of channels of such a tile beside its taps."""
+_PACK_TILE, _PACK_ROW, _PACK_QUAD = 80, 10, 12
+"""Instructions for the packing of a tile, for each kernel row in it and for its quads of taps."""
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
 _ADD_PER_ELEMENT, _POOL_PER_ELEMENT, _OTHER_PER_ELEMENT = 10, 1, 6
@@ -56,6 +62,8 @@ def turn_instructions(step: Step, rows: int, units: int) -> int:
     match step.params:
         case Conv2dParams() | TransposeConvParams():
             return TURN_INSTRUCTIONS + _convolution(step, rows)
+        case ConvPairsParams() as p:
+            return TURN_INSTRUCTIONS + _convolution_by_pairs(step, p, rows)
         case DepthwiseParams():
             return TURN_INSTRUCTIONS + _depthwise(step, rows)
         case FullyConnectedParams():
@@ -78,6 +86,17 @@ def _convolution(step: Step, rows: int) -> int:
     times, over = _CONV_PER_MAC
     per_pixel = step.macs // (output.h * output.w)
     return per_pixel * shares * _TILE_PIXELS * times // (_TILE_SHARES[_TILE_PIXELS] * over)
+
+
+def _convolution_by_pairs(step: Step, p: ConvPairsParams, rows: int) -> int:
+    output = step.output
+    tiles, rest = divmod(rows * output.w, _TILE_PIXELS)
+    quads = -(-step.macs // (output.h * output.w * output.c) // 4)
+    shares = [quads * taps + pair for taps, pair in zip(_TILE_SHARES, _PAIR_SHARES, strict=True)]
+    # The loop takes four quads at a time and two instructions each time.
+    pairs = -(-output.c // 2) * (tiles * shares[_TILE_PIXELS] + shares[rest] + tiles * quads // 2)
+    packing = _PACK_TILE + _PACK_ROW * p.kernel_h + _PACK_QUAD * quads
+    return pairs + (tiles + (rest > 0)) * packing
 
 
 def _depthwise(step: Step, rows: int) -> int:
