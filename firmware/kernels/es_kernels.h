@@ -64,7 +64,8 @@ typedef struct es_conv_pairs_params {
  * channels (0 and 1; one that is not there is all zeros)
  *
  *   i32 bias_0, i32 bias_0 + 256 * bias_1, the words of its taps,
- *   i32 multiplier_0, i32 addend_0, i32 multiplier_1, i32 addend_1, u32 exponent_0 | exponent_1 << 8.
+ *   i32 multiplier_0, i32 addend_0, i32 multiplier_1, i32 addend_1, u32 exponent_0 | exponent_1
+ * << 8.
  *
  * A word holds two taps as int16 weight_0 + 256 * weight_1. For each four taps of the window ("a
  * quad") come a word of taps 0 and 2 and one of taps 1 and 3. The window's taps are those of

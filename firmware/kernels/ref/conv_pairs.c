@@ -1,6 +1,6 @@
 /* CONV_2D by pairs of output channels, portable: word for word what the kernels for cores with
  * SMLAD do. */
-#include "es_pairs.h"
+#include "es_pairs_walk.h"
 
 /* Two int16 of a word. */
 static inline int32_t low(uint32_t word) {
