@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from edgeserve.kernels import Blob, Conv2dParams, ConvPairsParams
 from edgeserve.program import Program, Step
+from edgeserve.tune.scale import Scale, scale_of
 
 INTERLEAVED = 4
 """Output channels that lie interleaved in the weights of the generic kernel."""
@@ -26,8 +27,7 @@ QUAD = 4
 TILE_PIXELS = 3
 _QUAD_ORDER = (0, 2, 1, 3)
 """A quad's words hold taps 0 and 2, then 1 and 3."""
-_RANGES = {bits: (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) for bits in (8, 16, 24, 31, 32)}
-"""Least and greatest of signed integers."""
+_INT8_MIN, _INT8_MAX = -128, 127
 
 Weights = npt.NDArray[np.int64]
 
@@ -46,18 +46,19 @@ class Channel:
     @property
     def sums(self) -> tuple[int, int]:
         """The least and greatest sum over all int8 inputs."""
-        low, high = self.taps * _RANGES[8][0], self.taps * _RANGES[8][1]
+        low, high = self.taps * _INT8_MIN, self.taps * _INT8_MAX
         least, most = np.minimum(low, high).sum(), np.maximum(low, high).sum()
         return self.bias + int(least), self.bias + int(most)
 
+    def scale(self, zero_point: int) -> Scale | None:
+        """What the kernel makes of the sum instead, where it can."""
+        return scale_of(*self.sums, self.multiplier, self.shift, zero_point)
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """``(addend + [-1 if sum < 0] + ((2 * sum * multiplier + 2**31) >> 32)) >> exponent``."""
 
-    multiplier: int
-    addend: int
-    exponent: int
+def is_within(bits: int, least: int, most: int) -> bool:
+    """Whether a range is one of signed integers of so many bits."""
+    limit = 1 << (bits - 1)
+    return -limit <= least and most < limit
 
 
 def convolution_by_pairs(program: Program, step: Step) -> Step | None:
@@ -106,8 +107,7 @@ def stream_of(channels: Sequence[Channel], p: Conv2dParams) -> bytes | None:
         pair = [settled(channel, p) for channel in channels[first : first + 2]]
         if len(pair) == 1:
             pair.append(silent(channels[first], 0))
-        scales = [scale_of(channel, p.output_zero_point) for channel in pair]
-        data = pair_of(pair[0], pair[1], *scales)
+        data = pair_of(pair[0], pair[1], p.output_zero_point)
         if data is None:
             return None
         stream += data
@@ -117,10 +117,10 @@ def stream_of(channels: Sequence[Channel], p: Conv2dParams) -> bytes | None:
 def settled(channel: Channel, p: Conv2dParams) -> Channel:
     """A channel that is the same for every input, without the weights and the sums that made it."""
     least, most = channel.sums
-    if channel.shift > 0 or not _is_within(32, least, most):
+    if channel.shift > 0 or not is_within(32, least, most):
         return channel
     ends = [requantized(s, channel.multiplier, channel.shift) for s in (least, most)]
-    if not _is_within(31, *ends):
+    if not is_within(31, *ends):
         return channel
     outputs = {min(max(y + p.output_zero_point, p.act_min), p.act_max) for y in ends}
     # Multipliers are not negative: what lies between the ends comes out between theirs.
@@ -141,34 +141,14 @@ def requantized(value: int, multiplier: int, shift: int) -> int:
     return (y + half - (half > 0 and y < 0)) >> -shift
 
 
-def scale_of(channel: Channel, zero_point: int) -> Scale | None:
-    """The channel's requantization in the kernel's form, or None where that is not exact.
-
-    ``y = (sum * multiplier + 2**30) >> 31`` goes to the right by the exponent, to nearest, ties
-    away from zero: ``(y + 2**(exponent - 1) - [1 if y < 0]) >> exponent``. The sign of the sum does
-    for that of y: where y is 0, the one makes no difference. Twice the sum must be an int32.
+def pair_of(channel_0: Channel, channel_1: Channel, zero_point: int) -> bytes | None:
+    """A pair in the stream, or None where it leaves a range: the second sum must be an int24, and
+    both weights together an int16.
     """
-    exponent = -channel.shift
-    least, most = channel.sums
-    if exponent < 1 or not _is_within(31, least, most):
-        return None
-    addend = (2 * zero_point + 1) << (exponent - 1)
-    lowest, highest = ((s * channel.multiplier + (1 << 30)) >> 31 for s in (least, most))
-    if not _is_within(32, min(addend, addend + lowest - 1), max(addend, addend + highest)):
-        return None
-    return Scale(channel.multiplier, addend, exponent)
-
-
-def pair_of(
-    channel_0: Channel, channel_1: Channel, scale_0: Scale | None, scale_1: Scale | None
-) -> bytes | None:
-    """A pair in the stream, or None where it has no scale or leaves a range: the second sum must
-    be an int24, and both weights together an int16.
-    """
-    least, most = channel_1.sums
+    scale_0, scale_1 = channel_0.scale(zero_point), channel_1.scale(zero_point)
     both = in_order(channel_0.taps) + 256 * in_order(channel_1.taps)
-    fits = _is_within(24, least, most) and _is_within(16, int(both.min()), int(both.max()))
-    if scale_0 is None or scale_1 is None or not fits:
+    is_exact = is_within(24, *channel_1.sums) and is_within(16, int(both.min()), int(both.max()))
+    if scale_0 is None or scale_1 is None or not is_exact:
         return None
     return b"".join(
         (
@@ -179,11 +159,6 @@ def pair_of(
             struct.pack("<I", scale_0.exponent | scale_1.exponent << 8),
         )
     )
-
-
-def _is_within(bits: int, least: int, most: int) -> bool:
-    low, high = _RANGES[bits]
-    return low <= least and most <= high
 
 
 def in_order(taps: Weights) -> Weights:
