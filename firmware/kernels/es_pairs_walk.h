@@ -112,6 +112,18 @@ static inline void es_pairs_put(const es_pairs_job_t *j, es_pairs_place_t *to,
     }
 }
 
+static inline void es_pairs_copy(int8_t *to, const int8_t *from, uint32_t bytes) {
+    uint32_t word;
+
+    for (; bytes >= sizeof word; bytes -= sizeof word, from += sizeof word, to += sizeof word) {
+        memcpy(&word, from, sizeof word);
+        memcpy(to, &word, sizeof word);
+    }
+    for (; bytes > 0; bytes--) {
+        *to++ = *from++;
+    }
+}
+
 /* Packs a band in the image row by row, with what lies beside the image; input column `left` is
  * the window's first. */
 static ES_PAIRS_OUT_OF_LINE void es_pairs_put_padded(const es_pairs_job_t *j, es_pairs_place_t *to,
@@ -128,7 +140,7 @@ static ES_PAIRS_OUT_OF_LINE void es_pairs_put_padded(const es_pairs_job_t *j, es
         uint32_t x = (uint32_t)left * c + taps.first * dx;
 
         for (uint32_t k = taps.first; k < taps.end; k += together, x += dx) {
-            memcpy(j->padded + k * c, row + x, together * c);
+            es_pairs_copy(j->padded + k * c, row + x, together * c);
         }
         es_pairs_put(j, to, &padded);
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,17 @@ from edgeserve.tune import tuned
 from tests.kernels.host_runner import HostRunner
 
 Array = npt.NDArray[np.generic]
+
+CORES = (("dsp", "ref"),)
+"""Kernel folders of the cores that have kernels of their own."""
+
+
+def forms_of(program: Program) -> tuple[Program, ...]:
+    """The program with the portable kernels, and with those chosen for each core that has others;
+    the portable twins run of them.
+    """
+    others = (replace(tuned(program, isa), name=f"{program.name}, {isa[0]}") for isa in CORES)
+    return (program, *(form for form in others if form.steps != program.steps))
 
 
 def random_inputs(program: Program, rng: np.random.Generator) -> list[Array]:

@@ -24,7 +24,7 @@ from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.table import HEADER, OPERAND, Section, write_table
 from edgeserve.tflite.reader import read_model
-from tests.kernels.conformance import random_inputs
+from tests.kernels.conformance import forms_of, random_inputs
 from tests.kernels.host_runner import ES_BAD_RECORD, ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.streamed import SUMMING, in_one_group, summing
@@ -55,10 +55,14 @@ def u32_at(data: bytes | bytearray, offset: int) -> int:
     return int(value)
 
 
-def planned(name: str, model: bytes) -> Case:
-    program = lower(read_model(model, name=name))
-    table = write_table(program, whole_plan(program))
-    return Case(name, program, table.data, table.sections)
+def planned(name: str, model: bytes) -> tuple[Case, ...]:
+    """A case for each core that has kernels of its own for the model."""
+    forms = forms_of(lower(read_model(model, name=name)))
+    tables = [write_table(form, whole_plan(form)) for form in forms]
+    return tuple(
+        Case(form.name, form, table.data, table.sections)
+        for form, table in zip(forms, tables, strict=True)
+    )
 
 
 def streamed(case: Case) -> Case:
@@ -71,7 +75,8 @@ def streamed(case: Case) -> Case:
 @pytest.fixture(scope="module")
 def whole_cases() -> tuple[Case, ...]:
     summed = {f"{kind} of rows": summing(kind, (1, 5, 2, 6)) for kind in SUMMING}
-    return tuple(planned(name, model) for name, model in {**small_models(), **summed}.items())
+    models = {**small_models(), **summed}
+    return tuple(case for name, model in models.items() for case in planned(name, model))
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +245,7 @@ def test_a_window_over_rows_that_are_not_there_is_refused(
 
 def test_damaged_reference_models_stay_in_bounds(runner: HostRunner, shared_data: Path) -> None:
     files = [shared_data / "models" / f"{name}.tflite" for name in SMALL_SHARED_MODELS]
-    whole = [planned(file.stem, file.read_bytes()) for file in files]
+    whole = [case for file in files for case in planned(file.stem, file.read_bytes())]
     statuses = try_damages(runner, [*whole, *map(streamed, whole)], range(1_000))
     assert min(statuses[ES_OK], statuses.total() - statuses[ES_OK]) > 100, statuses
 

@@ -18,10 +18,10 @@ from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Operand, Program, Role
 from edgeserve.rows import Accumulate, Reach, SameRow, Whole, freed_rows, reaches
-from edgeserve.stream_plan import Place, StreamPlan
+from edgeserve.stream_plan import Place, Span, StreamPlan
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
-from tests.kernels.conformance import random_inputs
+from tests.kernels.conformance import forms_of, random_inputs
 from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.test_convolution import conv2d, depthwise, depthwise_cases, walked
@@ -76,7 +76,8 @@ def models() -> Iterator[tuple[str, bytes]]:
 
 def programs() -> list[Program]:
     found = [lower(read_model(model, name=name)) for name, model in models()]
-    return [program for program in found if len(program.steps) == 1]
+    single = [program for program in found if len(program.steps) == 1]
+    return [form for program in single for form in forms_of(program)]
 
 
 def row_bytes(program: Program, operand: Operand) -> int:
@@ -117,7 +118,11 @@ def overlapping(program: Program, distances: dict[int, int]) -> StreamPlan:
             offsets[value.index] = end
             end += align_up(value.size_bytes)
         places.append(replace(place, offset_bytes=offsets[value.index]))
-    return replace(plan, places=tuple(places), arena_bytes=end)
+    scratch = None
+    if step.scratch_bytes:
+        scratch = Span(end, step.scratch_bytes)
+        end += align_up(step.scratch_bytes)
+    return replace(plan, places=tuple(places), scratch=(scratch,), arena_bytes=end)
 
 
 def movable(program: Program) -> Iterator[tuple[int, Reach]]:

@@ -15,7 +15,7 @@ from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
-from tests.kernels.conformance import random_inputs
+from tests.kernels.conformance import forms_of, random_inputs
 from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.streamed import SUMMING, in_one_group, summing, with_copies
@@ -29,7 +29,8 @@ def programs() -> Iterator[tuple[str, Program]]:
     for name, model in small_models().items():
         program = lower(read_model(model, name=name))
         if program.steps:
-            yield name, program
+            for form in forms_of(program):
+                yield form.name, form
 
 
 def assert_same_as_whole(
@@ -80,8 +81,9 @@ WINDOWS = [
 def test_every_window_sees_what_it_needs(runner: HostRunner, rows: int) -> None:
     """All shapes, strides, dilations and paddings of the windowed kernels, with the least rings."""
     for model in WINDOWS:
-        program = with_copies(lower(read_model(model, name="window")))
-        assert_same_as_whole(runner, program, in_one_group(program, rows), runs=1)
+        for form in forms_of(lower(read_model(model, name="window"))):
+            program = with_copies(form)
+            assert_same_as_whole(runner, program, in_one_group(program, rows), runs=1)
 
 
 @pytest.mark.parametrize("rows", ROWS)
