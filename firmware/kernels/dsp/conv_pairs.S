@@ -89,25 +89,45 @@ es_pairs_pack_pixel:
     .equ PRODUCT_QUADS, 20
     .equ PRODUCT_STREAM, 24
 
-@ Two taps of each pixel by a word of weights. sum, both: what the sums start from; those of pixel 0
-@ hold it and are written last.
-    .macro multiply pixels, weights, sum1=r9, both1=r12, sum2=r10, both2=lr
+@ Two taps of each pixel by a word of weights. Where the sums start from biases, these stand in the
+@ registers of the last pixel, which are written last.
+    .macro multiply pixels, weights, sum0=r8, both0=r11, sum1=r9, both1=r12
     ldmia   r1!, {r5-r7}
-    .if \pixels > 2
-    smlad   lr, r7, \weights, \both2
-    .endif
+    smlad   r11, r5, \weights, \both0
     .if \pixels > 1
     smlad   r12, r6, \weights, \both1
     .endif
-    smlad   r11, r5, \weights, r11
-    sxtb16  \weights, \weights      @ channel 0 alone
     .if \pixels > 2
-    smlad   r10, r7, \weights, \sum2
+    smlad   lr, r7, \weights, lr
     .endif
+    sxtb16  \weights, \weights      @ channel 0 alone
+    smlad   r8, r5, \weights, \sum0
     .if \pixels > 1
     smlad   r9, r6, \weights, \sum1
     .endif
-    smlad   r8, r5, \weights, r8
+    .if \pixels > 2
+    smlad   r10, r7, \weights, r10
+    .endif
+    .endm
+
+    .macro first_quad pixels
+    .if \pixels == 3
+    ldmia   r0!, {r10, lr}          @ biases
+    .elseif \pixels == 2
+    ldmia   r0!, {r9, r12}
+    .else
+    ldmia   r0!, {r8, r11}
+    .endif
+    ldrd    r1, r2, [sp, #TILE]
+    ldmia   r0!, {r3, r4}
+    .if \pixels == 3
+    multiply 3, r3, r10, lr, r10, lr
+    .elseif \pixels == 2
+    multiply 2, r3, r9, r12
+    .else
+    multiply 1, r3
+    .endif
+    multiply \pixels, r4
     .endm
 
     .macro quad pixels
@@ -131,30 +151,28 @@ es_pairs_pack_pixel:
     ssat    \value, #8, \value
     .endm
 
-@ All pairs of channels of a tile of so many pixels.
-    .macro product pixels, negatives
+@ All pairs of channels of a tile of so many pixels. The loop takes `unrolled` quads a pass (a power
+@ of two); the first quad stands before it, and the first pass may begin further down.
+    .macro product pixels, negatives, unrolled
     ldr     r2, [r0, #PRODUCT_QUADS]
     ldr     r0, [r0, #PRODUCT_STREAM]
-    subs    r2, r2, #1              @ the first quad stands before the loop
-    and     r3, r2, #3
-    add     r2, r2, #3
-    lsr     r2, r2, #2              @ passes, the first of which may begin further down
+    subs    r2, r2, #1
+    and     r3, r2, #\unrolled - 1  @ quads in the first pass; 0: all
+    add     r2, r2, #\unrolled - 1
     adr     r4, 9f
     it      eq
-    moveq   r3, #4
+    moveq   r3, #\unrolled
     ldr     r4, [r4, r3, lsl #2]
+    lsr     r2, r2, #\unrolled / 4 + 1
     strd    r2, r4, [sp, #PASSES]
 1:
-    ldmia   r0!, {r8, r11}          @ biases
-    ldrd    r1, r2, [sp, #TILE]
-    ldmia   r0!, {r3, r4}
-    multiply \pixels, r3, r8, r11, r8, r11
-    multiply \pixels, r4
+    first_quad \pixels
     ldr     pc, [sp, #BEGIN]
-2:  quad    \pixels
-3:  quad    \pixels
-4:  quad    \pixels
-5:  quad    \pixels
+2:
+    .rept   \unrolled
+    quad    \pixels
+    .endr
+3:
     subs    r2, r2, #1
     bne     2b
 6:
@@ -222,7 +240,14 @@ es_pairs_pack_pixel:
     add     sp, sp, #FRAME
     pop     {r4-r11, pc}
     .align 2
-9:  .word   2b + 1, 5b + 1, 4b + 1, 3b + 1, 6b + 1 @ by the remainder; last: no more quads
+9:
+    .word   2b + 1
+    .set    left, 1
+    .rept   \unrolled - 1
+    .word   3b + 1 - left * (3b - 2b) / \unrolled
+    .set    left, left + 1
+    .endr
+    .word   6b + 1                  @ there is one quad alone
     .endm
 
 @ r0 product, r1 pixels, r2 negatives
@@ -240,11 +265,11 @@ es_pairs_multiply:
     blo.w   .Lone
     cmp     r2, #0
     bne.w   .Lany_three
-    product 3, 0
+    product 3, 0, 8
 .Lany_three:
-    product 3, 1
+    product 3, 1, 8
 .Ltwo:
-    product 2, 1
+    product 2, 1, 2
 .Lone:
-    product 1, 1
+    product 1, 1, 2
     .size es_pairs_multiply, . - es_pairs_multiply
