@@ -60,17 +60,18 @@ typedef struct es_conv_pairs_params {
 } es_conv_pairs_params_t;
 
 /* The sums of es_conv2d() without groups, two output channels at a time by one chain of
- * multiplications. in, out: int8. `pad` is the input's zero point. stream: for each pair of output
- * channels (0 and 1; one that is not there is all zeros)
+ * multiplications. in, out: int8. `pad` is the input's zero point (anything where no window leaves
+ * the image). stream: for each pair of output channels (0 and 1; behind an odd last one comes one
+ * that counts for nothing)
  *
  *   i32 bias_0, i32 bias_0 + 256 * bias_1, the words of its taps,
  *   i32 multiplier_0, i32 addend_0, i32 multiplier_1, i32 addend_1, u32 exponent_0 | exponent_1
  * << 8.
  *
- * A word holds two taps as int16 weight_0 + 256 * weight_1. For each four taps of the window ("a
- * quad") come a word of taps 0 and 2 and one of taps 1 and 3. The window's taps are those of
- * [kernel_h][kernel_w][in->c], but each kernel row gives whole quads alone; what is left of all
- * rows comes behind them, in order, filled up with zeros.
+ * A word holds two taps as int16 weight_0 + 256 * weight_1. The window's taps are those of
+ * [kernel_h][kernel_w][in->c], but each kernel row gives whole quads (four taps) alone: of each the
+ * words of taps 0 and 2, and of 1 and 3. What is left of all rows comes behind them, in order, two
+ * by two, filled up to quads with zeros.
  *
  * out = clamp((addend + sign + ((2 * sum * multiplier + 2^31) >> 32)) >> exponent), first to int8,
  * then to [act_min, act_max]; sign is -1 for a negative sum, or 0 where `negatives` is 0. With
@@ -79,7 +80,8 @@ typedef struct es_conv_pairs_params {
  * the table proves it. Anything else makes wrong numbers and nothing worse.
  *
  * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
- * scratch: es_conv_pairs_scratch_bytes(), word aligned. */
+ * scratch: a tile (es_pairs.h), 24 bytes a quad, and, where windows leave the image or skip
+ * columns, a padded kernel row; word aligned. */
 void es_conv_pairs(const es_conv_pairs_params_t *params, const uint32_t *stream,
                    const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
                    uint32_t y1);

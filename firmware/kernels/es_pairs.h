@@ -1,9 +1,9 @@
 /* The inner loops of the convolutions over channel pairs, of which each core may have its own.
  *
- * A tile holds the windows of three output pixels, widened to 16 bits: for each four taps ("a
- * quad") taps 0 and 2 of each pixel, then taps 1 and 3 of each pixel, a word a pair. Its order of
- * taps is the weight stream's: all whole quads of the kernel's rows, row by row, then the one to
- * three taps that are left of each row, filled up to quads with anything. */
+ * A tile holds the windows of three output pixels, widened to 16 bits: word by word, two taps of
+ * each pixel. Its order of taps is the weight stream's. First come the whole quads (of four taps)
+ * of the kernel's rows, row by row: taps 0 and 2, then 1 and 3. Then come the one to three taps
+ * that are left of each row, two by two, filled up to quads with anything. */
 #ifndef ES_PAIRS_H
 #define ES_PAIRS_H
 

@@ -67,38 +67,36 @@ static ES_PAIRS_OUT_OF_LINE es_pairs_band_t es_pairs_band(const es_pairs_job_t *
 /* Where the next band of a tile goes: its quads, and what they leave of each row. */
 typedef struct es_pairs_place {
     uint32_t *quads;
-    uint8_t *leftovers;
-    uint32_t tap; /* the next of the leftovers */
+    uint8_t *half; /* of a word */
 } es_pairs_place_t;
 
 static inline void es_pairs_put_half(uint8_t *half, int16_t tap) {
     memcpy(half, &tap, sizeof tap);
 }
 
-/* Widens what the quads leave of a band's rows, of one pixel or, where `step` is given, of three
- * that lie so far apart. */
-static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_leftovers(const es_pairs_job_t *j,
-                                                         es_pairs_place_t *to,
-                                                         const es_pairs_band_t *band,
-                                                         const uint32_t *step) {
-    const uint32_t word = sizeof(uint32_t), count = j->run_left;
-    const int8_t *row = band->from + 4 * j->run_quads;
-    uint32_t tap = to->tap;
+/* Widens what the quads leave of a band's rows, of one pixel or of three that lie `step` bytes
+ * apart. Two taps share a word; the words of a pixel lie ES_PAIRS_PIXELS words apart. */
+static ES_PAIRS_OUT_OF_LINE uint8_t *es_pairs_pack_leftovers(uint8_t *half,
+                                                             const es_pairs_band_t *band,
+                                                             uint32_t count, uint32_t pixels,
+                                                             uint32_t step) {
+    const uint32_t word = sizeof(uint32_t);
+    const int8_t *row = band->from + 4 * band->quads;
 
     for (uint32_t rows = band->rows; rows > 0; rows--, row += band->row_step) {
-        for (const int8_t *from = row, *end = row + count; from != end; from++, tap++) {
-            /* Taps 0 and 2 of a quad are the halves of its first word, 1 and 3 of its second. */
-            uint8_t *half = to->leftovers + tap / 4 * (ES_PAIRS_QUAD_WORDS * word) +
-                            tap % 2 * (ES_PAIRS_PIXELS * word) + tap % 4 / 2 * 2;
-
+        for (const int8_t *from = row; from != row + count; from++) {
             es_pairs_put_half(half, *from);
-            if (step != NULL) {
-                es_pairs_put_half(half + word, from[*step]);
-                es_pairs_put_half(half + 2 * word, from[2 * *step]);
+            if (pixels > 1) {
+                es_pairs_put_half(half + word, from[step]);
+                es_pairs_put_half(half + 2 * word, from[2 * step]);
+            }
+            half += word / 2;
+            if ((uintptr_t)half % word == 0) {
+                half += (ES_PAIRS_PIXELS - 1) * word;
             }
         }
     }
-    to->tap = tap;
+    return half;
 }
 
 static inline void es_pairs_put(const es_pairs_job_t *j, es_pairs_place_t *to,
@@ -108,7 +106,7 @@ static inline void es_pairs_put(const es_pairs_job_t *j, es_pairs_place_t *to,
         to->quads += band->rows * band->quads * ES_PAIRS_QUAD_WORDS;
     }
     if (j->run_left > 0) {
-        es_pairs_pack_leftovers(j, to, band, NULL);
+        to->half = es_pairs_pack_leftovers(to->half, band, j->run_left, 1, 0);
     }
 }
 
@@ -153,7 +151,7 @@ static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_window(const es_pairs_job_t *j, u
     const int32_t left = (int32_t)(x * p->stride_w - p->pad_left);
     const int32_t top = (int32_t)(y * p->stride_h - p->pad_top);
     const int is_plain = x >= j->first && x < j->end;
-    es_pairs_place_t to = {j->tile + i, (uint8_t *)(j->leftovers + i), 0};
+    es_pairs_place_t to = {j->tile + i, (uint8_t *)(j->leftovers + i)};
 
     for (uint32_t k = 0; k < p->kernel_h;) {
         es_pairs_band_t band = es_pairs_band(j, top + (int32_t)(k * p->dilation_h), k);
@@ -179,7 +177,7 @@ static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_window(const es_pairs_job_t *j, u
 static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_plain(const es_pairs_job_t *j, es_pairs_band_t band,
                                                      int32_t top, uint32_t offset) {
     const es_conv_pairs_params_t *p = j->params;
-    es_pairs_place_t to = {j->tile, (uint8_t *)j->leftovers, 0};
+    es_pairs_place_t to = {j->tile, (uint8_t *)j->leftovers};
     uint32_t step = j->step;
 
     for (uint32_t k = band.rows;; k += band.rows) {
@@ -196,7 +194,7 @@ static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_plain(const es_pairs_job_t *j, es
             to.quads += band.rows * band.quads * ES_PAIRS_QUAD_WORDS;
         }
         if (j->run_left > 0) {
-            es_pairs_pack_leftovers(j, &to, &band, &step);
+            to.half = es_pairs_pack_leftovers(to.half, &band, j->run_left, ES_PAIRS_PIXELS, step);
         }
         if (k == p->kernel_h) {
             break;
@@ -270,8 +268,8 @@ static inline uint32_t es_pairs_plain_tiles(es_pairs_job_t *j, uint32_t y, uint3
             band.from = first.from + offset;
             es_pairs_pack(j->tile, &band, j->step);
             if (j->run_left > 0) {
-                es_pairs_place_t to = {.leftovers = (uint8_t *)j->leftovers};
-                es_pairs_pack_leftovers(j, &to, &band, &j->step);
+                es_pairs_pack_leftovers((uint8_t *)j->leftovers, &band, j->run_left,
+                                        ES_PAIRS_PIXELS, j->step);
             }
         } else {
             es_pairs_pack_plain(j, first, top, offset);

@@ -26,7 +26,7 @@ QUAD = 4
 """Taps that the kernel takes at a time."""
 TILE_PIXELS = 3
 _QUAD_ORDER = (0, 2, 1, 3)
-"""A quad's words hold taps 0 and 2, then 1 and 3."""
+"""A quad of a kernel row lies as taps 0 and 2, then 1 and 3."""
 _INT8_MIN, _INT8_MAX = -128, 127
 
 Weights = npt.NDArray[np.int64]
@@ -162,14 +162,13 @@ def pair_of(channel_0: Channel, channel_1: Channel, zero_point: int) -> bytes | 
 
 
 def in_order(taps: Weights) -> Weights:
-    """A channel's taps as the stream has them: whole quads of each kernel row, then what is left of
-    all rows, filled up with zeros.
+    """A channel's taps as the stream has them: the whole quads of each kernel row, then what is
+    left of all rows, filled up with zeros.
     """
     whole = taps.shape[1] // QUAD * QUAD
+    quads = taps[:, :whole].reshape(-1, QUAD)[:, _QUAD_ORDER].reshape(-1)
     left = taps[:, whole:].reshape(-1)
-    fill = np.zeros(-len(left) % QUAD, np.int64)
-    quads = np.concatenate([taps[:, :whole].reshape(-1), left, fill]).reshape(-1, QUAD)
-    return quads[:, _QUAD_ORDER].reshape(-1)
+    return np.concatenate([quads, left, np.zeros(-len(left) % QUAD, np.int64)])
 
 
 def scratch_bytes(step: Step, p: Conv2dParams) -> int:
