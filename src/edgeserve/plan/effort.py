@@ -36,7 +36,7 @@ _TILE_SHARES = (0, 9, 13, 17)
 
 _PAIR_SHARES = (0, 23, 34, 45)
 """Instructions for a pair of channels of such a tile beside its taps."""
-_PACK_TILE, _PACK_ROW, _PACK_QUAD = 80, 10, 12
+_PACK_TILE, _PACK_ROW, _PACK_QUAD = 100, 20, 12
 """Instructions for the packing of a tile, for each kernel row in it and for its quads of taps."""
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
@@ -93,8 +93,8 @@ def _convolution_by_pairs(step: Step, p: ConvPairsParams, rows: int) -> int:
     tiles, rest = divmod(rows * output.w, _TILE_PIXELS)
     quads = -(-step.macs // (output.h * output.w * output.c) // 4)
     shares = [quads * taps + pair for taps, pair in zip(_TILE_SHARES, _PAIR_SHARES, strict=True)]
-    # The loop takes four quads at a time and two instructions each time.
-    pairs = -(-output.c // 2) * (tiles * shares[_TILE_PIXELS] + shares[rest] + tiles * quads // 2)
+    # The loop takes eight quads at a time and two instructions each time.
+    pairs = -(-output.c // 2) * (tiles * (shares[_TILE_PIXELS] + quads // 4) + shares[rest])
     packing = _PACK_TILE + _PACK_ROW * p.kernel_h + _PACK_QUAD * quads
     return pairs + (tiles + (rest > 0)) * packing
 
