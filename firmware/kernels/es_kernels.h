@@ -76,8 +76,8 @@ typedef struct es_conv_pairs_params {
  * out = clamp((addend + sign + ((2 * sum * multiplier + 2^31) >> 32)) >> exponent), first to int8,
  * then to [act_min, act_max]; sign is -1 for a negative sum, or 0 where `negatives` is 0. With
  * addend = (2 * zero point + 1) << (exponent - 1) it is what es_requantize() makes of the sum,
- * provided that, whatever the input, |sum| < 2^30, |sum_1| < 2^23 and 1 <= exponent: whoever makes
- * the table proves it. Anything else makes wrong numbers and nothing worse.
+ * provided that, whatever the input, |sum| < 2^30, |sum_1| < 2^23 and 1 <= exponent <= 31: whoever
+ * makes the table proves it. Anything else makes wrong numbers and nothing worse.
  *
  * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
  * scratch: a tile (es_pairs.h), 24 bytes a quad, and, where windows leave the image or skip

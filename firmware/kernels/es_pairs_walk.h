@@ -27,6 +27,7 @@ typedef struct es_pairs_job {
     es_pairs_product_t product;
 } es_pairs_job_t;
 
+/* Which columns of the output read nothing beside the image and skip no columns of it. */
 static inline void es_pairs_columns(es_pairs_job_t *j) {
     const es_conv_pairs_params_t *p = j->params;
     const uint32_t reach = (p->kernel_w - 1u) * p->dilation_w;
@@ -99,6 +100,7 @@ static ES_PAIRS_OUT_OF_LINE uint8_t *es_pairs_pack_leftovers(uint8_t *half,
     return half;
 }
 
+/* Packs a band of one pixel. */
 static inline void es_pairs_put(const es_pairs_job_t *j, es_pairs_place_t *to,
                                 const es_pairs_band_t *band) {
     if (band->quads > 0) {
@@ -110,6 +112,7 @@ static inline void es_pairs_put(const es_pairs_job_t *j, es_pairs_place_t *to,
     }
 }
 
+/* Few bytes: a call of memcpy() would take longer. */
 static inline void es_pairs_copy(int8_t *to, const int8_t *from, uint32_t bytes) {
     uint32_t word;
 
@@ -172,8 +175,20 @@ static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_window(const es_pairs_job_t *j, u
     }
 }
 
-/* Packs the windows of pixels (y, x) to (y, x + 2), all of them plain bytes of the rows. `band` is
- * the first of row y. */
+/* Packs a band of three pixels, which lie `step` bytes apart. */
+static inline void es_pairs_put_three(const es_pairs_job_t *j, es_pairs_place_t *to,
+                                      const es_pairs_band_t *band, uint32_t step) {
+    if (band->quads > 0) {
+        es_pairs_pack(to->quads, band, step);
+        to->quads += band->rows * band->quads * ES_PAIRS_QUAD_WORDS;
+    }
+    if (j->run_left > 0) {
+        to->half = es_pairs_pack_leftovers(to->half, band, j->run_left, ES_PAIRS_PIXELS, step);
+    }
+}
+
+/* Packs the windows of three pixels, all of them plain bytes of the rows, `offset` bytes from their
+ * starts. `band` is the windows' first and begins at the image's row `top`. */
 static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_plain(const es_pairs_job_t *j, es_pairs_band_t band,
                                                      int32_t top, uint32_t offset) {
     const es_conv_pairs_params_t *p = j->params;
@@ -189,13 +204,7 @@ static ES_PAIRS_OUT_OF_LINE void es_pairs_pack_plain(const es_pairs_job_t *j, es
             band.from = j->padded;
             step = 0;
         }
-        if (band.quads > 0) {
-            es_pairs_pack(to.quads, &band, step);
-            to.quads += band.rows * band.quads * ES_PAIRS_QUAD_WORDS;
-        }
-        if (j->run_left > 0) {
-            to.half = es_pairs_pack_leftovers(to.half, &band, j->run_left, ES_PAIRS_PIXELS, step);
-        }
+        es_pairs_put_three(j, &to, &band, step);
         if (k == p->kernel_h) {
             break;
         }
@@ -227,7 +236,7 @@ static inline void es_pairs_multiply_last(const es_pairs_product_t *product, uin
     }
 }
 
-/* What few layers need: an odd channel, a clamp that is not int8's own. */
+/* What few layers need: the channel of an odd count, and a clamp that is not int8's own. */
 static ES_PAIRS_OUT_OF_LINE void es_pairs_complete(const es_pairs_job_t *j, uint32_t pixels) {
     const es_conv_pairs_params_t *p = j->params;
     const es_pairs_product_t *product = &j->product;
@@ -257,7 +266,7 @@ static inline uint32_t es_pairs_plain_tiles(es_pairs_job_t *j, uint32_t y, uint3
     const es_conv_pairs_params_t *p = j->params;
     const int32_t top = (int32_t)(y * p->stride_h - p->pad_top);
     const es_pairs_band_t first = es_pairs_band(j, top, 0);
-    const int is_one_band = first.from != NULL && first.rows == p->kernel_h && j->run_quads > 0;
+    const int is_one_band = first.from != NULL && first.rows == p->kernel_h;
     const uint32_t c = j->out.c;
     uint32_t offset = (x * p->stride_w - p->pad_left) * j->in.c;
     int8_t *q = (int8_t *)es_row(&j->out, y) + x * c;
@@ -265,12 +274,9 @@ static inline uint32_t es_pairs_plain_tiles(es_pairs_job_t *j, uint32_t y, uint3
 
     for (; x + ES_PAIRS_PIXELS <= j->end; x += ES_PAIRS_PIXELS) {
         if (is_one_band) {
+            es_pairs_place_t to = {j->tile, (uint8_t *)j->leftovers};
             band.from = first.from + offset;
-            es_pairs_pack(j->tile, &band, j->step);
-            if (j->run_left > 0) {
-                es_pairs_pack_leftovers((uint8_t *)j->leftovers, &band, j->run_left,
-                                        ES_PAIRS_PIXELS, j->step);
-            }
+            es_pairs_put_three(j, &to, &band, j->step);
         } else {
             es_pairs_pack_plain(j, first, top, offset);
         }
@@ -284,6 +290,7 @@ static inline uint32_t es_pairs_plain_tiles(es_pairs_job_t *j, uint32_t y, uint3
     return x;
 }
 
+/* The pixels of rows [y, y1): plain tiles, and between them tiles of what is left of rows. */
 static inline void es_pairs_rows(es_pairs_job_t *j, uint32_t y, uint32_t y1) {
     const uint32_t w = j->out.w, c = j->out.c;
     uint32_t x = 0;
@@ -329,6 +336,7 @@ static inline void es_pairs_join_rows(const es_conv_pairs_params_t *p, es_rows_t
     }
 }
 
+/* es_conv_pairs() by the inner loops that are linked in. */
 static inline void es_pairs_convolve(const es_conv_pairs_params_t *p, const uint32_t *stream,
                                      const es_rows_t *in, const es_rows_t *out, void *scratch,
                                      uint32_t y0, uint32_t y1) {

@@ -19,6 +19,7 @@ from edgeserve.board import load_board
 from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
+from edgeserve.plan.effort import turn_instructions
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
@@ -43,6 +44,9 @@ def board_runner(tmp_path_factory: pytest.TempPathFactory) -> BoardRunner:
     return BoardRunner(board, tmp_path_factory.mktemp("runner"))
 
 
+ESTIMATE_PERCENT = 12
+
+
 class Trial:
     """One layer with its inputs, what the board is given and what it must answer."""
 
@@ -52,7 +56,8 @@ class Trial:
         """``rows``: of a turn, on rings; 0 for a whole layer."""
         lowered = lower(read_model(model, name=name))
         program = tuned(lowered, load_board(BOARD).cpu.isa)
-        self.name, self.kernel = name, program.steps[0].kernel
+        self.name, self.step = name, program.steps[0]
+        self.kernel = self.step.kernel
         if inputs is None:
             inputs = [random_inputs(program, np.random.default_rng(len(model)))]
         oracle = oracle_steps(model, lowered, inputs)
@@ -168,6 +173,21 @@ def test_quantisations(board_runner: BoardRunner) -> None:
         for case in (replace(shape, **quantisation),)
     ]
     assert_equal_on_the_board(board_runner, trials)
+
+
+def test_the_planner_knows_what_a_layer_costs(board_runner: BoardRunner) -> None:
+    cases = [
+        Layer(25, 5, 64, 64, kernel=(1, 1), least_weight=-127),
+        Layer(24, 24, 8, 16, kernel=(1, 1), least_weight=-127),
+        Layer(16, 16, 16, 16, least_weight=-127),
+        Layer(16, 16, 3, 16, stride=(2, 2), least_weight=-127),
+        Layer(25, 10, 1, 32, kernel=(10, 4), stride=(2, 2), least_weight=-127),
+    ]
+    trials = [Trial(repr(case), conv2d(case)) for case in cases]
+    for trial, answer in zip(trials, board_runner.run(t.case for t in trials), strict=True):
+        rows = trial.step.output.h
+        estimate, count = turn_instructions(trial.step, rows, rows), answer.runs[0].steps[0].count
+        assert abs(estimate - count) * 100 < ESTIMATE_PERCENT * count, f"{trial.name}: {count}"
 
 
 @pytest.mark.soak

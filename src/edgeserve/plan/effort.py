@@ -36,8 +36,10 @@ _TILE_SHARES = (0, 9, 13, 17)
 
 _PAIR_SHARES = (0, 23, 34, 45)
 """Instructions for a pair of channels of such a tile beside its taps."""
-_PACK_TILE, _PACK_ROW, _PACK_QUAD = 100, 20, 12
-"""Instructions for the packing of a tile, for each kernel row in it and for its quads of taps."""
+_PACK_TILE, _PACK_ROW, _PACK_QUAD, _PACK_LEFTOVER, _PACK_PADDED = 90, 15, 12, 25, 90
+"""Instructions for the packing of a tile: as such, for each kernel row, for each quad of taps, for
+each tap that quads leave of a row; and for a kernel row of a pixel at the image's sides.
+"""
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
 _ADD_PER_ELEMENT, _POOL_PER_ELEMENT, _OTHER_PER_ELEMENT = 10, 1, 6
@@ -89,14 +91,17 @@ def _convolution(step: Step, rows: int) -> int:
 
 
 def _convolution_by_pairs(step: Step, p: ConvPairsParams, rows: int) -> int:
-    output = step.output
+    source, output = step.inputs[0], step.output
     tiles, rest = divmod(rows * output.w, _TILE_PIXELS)
-    quads = -(-step.macs // (output.h * output.w * output.c) // 4)
+    quads = -(-p.kernel_h * p.kernel_w * source.c // 4)
     shares = [quads * taps + pair for taps, pair in zip(_TILE_SHARES, _PAIR_SHARES, strict=True)]
     # The loop takes eight quads at a time and two instructions each time.
     pairs = -(-output.c // 2) * (tiles * (shares[_TILE_PIXELS] + quads // 4) + shares[rest])
-    packing = _PACK_TILE + _PACK_ROW * p.kernel_h + _PACK_QUAD * quads
-    return pairs + (tiles + (rest > 0)) * packing
+    leftovers = p.kernel_h * (p.kernel_w * source.c % 4)
+    packing = _PACK_TILE + _PACK_ROW * p.kernel_h + _PACK_QUAD * quads + _PACK_LEFTOVER * leftovers
+    read = (output.w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1
+    sides = max(0, -(-(read - source.w) // p.stride_w))
+    return pairs + (tiles + (rest > 0)) * packing + rows * sides * p.kernel_h * _PACK_PADDED
 
 
 def _depthwise(step: Step, rows: int) -> int:
