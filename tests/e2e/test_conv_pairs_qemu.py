@@ -44,7 +44,7 @@ def board_runner(tmp_path_factory: pytest.TempPathFactory) -> BoardRunner:
     return BoardRunner(board, tmp_path_factory.mktemp("runner"))
 
 
-ESTIMATE_PERCENT = 12
+ESTIMATE_PERCENT = 20
 
 
 class Trial:
