@@ -2,21 +2,22 @@
 #include "es_adapter.h"
 #include "es_pairs.h"
 
-/* True when no window leaves an axis of the image. */
-static int stays_inside(uint32_t extent, uint32_t outputs, uint32_t stride, uint32_t reach,
+/* True when no window, of `reach` elements of an axis, leaves it. */
+static int stays_inside(uint64_t extent, uint64_t outputs, uint64_t stride, uint64_t reach,
                         uint32_t pad) {
-    return pad == 0 && (uint64_t)(outputs - 1) * stride + reach < extent;
+    return pad == 0 && (outputs - 1) * stride + reach <= extent;
 }
 
 static uint64_t scratch_bytes(const es_conv_pairs_params_t *p, const es_pairs_shape_t *shape,
                               const es_operand_record_t *in, const es_operand_record_t *out) {
-    const uint32_t reach_h = (p->kernel_h - 1u) * p->dilation_h;
-    const uint32_t reach_w = (p->kernel_w - 1u) * p->dilation_w;
+    const uint64_t row_bytes = es_pairs_row_bytes(shape);
+    const uint64_t reach_h = (p->kernel_h - 1u) * p->dilation_h + 1u;
+    const uint64_t reach_w = (row_bytes + in->c - 1) / in->c;
     const int is_plain = stays_inside(in->h, out->h, p->stride_h, reach_h, p->pad_top) &&
                          stays_inside(in->w, out->w, p->stride_w, reach_w, p->pad_left) &&
                          (p->dilation_w == 1 || p->kernel_w == 1);
 
-    return shape->quads * ES_PAIRS_QUAD_WORDS * sizeof(uint32_t) + (is_plain ? 0 : shape->run);
+    return shape->quads * ES_PAIRS_QUAD_WORDS * sizeof(uint32_t) + (is_plain ? 0 : row_bytes);
 }
 
 static es_status_t check(const es_call_t *call) {

@@ -69,9 +69,10 @@ typedef struct es_conv_pairs_params {
  * << 8.
  *
  * A word holds two taps as int16 weight_0 + 256 * weight_1. The window's taps are those of
- * [kernel_h][kernel_w][in->c], but each kernel row gives whole quads (four taps) alone: of each the
- * words of taps 0 and 2, and of 1 and 3. What is left of all rows comes behind them, in order, two
- * by two, filled up to quads with zeros.
+ * [kernel_h][kernel_w][in->c], but each kernel row gives quads (four taps) alone: of each the words
+ * of taps 0 and 2, and of 1 and 3. What is left of all rows comes behind them, in order, two by
+ * two, filled up to quads with zeros; or each row is filled up where that takes no more quads
+ * (es_pairs_shape()).
  *
  * out = clamp((addend + sign + ((2 * sum * multiplier + 2^31) >> 32)) >> exponent), first to int8,
  * then to [act_min, act_max]; sign is -1 for a negative sum, or 0 where `negatives` is 0. With

@@ -1,9 +1,9 @@
 /* The inner loops of the convolutions over channel pairs, of which each core may have its own.
  *
  * A tile holds the windows of three output pixels, widened to 16 bits: word by word, two taps of
- * each pixel. Its order of taps is the weight stream's. First come the whole quads (of four taps)
- * of the kernel's rows, row by row: taps 0 and 2, then 1 and 3. Then come the one to three taps
- * that are left of each row, two by two, filled up to quads with anything. */
+ * each pixel. Its order of taps is the weight stream's. First come quads (of four taps) of the
+ * kernel's rows, row by row: taps 0 and 2, then 1 and 3. Then come the one to three taps that they
+ * may leave of each row, two by two, filled up to quads with anything. */
 #ifndef ES_PAIRS_H
 #define ES_PAIRS_H
 
@@ -37,16 +37,28 @@ void es_pairs_pack(uint32_t *tile, const es_pairs_band_t *band, uint32_t step);
 /* The same of one pixel, whose first word `to` is. */
 void es_pairs_pack_pixel(uint32_t *to, const es_pairs_band_t *band);
 
-/* How the taps of a window become quads. */
+/* How the taps of a window become quads. Taps beyond a kernel row stand in its last quad, with
+ * weights of zero, where that takes no more quads than to gather what is left of all rows. */
 typedef struct es_pairs_shape {
-    uint64_t run;   /* taps of a kernel row */
-    uint64_t quads; /* of a whole window */
+    uint64_t run;       /* taps of a kernel row */
+    uint64_t row_quads; /* quads that each kernel row gives alone */
+    uint64_t row_left;  /* taps of it beyond them */
+    uint64_t quads;     /* of a whole window */
 } es_pairs_shape_t;
 
 static inline es_pairs_shape_t es_pairs_shape(uint32_t kernel_h, uint32_t kernel_w, uint32_t c) {
-    const uint64_t run = (uint64_t)kernel_w * c;
+    const uint64_t run = (uint64_t)kernel_w * c, left = run % 4;
+    const uint64_t gathered = (left * kernel_h + 3) / 4;
 
-    return (es_pairs_shape_t){run, run / 4 * kernel_h + (run % 4 * kernel_h + 3) / 4};
+    if (left > 0 && gathered < kernel_h) {
+        return (es_pairs_shape_t){run, run / 4, left, run / 4 * kernel_h + gathered};
+    }
+    return (es_pairs_shape_t){run, (run + 3) / 4, 0, (run + 3) / 4 * kernel_h};
+}
+
+/* Bytes of an input row that a kernel row reads from its first tap on. */
+static inline uint64_t es_pairs_row_bytes(const es_pairs_shape_t *s) {
+    return 4 * s->row_quads + s->row_left;
 }
 
 #endif

@@ -17,7 +17,7 @@ typedef struct es_pairs_job {
     const es_conv_pairs_params_t *params;
     es_rows_t in, out;
     uint32_t first, end; /* columns of the output whose windows are plain bytes of each row */
-    uint32_t run, run_quads, run_left; /* taps of a kernel row */
+    uint32_t run, row_quads, row_left; /* taps of a kernel row */
     uint32_t step;     /* from one output pixel to the next, in bytes of an input row */
     uint32_t even;     /* channels in whole pairs */
     int is_incomplete; /* without es_pairs_complete() */
@@ -30,12 +30,12 @@ typedef struct es_pairs_job {
 /* Which columns of the output read nothing beside the image and skip no columns of it. */
 static inline void es_pairs_columns(es_pairs_job_t *j) {
     const es_conv_pairs_params_t *p = j->params;
-    const uint32_t reach = (p->kernel_w - 1u) * p->dilation_w;
+    const uint32_t reach = (4 * j->row_quads + j->row_left + j->in.c - 1) / j->in.c;
     const uint32_t room = j->in.w + p->pad_left;
 
     j->first = j->end = 0;
-    if ((p->dilation_w == 1 || p->kernel_w == 1) && room > reach) {
-        const uint32_t end = (room - reach - 1) / p->stride_w + 1;
+    if ((p->dilation_w == 1 || p->kernel_w == 1) && room >= reach) {
+        const uint32_t end = (room - reach) / p->stride_w + 1;
         j->first = (p->pad_left + p->stride_w - 1u) / p->stride_w;
         j->end = end < j->out.w ? end : j->out.w;
     }
@@ -47,7 +47,7 @@ static ES_PAIRS_OUT_OF_LINE es_pairs_band_t es_pairs_band(const es_pairs_job_t *
                                                           uint32_t k) {
     const es_rows_t *in = &j->in;
     const uint32_t dilation = j->params->dilation_h, left = j->params->kernel_h - k;
-    es_pairs_band_t band = {.quads = j->run_quads, .rows = left};
+    es_pairs_band_t band = {.quads = j->row_quads, .rows = left};
     uint32_t room = left * dilation;
 
     if (y < 0) {
@@ -107,8 +107,8 @@ static inline void es_pairs_put(const es_pairs_job_t *j, es_pairs_place_t *to,
         es_pairs_pack_pixel(to->quads, band);
         to->quads += band->rows * band->quads * ES_PAIRS_QUAD_WORDS;
     }
-    if (j->run_left > 0) {
-        to->half = es_pairs_pack_leftovers(to->half, band, j->run_left, 1, 0);
+    if (j->row_left > 0) {
+        to->half = es_pairs_pack_leftovers(to->half, band, j->row_left, 1, 0);
     }
 }
 
@@ -182,8 +182,8 @@ static inline void es_pairs_put_three(const es_pairs_job_t *j, es_pairs_place_t 
         es_pairs_pack(to->quads, band, step);
         to->quads += band->rows * band->quads * ES_PAIRS_QUAD_WORDS;
     }
-    if (j->run_left > 0) {
-        to->half = es_pairs_pack_leftovers(to->half, band, j->run_left, ES_PAIRS_PIXELS, step);
+    if (j->row_left > 0) {
+        to->half = es_pairs_pack_leftovers(to->half, band, j->row_left, ES_PAIRS_PIXELS, step);
     }
 }
 
@@ -341,20 +341,20 @@ static inline void es_pairs_convolve(const es_conv_pairs_params_t *p, const uint
                                      const es_rows_t *in, const es_rows_t *out, void *scratch,
                                      uint32_t y0, uint32_t y1) {
     const es_pairs_shape_t shape = es_pairs_shape(p->kernel_h, p->kernel_w, in->c);
-    const uint32_t run = (uint32_t)shape.run, quads = (uint32_t)shape.quads;
+    const uint32_t quads = (uint32_t)shape.quads;
     uint32_t *tile = scratch;
     es_pairs_job_t job = {
         .params = p,
         .in = *in,
         .out = *out,
-        .run = run,
-        .run_quads = run / 4,
-        .run_left = run % 4,
+        .run = (uint32_t)shape.run,
+        .row_quads = (uint32_t)shape.row_quads,
+        .row_left = (uint32_t)shape.row_left,
         .step = p->stride_w * in->c,
         .even = out->c & ~1u,
         .is_incomplete = out->c % 2 != 0 || p->act_min > INT8_MIN || p->act_max < INT8_MAX,
         .tile = tile,
-        .leftovers = tile + run / 4 * p->kernel_h * ES_PAIRS_QUAD_WORDS,
+        .leftovers = tile + (uint32_t)shape.row_quads * p->kernel_h * ES_PAIRS_QUAD_WORDS,
         .padded = (int8_t *)(tile + quads * ES_PAIRS_QUAD_WORDS),
         .product = {.tile = tile, .quads = quads, .stream = stream},
     };

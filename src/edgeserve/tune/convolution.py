@@ -161,13 +161,26 @@ def pair_of(channel_0: Channel, channel_1: Channel, zero_point: int) -> bytes | 
     )
 
 
-def in_order(taps: Weights) -> Weights:
-    """A channel's taps as the stream has them: the whole quads of each kernel row, then what is
-    left of all rows, filled up with zeros.
+def row_of(kernel_h: int, run: int) -> tuple[int, int]:
+    """What a kernel row of ``run`` taps gives alone, in quads, and what is left of it, in taps.
+
+    It is filled up to whole quads where that takes no more of them than to gather what is left.
     """
-    whole = taps.shape[1] // QUAD * QUAD
-    quads = taps[:, :whole].reshape(-1, QUAD)[:, _QUAD_ORDER].reshape(-1)
-    left = taps[:, whole:].reshape(-1)
+    left = run % QUAD
+    if left and -(-left * kernel_h // QUAD) < kernel_h:
+        return run // QUAD, left
+    return -(-run // QUAD), 0
+
+
+def in_order(taps: Weights) -> Weights:
+    """A channel's taps as the stream has them: the quads of each kernel row, then what is left of
+    all rows; filled up with zeros.
+    """
+    kernel_h, run = taps.shape
+    row_quads, row_left = row_of(kernel_h, run)
+    filled = np.pad(taps, ((0, 0), (0, max(0, QUAD * row_quads - run))))
+    quads = filled[:, : QUAD * row_quads].reshape(-1, QUAD)[:, _QUAD_ORDER].reshape(-1)
+    left = taps[:, run - row_left :].reshape(-1)
     return np.concatenate([quads, left, np.zeros(-len(left) % QUAD, np.int64)])
 
 
@@ -176,15 +189,15 @@ def scratch_bytes(step: Step, p: Conv2dParams) -> int:
     padded kernel row.
     """
     source, output = step.inputs[0], step.output
-    run = p.kernel_w * source.c
-    quads = run // QUAD * p.kernel_h - (-(run % QUAD * p.kernel_h) // QUAD)
-    rows = _stays_inside(source.h, output.h, p.stride_h, p.kernel_h, p.dilation_h, p.pad_top)
-    columns = _stays_inside(source.w, output.w, p.stride_w, p.kernel_w, p.dilation_w, p.pad_left)
+    row_quads, row_left = row_of(p.kernel_h, p.kernel_w * source.c)
+    quads = row_quads * p.kernel_h - (-row_left * p.kernel_h // QUAD)
+    row_bytes = QUAD * row_quads + row_left
+    reach_h, reach_w = (p.kernel_h - 1) * p.dilation_h + 1, -(-row_bytes // source.c)
+    rows = _stays_inside(source.h, output.h, p.stride_h, reach_h, p.pad_top)
+    columns = _stays_inside(source.w, output.w, p.stride_w, reach_w, p.pad_left)
     is_plain = rows and columns and (p.dilation_w == 1 or p.kernel_w == 1)
-    return 2 * TILE_PIXELS * QUAD * quads + (0 if is_plain else run)
+    return 2 * TILE_PIXELS * QUAD * quads + (0 if is_plain else row_bytes)
 
 
-def _stays_inside(
-    extent: int, outputs: int, stride: int, kernel: int, dilation: int, pad: int
-) -> bool:
-    return pad == 0 and (outputs - 1) * stride + (kernel - 1) * dilation < extent
+def _stays_inside(extent: int, outputs: int, stride: int, reach: int, pad: int) -> bool:
+    return pad == 0 and (outputs - 1) * stride + reach <= extent
