@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgeserve.kernels import (
+    QUAD,
     AddParams,
     AveragePoolParams,
     Conv2dParams,
@@ -22,6 +23,7 @@ from edgeserve.kernels import (
     MaxPoolParams,
     ReduceParams,
     TransposeConvParams,
+    quads_of_row,
 )
 from edgeserve.program import Step
 
@@ -93,11 +95,12 @@ def _convolution(step: Step, rows: int) -> int:
 def _convolution_by_pairs(step: Step, p: ConvPairsParams, rows: int) -> int:
     source, output = step.inputs[0], step.output
     tiles, rest = divmod(rows * output.w, _TILE_PIXELS)
-    quads = -(-p.kernel_h * p.kernel_w * source.c // 4)
+    row_quads, row_left = quads_of_row(p.kernel_h, p.kernel_w * source.c)
+    leftovers = p.kernel_h * row_left
+    quads = p.kernel_h * row_quads - (-leftovers // QUAD)
     shares = [quads * taps + pair for taps, pair in zip(_TILE_SHARES, _PAIR_SHARES, strict=True)]
     # The loop takes eight quads at a time and two instructions each time.
     pairs = -(-output.c // 2) * (tiles * (shares[_TILE_PIXELS] + quads // 4) + shares[rest])
-    leftovers = p.kernel_h * (p.kernel_w * source.c % 4)
     packing = _PACK_TILE + _PACK_ROW * p.kernel_h + _PACK_QUAD * quads + _PACK_LEFTOVER * leftovers
     read = (output.w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1
     sides = max(0, -(-(read - source.w) // p.stride_w))

@@ -16,15 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import Blob, Conv2dParams, ConvPairsParams
+from edgeserve.kernels import QUAD, Blob, Conv2dParams, ConvPairsParams, quads_of_row
 from edgeserve.program import Program, Step
 from edgeserve.tune.scale import Scale, scale_of
 
 INTERLEAVED = 4
 """Output channels that lie interleaved in the weights of the generic kernel."""
-QUAD = 4
-"""Taps that the kernel takes at a time."""
-TILE_PIXELS = 3
 _QUAD_ORDER = (0, 2, 1, 3)
 """A quad of a kernel row lies as taps 0 and 2, then 1 and 3."""
 _INT8_MIN, _INT8_MAX = -128, 127
@@ -84,7 +81,9 @@ def convolution_by_pairs(program: Program, step: Step) -> Step | None:
         negatives=int(p.act_min < p.output_zero_point),
         stream=Blob(stream, p.weights.note),
     )
-    return replace(step, params=params, scratch_bytes=scratch_bytes(step, p))
+    source, output = step.inputs[0], step.output
+    scratch_bytes = params.scratch_bytes((source.h, source.w, source.c), (output.h, output.w))
+    return replace(step, params=params, scratch_bytes=scratch_bytes)
 
 
 def channels_of(p: Conv2dParams, out_c: int) -> list[Channel]:
@@ -161,43 +160,13 @@ def pair_of(channel_0: Channel, channel_1: Channel, zero_point: int) -> bytes | 
     )
 
 
-def row_of(kernel_h: int, run: int) -> tuple[int, int]:
-    """What a kernel row of ``run`` taps gives alone, in quads, and what is left of it, in taps.
-
-    It is filled up to whole quads where that takes no more of them than to gather what is left.
-    """
-    left = run % QUAD
-    if left and -(-left * kernel_h // QUAD) < kernel_h:
-        return run // QUAD, left
-    return -(-run // QUAD), 0
-
-
 def in_order(taps: Weights) -> Weights:
     """A channel's taps as the stream has them: the quads of each kernel row, then what is left of
     all rows; filled up with zeros.
     """
     kernel_h, run = taps.shape
-    row_quads, row_left = row_of(kernel_h, run)
+    row_quads, row_left = quads_of_row(kernel_h, run)
     filled = np.pad(taps, ((0, 0), (0, max(0, QUAD * row_quads - run))))
     quads = filled[:, : QUAD * row_quads].reshape(-1, QUAD)[:, _QUAD_ORDER].reshape(-1)
     left = taps[:, run - row_left :].reshape(-1)
     return np.concatenate([quads, left, np.zeros(-len(left) % QUAD, np.int64)])
-
-
-def scratch_bytes(step: Step, p: Conv2dParams) -> int:
-    """A tile of three windows as int16, and, where windows leave the image or skip columns, one
-    padded kernel row.
-    """
-    source, output = step.inputs[0], step.output
-    row_quads, row_left = row_of(p.kernel_h, p.kernel_w * source.c)
-    quads = row_quads * p.kernel_h - (-row_left * p.kernel_h // QUAD)
-    row_bytes = QUAD * row_quads + row_left
-    reach_h, reach_w = (p.kernel_h - 1) * p.dilation_h + 1, -(-row_bytes // source.c)
-    rows = _stays_inside(source.h, output.h, p.stride_h, reach_h, p.pad_top)
-    columns = _stays_inside(source.w, output.w, p.stride_w, reach_w, p.pad_left)
-    is_plain = rows and columns and (p.dilation_w == 1 or p.kernel_w == 1)
-    return 2 * TILE_PIXELS * QUAD * quads + (0 if is_plain else row_bytes)
-
-
-def _stays_inside(extent: int, outputs: int, stride: int, reach: int, pad: int) -> bool:
-    return pad == 0 and (outputs - 1) * stride + reach <= extent
