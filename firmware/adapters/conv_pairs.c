@@ -3,21 +3,21 @@
 #include "es_pairs.h"
 
 /* True when no window, of `reach` elements of an axis, leaves it. */
-static int stays_inside(uint64_t extent, uint64_t outputs, uint64_t stride, uint64_t reach,
+static int stays_inside(uint32_t extent, uint32_t outputs, uint32_t stride, uint32_t reach,
                         uint32_t pad) {
-    return pad == 0 && (outputs - 1) * stride + reach <= extent;
+    return pad == 0 && reach <= extent && (outputs - 1) * stride <= extent - reach;
 }
 
-static uint64_t scratch_bytes(const es_conv_pairs_params_t *p, const es_pairs_shape_t *shape,
+static uint32_t scratch_bytes(const es_conv_pairs_params_t *p, const es_pairs_shape_t *shape,
                               const es_operand_record_t *in, const es_operand_record_t *out) {
-    const uint64_t row_bytes = es_pairs_row_bytes(shape);
-    const uint64_t reach_h = (p->kernel_h - 1u) * p->dilation_h + 1u;
-    const uint64_t reach_w = (row_bytes + in->c - 1) / in->c;
+    const uint32_t reach_h = (p->kernel_h - 1u) * p->dilation_h + 1u;
+    const uint32_t reach_w = es_pairs_row_pixels(shape, in->c);
     const int is_plain = stays_inside(in->h, out->h, p->stride_h, reach_h, p->pad_top) &&
                          stays_inside(in->w, out->w, p->stride_w, reach_w, p->pad_left) &&
                          (p->dilation_w == 1 || p->kernel_w == 1);
 
-    return shape->quads * ES_PAIRS_QUAD_WORDS * sizeof(uint32_t) + (is_plain ? 0 : row_bytes);
+    return shape->quads * (ES_PAIRS_QUAD_WORDS * (uint32_t)sizeof(uint32_t)) +
+           (is_plain ? 0 : es_pairs_row_bytes(shape));
 }
 
 static es_status_t check(const es_call_t *call) {
@@ -32,12 +32,12 @@ static es_status_t check(const es_call_t *call) {
         !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w)) {
         return ES_BAD_RECORD;
     }
-    const es_pairs_shape_t shape = es_pairs_shape(p->kernel_h, p->kernel_w, in->c);
-    /* A window longer than any table is refused before the products could overflow. */
-    if (shape.quads > UINT32_MAX / 8) {
+    if (in->c > ES_PAIRS_MOST_TAPS / ((uint32_t)p->kernel_h * p->kernel_w)) {
         return ES_OUT_OF_BOUNDS;
     }
-    const uint64_t pair_bytes = (ES_PAIRS_RECORD_WORDS + 2 * shape.quads) * sizeof(uint32_t);
+    const es_pairs_shape_t shape = es_pairs_shape(p->kernel_h, p->kernel_w, in->c);
+    const uint32_t pair_bytes =
+        (ES_PAIRS_RECORD_WORDS + 2 * shape.quads) * (uint32_t)sizeof(uint32_t);
     const uint64_t pairs = (out->c + (uint64_t)1) / 2;
     return es_call_has_blob(call, p->stream, pairs * pair_bytes, sizeof(uint32_t)) &&
                    call->step->scratch_bytes >= scratch_bytes(p, &shape, in, out)

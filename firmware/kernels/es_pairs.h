@@ -11,6 +11,7 @@
 #include "es_kernels.h"
 
 enum { ES_PAIRS_PIXELS = 3, ES_PAIRS_QUAD_WORDS = 2 * ES_PAIRS_PIXELS, ES_PAIRS_RECORD_WORDS = 7 };
+enum { ES_PAIRS_MOST_TAPS = 1 << 24 };
 
 /* One tile times the weights of some channel pairs. Assembly reads it: the order is fixed. */
 typedef struct es_pairs_product {
@@ -40,15 +41,16 @@ void es_pairs_pack_pixel(uint32_t *to, const es_pairs_band_t *band);
 /* How the taps of a window become quads. Taps beyond a kernel row stand in its last quad, with
  * weights of zero, where that takes no more quads than to gather what is left of all rows. */
 typedef struct es_pairs_shape {
-    uint64_t run;       /* taps of a kernel row */
-    uint64_t row_quads; /* quads that each kernel row gives alone */
-    uint64_t row_left;  /* taps of it beyond them */
-    uint64_t quads;     /* of a whole window */
+    uint32_t run;       /* taps of a kernel row */
+    uint32_t row_quads; /* quads that each kernel row gives alone */
+    uint32_t row_left;  /* taps of it beyond them */
+    uint32_t quads;     /* of a whole window */
 } es_pairs_shape_t;
 
+/* Needs a window of at most ES_PAIRS_MOST_TAPS. */
 static inline es_pairs_shape_t es_pairs_shape(uint32_t kernel_h, uint32_t kernel_w, uint32_t c) {
-    const uint64_t run = (uint64_t)kernel_w * c, left = run % 4;
-    const uint64_t gathered = (left * kernel_h + 3) / 4;
+    const uint32_t run = kernel_w * c, left = run % 4;
+    const uint32_t gathered = (left * kernel_h + 3) / 4;
 
     if (left > 0 && gathered < kernel_h) {
         return (es_pairs_shape_t){run, run / 4, left, run / 4 * kernel_h + gathered};
@@ -57,8 +59,13 @@ static inline es_pairs_shape_t es_pairs_shape(uint32_t kernel_h, uint32_t kernel
 }
 
 /* Bytes of an input row that a kernel row reads from its first tap on. */
-static inline uint64_t es_pairs_row_bytes(const es_pairs_shape_t *s) {
+static inline uint32_t es_pairs_row_bytes(const es_pairs_shape_t *s) {
     return 4 * s->row_quads + s->row_left;
+}
+
+/* Columns of the image that it reads. */
+static inline uint32_t es_pairs_row_pixels(const es_pairs_shape_t *s, uint32_t c) {
+    return (es_pairs_row_bytes(s) + c - 1) / c;
 }
 
 #endif

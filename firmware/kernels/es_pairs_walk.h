@@ -27,10 +27,10 @@ typedef struct es_pairs_job {
     es_pairs_product_t product;
 } es_pairs_job_t;
 
-/* Which columns of the output read nothing beside the image and skip no columns of it. */
-static inline void es_pairs_columns(es_pairs_job_t *j) {
+/* Which columns of the output read nothing beside the image, of which they see `reach` columns, and
+ * skip none of these. */
+static inline void es_pairs_columns(es_pairs_job_t *j, uint32_t reach) {
     const es_conv_pairs_params_t *p = j->params;
-    const uint32_t reach = (4 * j->row_quads + j->row_left + j->in.c - 1) / j->in.c;
     const uint32_t room = j->in.w + p->pad_left;
 
     j->first = j->end = 0;
@@ -341,26 +341,26 @@ static inline void es_pairs_convolve(const es_conv_pairs_params_t *p, const uint
                                      const es_rows_t *in, const es_rows_t *out, void *scratch,
                                      uint32_t y0, uint32_t y1) {
     const es_pairs_shape_t shape = es_pairs_shape(p->kernel_h, p->kernel_w, in->c);
-    const uint32_t quads = (uint32_t)shape.quads;
+    const uint32_t quads = shape.quads;
     uint32_t *tile = scratch;
     es_pairs_job_t job = {
         .params = p,
         .in = *in,
         .out = *out,
-        .run = (uint32_t)shape.run,
-        .row_quads = (uint32_t)shape.row_quads,
-        .row_left = (uint32_t)shape.row_left,
+        .run = shape.run,
+        .row_quads = shape.row_quads,
+        .row_left = shape.row_left,
         .step = p->stride_w * in->c,
         .even = out->c & ~1u,
         .is_incomplete = out->c % 2 != 0 || p->act_min > INT8_MIN || p->act_max < INT8_MAX,
         .tile = tile,
-        .leftovers = tile + (uint32_t)shape.row_quads * p->kernel_h * ES_PAIRS_QUAD_WORDS,
+        .leftovers = tile + shape.row_quads * p->kernel_h * ES_PAIRS_QUAD_WORDS,
         .padded = (int8_t *)(tile + quads * ES_PAIRS_QUAD_WORDS),
         .product = {.tile = tile, .quads = quads, .stream = stream},
     };
 
     es_pairs_join_rows(p, &job.in, &job.out, &y0, &y1);
-    es_pairs_columns(&job);
+    es_pairs_columns(&job, es_pairs_row_pixels(&shape, in->c));
     es_pairs_rows(&job, y0, y1);
 }
 

@@ -80,12 +80,14 @@ es_pairs_pack_pixel:
 @ r8-r10  sums of channel 0, of each pixel
 @ r11-lr  sums of channel 0 + 256 * channel 1, of each pixel
 @
-@ The frame: es_pairs_product_t's out[0..2], end and tile, then passes, and where the loop begins.
+@ The frame: es_pairs_product_t's out[0..2], end and tile, then passes, where the loop begins, and
+@ what follows it.
 
     .equ TILE, 16
     .equ PASSES, 20
     .equ BEGIN, 24
-    .equ FRAME, 28
+    .equ FINISH, 28
+    .equ FRAME, 36
     .equ PRODUCT_QUADS, 20
     .equ PRODUCT_STREAM, 24
 
@@ -136,7 +138,7 @@ es_pairs_pack_pixel:
     multiply \pixels, r4
     .endm
 
-@ clamp((addend + sign + (2 * sum * multiplier + 2^31 >> 32)) >> exponent); value holds 2 * sum.
+@ (addend + [-1 if sum < 0] + ((2 * sum * multiplier + 2^31) >> 32)); value holds 2 * sum.
     .macro scale value, multiplier, addend, negatives, temporary
     .if \negatives
     add     \temporary, \addend, \value, asr #31
@@ -146,36 +148,14 @@ es_pairs_pack_pixel:
     .endif
     .endm
 
-    .macro finish value
+@ clamp(value >> exponent); a shift by register looks at the lowest byte of r5 alone.
+    .macro shift value
     asr     \value, \value, r5
     ssat    \value, #8, \value
     .endm
 
-@ All pairs of channels of a tile of so many pixels. The loop takes `unrolled` quads a pass (a power
-@ of two); the first quad stands before it, and the first pass may begin further down.
-    .macro product pixels, negatives, unrolled
-    ldr     r2, [r0, #PRODUCT_QUADS]
-    ldr     r0, [r0, #PRODUCT_STREAM]
-    subs    r2, r2, #1
-    and     r3, r2, #\unrolled - 1  @ quads in the first pass; 0: all
-    add     r2, r2, #\unrolled - 1
-    adr     r4, 9f
-    it      eq
-    moveq   r3, #\unrolled
-    ldr     r4, [r4, r3, lsl #2]
-    lsr     r2, r2, #\unrolled / 4 + 1
-    strd    r2, r4, [sp, #PASSES]
-1:
-    first_quad \pixels
-    ldr     pc, [sp, #BEGIN]
-2:
-    .rept   \unrolled
-    quad    \pixels
-    .endr
-3:
-    subs    r2, r2, #1
-    bne     2b
-6:
+@ From the sums of a pair to its results, then on to the next pair or out.
+    .macro finish pixels, negatives
     ldmia   r0!, {r1-r5}            @ multiplier, addend of channel 0; of channel 1; exponents
     sub     r11, r11, r8            @ 256 * channel 1
     lsl     r8, r8, #1
@@ -208,20 +188,20 @@ es_pairs_pack_pixel:
     .if \pixels > 2
     scale   lr, r3, r4, \negatives, r7
     .endif
-    finish  r8                      @ a shift by register looks at the lowest byte alone
+    shift   r8
     .if \pixels > 1
-    finish  r9
+    shift   r9
     .endif
     .if \pixels > 2
-    finish  r10
+    shift   r10
     .endif
     lsr     r5, r5, #8
-    finish  r11
+    shift   r11
     .if \pixels > 1
-    finish  r12
+    shift   r12
     .endif
     .if \pixels > 2
-    finish  lr
+    shift   lr
     .endif
     ldmia   sp, {r1-r4}             @ out of pixel 0, 1, 2; end
     bfi     r8, r11, #8, #8
@@ -239,6 +219,51 @@ es_pairs_pack_pixel:
     bne     1b
     add     sp, sp, #FRAME
     pop     {r4-r11, pc}
+    .endm
+
+@ All pairs of channels of a tile of so many pixels. The loop takes `unrolled` quads a pass (a power
+@ of two); the first quad stands before it, and the first pass may begin further down. One or two
+@ pixels are rare: their results are finished as if all sums could be negative.
+    .macro product pixels, unrolled
+    ldr     r5, [r0, #PRODUCT_QUADS]
+    ldr     r0, [r0, #PRODUCT_STREAM]
+    .if \pixels > 2
+    cmp     r2, #0
+    ite     ne
+    adrne   r2, 6f + 1
+    adreq   r2, 7f + 1
+    .else
+    adr     r2, 6f + 1
+    .endif
+    subs    r5, r5, #1
+    and     r3, r5, #\unrolled - 1  @ quads in the first pass; 0: all
+    add     r5, r5, #\unrolled - 1
+    lsr     r5, r5, #\unrolled / 4 + 1
+    adr     r4, 9f
+    ldr     r4, [r4, r3, lsl #2]
+    it      eq
+    moveq   r4, r2                  @ there is no other quad
+    strd    r5, r4, [sp, #PASSES]
+    str     r2, [sp, #FINISH]
+1:
+    first_quad \pixels
+    ldr     pc, [sp, #BEGIN]
+2:
+    .rept   \unrolled
+    quad    \pixels
+    .endr
+3:
+    subs    r2, r2, #1
+    bne     2b
+    .if \pixels > 2
+    ldr     pc, [sp, #FINISH]
+    .endif
+6:
+    finish  \pixels, 1
+    .if \pixels > 2
+7:
+    finish  \pixels, 0
+    .endif
     .align 2
 9:
     .word   2b + 1
@@ -247,7 +272,6 @@ es_pairs_pack_pixel:
     .word   3b + 1 - left * (3b - 2b) / \unrolled
     .set    left, left + 1
     .endr
-    .word   6b + 1                  @ there is one quad alone
     .endm
 
 @ r0 product, r1 pixels, r2 negatives
@@ -263,13 +287,9 @@ es_pairs_multiply:
     cmp     r1, #2
     beq.w   .Ltwo
     blo.w   .Lone
-    cmp     r2, #0
-    bne.w   .Lany_three
-    product 3, 0, 8
-.Lany_three:
-    product 3, 1, 8
+    product 3, 8
 .Ltwo:
-    product 2, 1, 2
+    product 2, 2
 .Lone:
-    product 1, 1, 2
+    product 1, 2
     .size es_pairs_multiply, . - es_pairs_multiply

@@ -22,6 +22,8 @@ from edgeserve.tune.scale import Scale, scale_of
 
 INTERLEAVED = 4
 """Output channels that lie interleaved in the weights of the generic kernel."""
+MOST_TAPS = 1 << 24
+"""Of a window: far more than a device holds; with it no product of the kernel leaves 32 bits."""
 _QUAD_ORDER = (0, 2, 1, 3)
 """A quad of a kernel row lies as taps 0 and 2, then 1 and 3."""
 _INT8_MIN, _INT8_MAX = -128, 127
@@ -62,6 +64,8 @@ def convolution_by_pairs(program: Program, step: Step) -> Step | None:
     """The step on channel pairs; None for another operator and for what leaves a range."""
     p = step.params
     if not isinstance(p, Conv2dParams) or step.inputs[0].c != p.weight_c:
+        return None
+    if p.kernel_h * p.kernel_w * p.weight_c > MOST_TAPS:
         return None
     stream = stream_of(channels_of(p, step.output.c), p)
     if stream is None:
