@@ -47,6 +47,46 @@ typedef struct es_conv2d_blobs {
 void es_conv2d(const es_conv2d_params_t *params, const es_conv2d_blobs_t *blobs,
                const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
 
+typedef struct es_conv_pairs_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t pad;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t negatives;
+    uint32_t stream;
+} es_conv_pairs_params_t;
+
+/* The sums of es_conv2d() without groups, two output channels at a time by one chain of
+ * multiplications. in, out: int8. `pad` is the input's zero point (anything where no window leaves
+ * the image). stream: for each pair of output channels (0 and 1; behind an odd last one comes one
+ * that counts for nothing)
+ *
+ *   i32 bias_0, i32 bias_0 + 256 * bias_1, the words of its taps,
+ *   i32 multiplier_0, i32 addend_0, i32 multiplier_1, i32 addend_1, u32 exponent_0 | exponent_1
+ * << 8.
+ *
+ * A word holds two taps as int16 weight_0 + 256 * weight_1. The window's taps are those of
+ * [kernel_h][kernel_w][in->c], but each kernel row gives quads (four taps) alone: of each the words
+ * of taps 0 and 2, and of 1 and 3. What is left of all rows comes behind them, in order, two by
+ * two, filled up to quads with zeros; or each row is filled up where that takes no more quads
+ * (es_pairs_shape()).
+ *
+ * out = clamp((addend + sign + ((2 * sum * multiplier + 2^31) >> 32)) >> exponent), first to int8,
+ * then to [act_min, act_max]; sign is -1 for a negative sum, or 0 where `negatives` is 0. With
+ * addend = (2 * zero point + 1) << (exponent - 1) it is what es_requantize() makes of the sum,
+ * provided that, whatever the input, |sum| < 2^30, |sum_1| < 2^23 and 1 <= exponent <= 31: whoever
+ * makes the table proves it. Anything else makes wrong numbers and nothing worse.
+ *
+ * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
+ * scratch: a tile (es_pairs.h), 24 bytes a quad, and, where windows leave the image or skip
+ * columns, a padded kernel row; word aligned. */
+void es_conv_pairs(const es_conv_pairs_params_t *params, const uint32_t *stream,
+                   const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
+                   uint32_t y1);
+
 typedef struct es_depthwise_params {
     uint16_t kernel_h, kernel_w;
     uint16_t stride_h, stride_w;

@@ -70,6 +70,7 @@ class KernelId(IntEnum):
     DEQUANTIZE = 22
     SVDF = 23
     LSTM = 24
+    CONV_PAIRS = 25
     DEPTHWISE_PAIRS = 26
 
 
@@ -556,6 +557,69 @@ class LstmParams(Params):
     biases: Blob
 
 
+QUAD = 4
+"""Taps that a convolution by channel pairs takes at a time."""
+TILE_PIXELS = 3
+"""Output pixels that it computes together."""
+
+
+def quads_of_row(kernel_h: int, run: int) -> tuple[int, int]:
+    """What a kernel row of ``run`` taps gives alone, in quads, and what is left of it, in taps.
+
+    It is filled up to whole quads where that takes no more of them than to gather what all rows
+    leave.
+    """
+    left = run % QUAD
+    if left and -(-left * kernel_h // QUAD) < kernel_h:
+        return run // QUAD, left
+    return -(-run // QUAD), 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConvPairsParams(Params):
+    """CONV_2D without groups, two output channels at a time.
+
+    ``stream`` holds biases, weights and requantization of each pair as ``es_conv_pairs`` reads them
+    (``tune/convolution.py`` writes it). ``pad`` is the input's zero point. ``negatives`` is 0 where
+    the output's least value is its zero point or above, so that no negative sum shows.
+    """
+
+    KERNEL = KernelId.CONV_PAIRS
+    SOURCE = "conv_pairs"
+    SYMBOL = "es_kernel_conv_pairs"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    stream: Blob
+
+    def scratch_bytes(self, source: tuple[int, int, int], output: tuple[int, int]) -> int:
+        """A tile of windows as int16, and, where windows leave the image or skip columns, one
+        padded kernel row. ``source``: h, w, c; ``output``: h, w.
+        """
+        h, w, c = source
+        quads, left = quads_of_row(self.kernel_h, self.kernel_w * c)
+        taps = QUAD * (quads * self.kernel_h - (-left * self.kernel_h // QUAD))
+        row_bytes = QUAD * quads + left
+        reach_h, reach_w = (self.kernel_h - 1) * self.dilation_h + 1, -(-row_bytes // c)
+        is_plain = (
+            (self.pad_top, self.pad_left) == (0, 0)
+            and (output[0] - 1) * self.stride_h + reach_h <= h
+            and (output[1] - 1) * self.stride_w + reach_w <= w
+            and 1 in (self.dilation_w, self.kernel_w)
+        )
+        return 2 * TILE_PIXELS * taps + (0 if is_plain else row_bytes)
+
+
 DEPTHWISE_PIXELS = 4
 """Output pixels for which the kernel by pairs has room in its scratch, however narrow a row is."""
 
@@ -641,6 +705,7 @@ KERNELS: tuple[type[Params], ...] = (
     DequantizeParams,
     SvdfParams,
     LstmParams,
+    ConvPairsParams,
     DepthwisePairsParams,
 )
 

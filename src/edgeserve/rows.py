@@ -16,6 +16,7 @@ from edgeserve.kernels import (
     AveragePoolParams,
     ConcatenationParams,
     Conv2dParams,
+    ConvPairsParams,
     CopyParams,
     DepthwisePairsParams,
     DepthwiseParams,
@@ -148,7 +149,7 @@ def _clamped(first: int, end: int, in_h: int) -> tuple[int, int]:
 
 def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
     match step.params:
-        case Conv2dParams() | DepthwiseParams() | DepthwisePairsParams() as p:
+        case Conv2dParams() | ConvPairsParams() | DepthwiseParams() | DepthwisePairsParams() as p:
             reach = (p.kernel_h - 1) * p.dilation_h + 1
             return (Window(p.stride_h, p.pad_top, reach),)
         case AveragePoolParams() as p:

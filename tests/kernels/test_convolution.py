@@ -38,6 +38,7 @@ class Case:
     weight_scale: float = 0.02
     out_scale: float = 0.3
     bias_limit: int = 5000
+    least_weight: int = -128
 
     @property
     def output(self) -> tuple[int, int]:
@@ -96,7 +97,7 @@ def add_layer(
         "int8",
         scale=channel_scales,
         axis=axis if case.per_channel else 0,
-        data=rng.integers(-128, 128, weight_shape, dtype=np.int8),
+        data=rng.integers(case.least_weight, 128, weight_shape, dtype=np.int8),
     )
     inputs = [x, w]
     if output_shape_input:

@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgeserve.kernels import (
+    QUAD,
     AddParams,
     AveragePoolParams,
     Conv2dParams,
+    ConvPairsParams,
     DepthwisePairsParams,
     DepthwiseParams,
     FullyConnectedParams,
     MaxPoolParams,
     ReduceParams,
     TransposeConvParams,
+    quads_of_row,
 )
 from edgeserve.program import Step
 from edgeserve.rows import rows_at_once
@@ -34,6 +37,13 @@ TURN_INSTRUCTIONS = 150
 _TILE_PIXELS = 3
 _TILE_SHARES = (0, 9, 13, 17)
 """Instructions for a tile of 0 to 3 pixels by two channels and four taps."""
+
+_PAIR_SHARES = (0, 23, 34, 45)
+"""Instructions for a pair of channels of such a tile beside its taps."""
+_PACK_TILE, _PACK_ROW, _PACK_QUAD, _PACK_LEFTOVER, _PACK_PADDED = 90, 15, 12, 25, 90
+"""Instructions for the packing of a tile: as such, for each kernel row, for each quad of taps, for
+each tap that quads leave of a row; and for a kernel row of a pixel at the image's sides.
+"""
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
 _COLUMN, _COLUMN_ROW = {3: 17, 4: 20, 5: 30}, 7
@@ -65,6 +75,8 @@ def turn_instructions(step: Step, rows: int, units: int) -> int:
     match step.params:
         case Conv2dParams() | TransposeConvParams():
             return TURN_INSTRUCTIONS + _convolution(step, rows)
+        case ConvPairsParams() as p:
+            return TURN_INSTRUCTIONS + _convolution_by_pairs(step, p, rows)
         case DepthwiseParams():
             return TURN_INSTRUCTIONS + _depthwise(step, rows)
         case DepthwisePairsParams() as p:
@@ -89,6 +101,21 @@ def _convolution(step: Step, rows: int) -> int:
     times, over = _CONV_PER_MAC
     per_pixel = step.macs // (output.h * output.w)
     return per_pixel * shares * _TILE_PIXELS * times // (_TILE_SHARES[_TILE_PIXELS] * over)
+
+
+def _convolution_by_pairs(step: Step, p: ConvPairsParams, rows: int) -> int:
+    source, output = step.inputs[0], step.output
+    tiles, rest = divmod(rows * output.w, _TILE_PIXELS)
+    row_quads, row_left = quads_of_row(p.kernel_h, p.kernel_w * source.c)
+    leftovers = p.kernel_h * row_left
+    quads = p.kernel_h * row_quads - (-leftovers // QUAD)
+    shares = [quads * taps + pair for taps, pair in zip(_TILE_SHARES, _PAIR_SHARES, strict=True)]
+    # The loop takes eight quads at a time and two instructions each time.
+    pairs = -(-output.c // 2) * (tiles * (shares[_TILE_PIXELS] + quads // 4) + shares[rest])
+    packing = _PACK_TILE + _PACK_ROW * p.kernel_h + _PACK_QUAD * quads + _PACK_LEFTOVER * leftovers
+    read = (output.w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1
+    sides = max(0, -(-(read - source.w) // p.stride_w))
+    return pairs + (tiles + (rest > 0)) * packing + rows * sides * p.kernel_h * _PACK_PADDED
 
 
 def _depthwise(step: Step, rows: int) -> int:

@@ -12,12 +12,15 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from edgeserve.program import Program, Step
+from edgeserve.tune.convolution import convolution_by_pairs
 from edgeserve.tune.depthwise import depthwise_by_pairs
 
 Choose: TypeAlias = Callable[[Program, Step], Step | None]
 """A better form of a step, or None."""
 
-_BY_ISA: Mapping[str, Sequence[Choose]] = {"dsp": (depthwise_by_pairs,)}
+_BY_ISA: Mapping[str, Sequence[Choose]] = {
+    "dsp": (convolution_by_pairs, depthwise_by_pairs),
+}
 """What each kernel folder of a board's list adds; the first that has an answer decides."""
 
 
