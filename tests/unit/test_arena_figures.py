@@ -98,7 +98,7 @@ TUNED = {
     "kws_ref_model": 11_840,
     "micro_speech_quantized": 2_960,
     "person_detect": 17_888,
-    "pretrainedResnet_quant": 16_592,
+    "pretrainedResnet_quant": 16_700,
     "vww_96_int8": 28_400,
 }
 
