@@ -47,6 +47,46 @@ typedef struct es_conv2d_blobs {
 void es_conv2d(const es_conv2d_params_t *params, const es_conv2d_blobs_t *blobs,
                const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
 
+typedef struct es_conv_pairs_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t pad;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t negatives;
+    uint32_t stream;
+} es_conv_pairs_params_t;
+
+/* The sums of es_conv2d() without groups, two output channels at a time by one chain of
+ * multiplications. in, out: int8. `pad` is the input's zero point (anything where no window leaves
+ * the image). stream: for each pair of output channels (0 and 1; behind an odd last one comes one
+ * that counts for nothing)
+ *
+ *   i32 bias_0, i32 bias_0 + 256 * bias_1, the words of its taps,
+ *   i32 multiplier_0, i32 addend_0, i32 multiplier_1, i32 addend_1,
+ *   u32 exponent_0 | exponent_1 << 8.
+ *
+ * A word holds two taps as int16 weight_0 + 256 * weight_1. The window's taps are those of
+ * [kernel_h][kernel_w][in->c], but each kernel row gives quads (four taps) alone: of each the words
+ * of taps 0 and 2, and of 1 and 3. What is left of all rows comes behind them, in order, two by
+ * two, filled up to quads with zeros; or each row is filled up where that takes no more quads
+ * (es_pairs_shape()).
+ *
+ * out = clamp((addend + sign + ((2 * sum * multiplier + 2^31) >> 32)) >> exponent), first to int8,
+ * then to [act_min, act_max]; sign is -1 for a negative sum, or 0 where `negatives` is 0. With
+ * addend = (2 * zero point + 1) << (exponent - 1) it is what es_requantize() makes of the sum,
+ * provided that, whatever the input, |sum| < 2^30, |sum_1| < 2^23 and 1 <= exponent <= 31: whoever
+ * makes the table proves it. Anything else makes wrong numbers and nothing worse.
+ *
+ * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
+ * scratch: a tile (es_pairs.h), 24 bytes a quad, and, where windows leave the image or skip
+ * columns, a padded kernel row; word aligned. */
+void es_conv_pairs(const es_conv_pairs_params_t *params, const uint32_t *stream,
+                   const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
+                   uint32_t y1);
+
 typedef struct es_depthwise_params {
     uint16_t kernel_h, kernel_w;
     uint16_t stride_h, stride_w;
@@ -73,6 +113,71 @@ typedef struct es_depthwise_blobs {
  * those before. No scratch. */
 void es_depthwise(const es_depthwise_params_t *params, const es_depthwise_blobs_t *blobs,
                   const es_rows_t *in, const es_rows_t *out, uint32_t y0, uint32_t y1);
+
+typedef struct es_depthwise_pairs_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t pad;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t negatives;
+    uint32_t tile_w;
+    uint32_t sets_aside;
+    uint32_t stream;
+} es_depthwise_pairs_params_t;
+
+/* Whether two output rows are computed at once. */
+static inline int es_depthwise_by_two(const es_depthwise_pairs_params_t *p) {
+    return p->kernel_h == 3 && p->kernel_w == 3 && p->dilation_h == 1 && p->dilation_w == 1 &&
+           p->stride_h == p->stride_w && p->stride_h <= 2;
+}
+
+/* Pixels that windows other than 3x3 are computed for at a time, if there are as many or not. */
+enum { ES_DEPTHWISE_PIXELS = 4 };
+
+/* Scratch: for each column that a tile of at least as many sees, four words for each pair of the
+ * rows that are seen at once; four words for each word of a channel's weights in the stream; an
+ * input row, where one is set aside. */
+typedef struct es_depthwise_scratch {
+    uint64_t column_words, weight_words;
+} es_depthwise_scratch_t;
+
+static inline es_depthwise_scratch_t es_depthwise_scratch(const es_depthwise_pairs_params_t *p,
+                                                          uint32_t out_w) {
+    const uint64_t seen = p->kernel_h + (es_depthwise_by_two(p) ? p->stride_h : 0u);
+    const uint64_t tile_w = p->tile_w < out_w ? p->tile_w : out_w;
+    const uint64_t pixels = tile_w > ES_DEPTHWISE_PIXELS ? tile_w : ES_DEPTHWISE_PIXELS;
+    const uint64_t columns = (pixels - 1) * p->stride_w + (p->kernel_w - 1u) * p->dilation_w + 1;
+    const uint64_t weights = (p->kernel_h + 1u) / 2 * (uint64_t)p->kernel_w;
+
+    return (es_depthwise_scratch_t){(seen + 1) / 2 * 4 * columns, (weights + 1) / 2};
+}
+
+/* The sums of es_depthwise() with multiplier 1 and at least four channels, two rows of a window by
+ * one multiplication. in, out: int8. `pad` is the input's zero point. stream: for each channel
+ *
+ *   the words of its pairs, i32 2 * bias, i32 multiplier, i32 addend, i32 exponent.
+ *
+ * A pair is an int8 weight and the one below it, of rows 0 and 1, 2 and 3 and so on; the last of an
+ * odd kernel_h are of its last two rows (for kernel_h 1: 0 and the weight). Pairs come row by row,
+ * two in a word: bytes 0 and 2 are one pair, 1 and 3 the next.
+ *
+ * out = clamp((addend + sign + ((2 * sum * multiplier + 2^31) >> 32)) >> exponent), first to int8,
+ * then to [act_min, act_max]; sign is -1 for a negative sum. With addend = (2 * zero point + 1) <<
+ * (exponent - 1) it is what es_requantize() makes of the sum, provided that, whatever the input,
+ * |sum| < 2^30, 0 <= multiplier and 1 <= exponent <= 23: whoever makes the table proves it.
+ * `negatives` may be 0 where act_min is the zero point or above: then the sign does not matter.
+ * Anything else makes wrong numbers and nothing worse.
+ *
+ * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
+ * But where es_depthwise_by_two(), two rows may be computed before the first is written, unless
+ * `sets_aside` makes a copy of the first input row. `tile_w` output pixels are computed at a time:
+ * that bounds the scratch, es_depthwise_scratch(), word aligned. */
+void es_depthwise_pairs(const es_depthwise_pairs_params_t *params, const uint32_t *stream,
+                        const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
+                        uint32_t y1);
 
 typedef struct es_fully_connected_params {
     int32_t output_zero_point;

@@ -70,6 +70,8 @@ class KernelId(IntEnum):
     DEQUANTIZE = 22
     SVDF = 23
     LSTM = 24
+    CONV_PAIRS = 25
+    DEPTHWISE_PAIRS = 26
     FULLY_CONNECTED_PAIRS = 30
     ADD_BY_TABLE = 31
 
@@ -557,6 +559,129 @@ class LstmParams(Params):
     biases: Blob
 
 
+QUAD = 4
+"""Taps that a convolution by channel pairs takes at a time."""
+TILE_PIXELS = 3
+"""Output pixels that it computes together."""
+
+
+def quads_of_row(kernel_h: int, run: int) -> tuple[int, int]:
+    """What a kernel row of ``run`` taps gives alone, in quads, and what is left of it, in taps.
+
+    It is filled up to whole quads where that takes no more of them than to gather what all rows
+    leave.
+    """
+    left = run % QUAD
+    if left and -(-left * kernel_h // QUAD) < kernel_h:
+        return run // QUAD, left
+    return -(-run // QUAD), 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConvPairsParams(Params):
+    """CONV_2D without groups, two output channels at a time.
+
+    ``stream`` holds biases, weights and requantization of each pair as ``es_conv_pairs`` reads them
+    (``tune/convolution.py`` writes it). ``pad`` is the input's zero point. ``negatives`` is 0 where
+    the output's least value is its zero point or above, so that no negative sum shows.
+    """
+
+    KERNEL = KernelId.CONV_PAIRS
+    SOURCE = "conv_pairs"
+    SYMBOL = "es_kernel_conv_pairs"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    stream: Blob
+
+    def scratch_bytes(self, source: tuple[int, int, int], output: tuple[int, int]) -> int:
+        """A tile of windows as int16, and, where windows leave the image or skip columns, one
+        padded kernel row. ``source``: h, w, c; ``output``: h, w.
+        """
+        h, w, c = source
+        quads, left = quads_of_row(self.kernel_h, self.kernel_w * c)
+        taps = QUAD * (quads * self.kernel_h - (-left * self.kernel_h // QUAD))
+        row_bytes = QUAD * quads + left
+        reach_h, reach_w = (self.kernel_h - 1) * self.dilation_h + 1, -(-row_bytes // c)
+        is_plain = (
+            (self.pad_top, self.pad_left) == (0, 0)
+            and (output[0] - 1) * self.stride_h + reach_h <= h
+            and (output[1] - 1) * self.stride_w + reach_w <= w
+            and 1 in (self.dilation_w, self.kernel_w)
+        )
+        return 2 * TILE_PIXELS * taps + (0 if is_plain else row_bytes)
+
+
+DEPTHWISE_PIXELS = 4
+"""Output pixels for which the kernel by pairs has room in its scratch, however narrow a row is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwisePairsParams(Params):
+    """DEPTHWISE_CONV_2D with multiplier 1 and at least four channels, two rows of a window by one
+    multiplication. ``firmware/kernels/es_kernels.h`` describes ``stream``.
+
+    Each channel's numbers are scaled so that nothing but an addition and a shift is left after the
+    multiplication; ``negatives`` is 0 where no output below the zero point survives the clamp.
+    ``tile_w`` output pixels are computed at a time. ``sets_aside``: a copy of an input row is made,
+    so that the output may lie over it one row earlier.
+    """
+
+    KERNEL = KernelId.DEPTHWISE_PAIRS
+    SOURCE = "depthwise_pairs"
+    SYMBOL = "es_kernel_depthwise_pairs"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    tile_w: U32
+    sets_aside: U32
+    stream: Blob
+
+    @property
+    def by_two(self) -> bool:
+        """Whether two output rows are computed at once."""
+        window = (self.kernel_h, self.kernel_w, self.dilation_h, self.dilation_w)
+        return window == (3, 3, 1, 1) and (self.stride_h, self.stride_w) in ((1, 1), (2, 2))
+
+    @property
+    def rows_at_once(self) -> int:
+        """Output rows that may be computed before the first of them is written."""
+        return 2 if self.by_two and not self.sets_aside else 1
+
+    def columns_bytes(self, pixels: int) -> int:
+        """Of the columns that so many output pixels see, packed."""
+        seen = self.kernel_h + (self.stride_h if self.by_two else 0)
+        columns = (pixels - 1) * self.stride_w + (self.kernel_w - 1) * self.dilation_w + 1
+        return 16 * ((seen + 1) // 2) * columns
+
+    def scratch_bytes(self, in_row_bytes: int, out_w: int) -> int:
+        """A tile's columns, a channel's taps in pairs, and the row that is set aside."""
+        pairs = (self.kernel_h + 1) // 2 * self.kernel_w
+        aside = in_row_bytes if self.sets_aside else 0
+        pixels = max(min(self.tile_w, out_w), DEPTHWISE_PIXELS)
+        return self.columns_bytes(pixels) + 16 * ((pairs + 1) // 2) + aside
+
+
 @dataclass(frozen=True, slots=True)
 class FullyConnectedPairsParams(Params):
     """FULLY_CONNECTED by pairs of output channels, for cores with SMLAD.
@@ -625,6 +750,8 @@ KERNELS: tuple[type[Params], ...] = (
     DequantizeParams,
     SvdfParams,
     LstmParams,
+    ConvPairsParams,
+    DepthwisePairsParams,
     FullyConnectedPairsParams,
     AddByTableParams,
 )

@@ -17,7 +17,9 @@ from edgeserve.kernels import (
     AveragePoolParams,
     ConcatenationParams,
     Conv2dParams,
+    ConvPairsParams,
     CopyParams,
+    DepthwisePairsParams,
     DepthwiseParams,
     DequantizeParams,
     ExtremumParams,
@@ -104,6 +106,11 @@ def reaches(program: Program, step: Step) -> tuple[Reach, ...]:
     )
 
 
+def rows_at_once(step: Step) -> int:
+    """Output rows of a turn that the kernel may compute before it writes the first of them."""
+    return step.params.rows_at_once if isinstance(step.params, DepthwisePairsParams) else 1
+
+
 def rows_read(reach: Reach, row: int, in_h: int) -> tuple[int, int]:
     """The half-open range of input rows, within ``[0, in_h)``, that output row ``row`` reads."""
     match reach:
@@ -144,7 +151,7 @@ def _clamped(first: int, end: int, in_h: int) -> tuple[int, int]:
 
 def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
     match step.params:
-        case Conv2dParams() | DepthwiseParams() as p:
+        case Conv2dParams() | ConvPairsParams() | DepthwiseParams() | DepthwisePairsParams() as p:
             reach = (p.kernel_h - 1) * p.dilation_h + 1
             return (Window(p.stride_h, p.pad_top, reach),)
         case AveragePoolParams() as p:

@@ -23,6 +23,8 @@ from edgeserve.program import Program
 from edgeserve.sizes import SIZES_FILE, WINDOWS_BYTES, CodeSize, code_size, measured_sizes
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
+from edgeserve.tune import tuned
+from tests.kernels.conformance import forms_of
 from tests.kernels.small_models import small_models
 
 ARM = "arm-none-eabi-gcc"
@@ -46,36 +48,35 @@ def _boards() -> list[str]:
     return sorted(first.values())
 
 
-def _program(model: bytes) -> tuple[Program, ModelTable]:
-    program = lower(read_model(model, name="sizes"))
-    return program, write_table(program, whole_plan(program))
+def _program(model: bytes, isa: tuple[str, ...] = ()) -> Program:
+    return tuned(lower(read_model(model, name="sizes")), isa)
 
 
-def _image(model: bytes, board: Board, folder: Path) -> tuple[Program, ModelTable, Image]:
+def _image(program: Program, board: Board, folder: Path) -> tuple[ModelTable, Image]:
     """An image with the board's flags; an emulated board's port does for every Cortex-M."""
     assert board.toolchain is not None
     if shutil.which(f"{board.toolchain.prefix}gcc") is None:
         pytest.skip(f"{board.toolchain.prefix}gcc is not installed")
-    program, table = _program(model)
+    table = write_table(program, whole_plan(program))
     if board.port is None:
-        board = replace(load_board("mps2-an500"), toolchain=board.toolchain)
+        board = replace(load_board("mps2-an500"), toolchain=board.toolchain, cpu=board.cpu)
     write_firmware(folder, symbol="sizes", table=table, program=program, board=board)
-    return program, table, build(folder)
+    return table, build(folder)
 
 
 def _kernels(program: Program) -> frozenset[KernelId]:
     return frozenset(step.kernel for step in program.steps)
 
 
-def _models_of_every_kernel() -> dict[str, bytes]:
+def _programs_of_every_kernel() -> dict[str, Program]:
     """Few of the small models that use all kernels, by name."""
-    chosen: dict[str, bytes] = {}
+    chosen: dict[str, Program] = {}
     seen: set[frozenset[KernelId]] = set()
-    for name, model in small_models().items():
-        kernels = _kernels(_program(model)[0])
-        if kernels not in seen:
-            seen.add(kernels)
-            chosen[name] = model
+    for model_name, model in small_models().items():
+        for program in forms_of(lower(read_model(model, name=model_name))):
+            if _kernels(program) not in seen:
+                seen.add(_kernels(program))
+                chosen[program.name] = program
     assert frozenset().union(*seen) == {kind.KERNEL for kind in KERNELS}
     return chosen
 
@@ -102,11 +103,11 @@ def _assert_equal(core: str, told: CodeSize, table: ModelTable, image: Image) ->
 @pytest.mark.parametrize("board_id", _boards())
 def test_table_equals_images(board_id: str, tmp_path: Path) -> None:
     board = load_board(board_id)
-    models = _models_of_every_kernel()
+    programs = _programs_of_every_kernel()
     if board_id != _boards()[0]:
-        models = {name: models[name] for name in sorted(models)[::5]}
-    for number, model in enumerate(models.values()):
-        program, table, image = _image(model, board, tmp_path / str(number))
+        programs = {name: programs[name] for name in sorted(programs)[::5]}
+    for number, program in enumerate(programs.values()):
+        table, image = _image(program, board, tmp_path / str(number))
         told = code_size(board.cpu.core, _kernels(program))
         _assert_equal(board.cpu.core, told, table, image)
 
@@ -118,7 +119,8 @@ def test_table_equals_images_of_public_models(name: str, shared_data: Path, tmp_
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     board = load_board("mps2-an500")
-    program, table, image = _image(path.read_bytes(), board, tmp_path / "firmware")
+    program = _program(path.read_bytes(), board.cpu.isa)
+    table, image = _image(program, board, tmp_path / "firmware")
     _assert_equal(board.cpu.core, code_size(board.cpu.core, _kernels(program)), table, image)
 
 
@@ -149,9 +151,10 @@ def test_every_board_has_sizes_of_every_kernel() -> None:
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_the_hosts_images_stay_below_their_estimate(tmp_path: Path) -> None:
     board = load_board("host")
-    models = _models_of_every_kernel()
-    for number, name in enumerate(sorted(models)[::6]):
-        program, table = _program(models[name])
+    programs = _programs_of_every_kernel()
+    for number, name in enumerate(sorted(programs)[::6]):
+        program = programs[name]
+        table = write_table(program, whole_plan(program))
         folder = tmp_path / str(number)
         write_firmware(folder, symbol="sizes", table=table, program=program, board=board)
         image, told = build(folder), code_size(board.cpu.core, _kernels(program))

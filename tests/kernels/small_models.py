@@ -169,12 +169,9 @@ def _windows() -> dict[str, bytes]:
         ),
         "DEPTHWISE_CONV_2D": _one(
             "DEPTHWISE_CONV_2D",
-            (1, 5, 2, 12),
-            {**_WINDOW, "depthMultiplier": 2},
-            rest=lambda b: [
-                _constant(b, (1, 3, 3, 12)),
-                _constant(b, (12,), "int32", scale=5e-4),
-            ],
+            (1, 5, 2, 6),
+            {**_WINDOW, "depthMultiplier": 1},
+            rest=lambda b: [_constant(b, (1, 3, 3, 6)), _constant(b, (6,), "int32", scale=5e-4)],
         ),
         "FULLY_CONNECTED": _one(
             "FULLY_CONNECTED",

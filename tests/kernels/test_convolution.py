@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgeserve.errors import UnsupportedOp
+from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import assert_conforms
@@ -37,6 +38,7 @@ class Case:
     weight_scale: float = 0.02
     out_scale: float = 0.3
     bias_limit: int = 5000
+    least_weight: int = -128
 
     @property
     def output(self) -> tuple[int, int]:
@@ -95,7 +97,7 @@ def add_layer(
         "int8",
         scale=channel_scales,
         axis=axis if case.per_channel else 0,
-        data=rng.integers(-128, 128, weight_shape, dtype=np.int8),
+        data=rng.integers(case.least_weight, 128, weight_shape, dtype=np.int8),
     )
     inputs = [x, w]
     if output_shape_input:
@@ -258,6 +260,12 @@ def test_depthwise_quantisations(
     runner: HostRunner, c: int, out_c: int, quantisation: dict[str, Any]
 ) -> None:
     assert_conforms(runner, depthwise(Case(5, 6, c, out_c, **quantisation)))
+
+
+@pytest.mark.parametrize("multiplier", [1, 8])
+def test_a_single_channel_makes_it_a_convolution(runner: HostRunner, multiplier: int) -> None:
+    program = assert_conforms(runner, depthwise(Case(9, 6, 1, multiplier, kernel=(5, 4))))
+    assert program.steps[0].kernel is KernelId.CONV_2D
 
 
 def test_depthwise_without_bias(runner: HostRunner) -> None:

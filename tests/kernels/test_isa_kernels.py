@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import shutil
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks.board_runner import BoardRunner, Case
+from edgeserve.arena import align_up
 from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.errors import UnsupportedOp
+from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.stimulus import Stimulus, random_stimuli
+from edgeserve.stream_plan import Span
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
 from tests.kernels.host_runner import HostRunner
 from tests.kernels.random_operators import random_operator
 from tests.kernels.streamed import in_one_group
+from tests.kernels.test_convolution import Case as Window
+from tests.kernels.test_convolution import depthwise
+from tests.kernels.test_overlaps import least_distance_bytes, movable, overlapping
 
 BOARDS = [b for b in map(load_board, board_ids()) if b.kind is Kind.EMULATED]
 SAMPLE, SOAK = 200, 2_000
@@ -106,3 +113,131 @@ def test_a_sample_of_operators(board: Board, on_board: BoardRunner, runner: Host
 @pytest.mark.timeout(1800)
 def test_many_operators(board: Board, on_board: BoardRunner, runner: HostRunner) -> None:
     hold(board, on_board, runner, range(SAMPLE, SAMPLE + SOAK))
+
+
+def random_depthwise(seed: int) -> bytes:
+    """3x3 windows more often than others, and scales that the kernels by pairs can prove."""
+    rng = np.random.default_rng(seed)
+    h, w = (int(n) for n in rng.integers(1, 15, 2))
+    c = int(rng.integers(4, 19))
+    kernel = (3, 3) if rng.random() < 0.6 else (int(rng.integers(1, 8)), int(rng.integers(1, 8)))
+    stride = int(rng.choice((1, 1, 2, 2, 3)))
+    strides = (stride, stride) if rng.random() < 0.8 else (int(rng.integers(1, 4)), stride)
+    dilation = int(rng.choice((1, 1, 1, 2))) if strides == (1, 1) else 1
+    reach = [(k - 1) * dilation + 1 for k in kernel]
+    fits = reach[0] <= h and reach[1] <= w
+    zero_points = int(rng.integers(-128, 128)), int(rng.choice((-128, -128, 3)))
+    return depthwise(
+        Window(
+            h,
+            w,
+            c,
+            c,
+            kernel=kernel,
+            stride=strides,
+            dilation=(dilation, dilation),
+            padding=str(rng.choice(("SAME", "VALID"))) if fits else "SAME",
+            activation=str(rng.choice(("NONE", "RELU", "RELU", "RELU6"))),
+            zero_points=zero_points,
+            out_scale=float(rng.uniform(0.05, 0.5)),
+        )
+    )
+
+
+def depthwise_programs(seeds: range) -> list[Program]:
+    return [lower(read_model(random_depthwise(seed), name=str(seed))) for seed in seeds]
+
+
+def over_dead_rows(program: Program, isa: tuple[str, ...], closer_bytes: int) -> Case:
+    """The output as close under its input as it may lie, or closer."""
+    chosen = tuned(program, isa)
+    ((index, reach),) = movable(chosen)
+    least = least_distance_bytes(chosen, index, reach) - closer_bytes
+    plan = overlapping(chosen, {index: least})
+    data = tuple(stimulus.data for stimulus in extreme_stimuli(program))
+    return Case(write_table(chosen, plan).data, data)
+
+
+def around_scratch(program: Program, isa: tuple[str, ...]) -> Case:
+    """The scratch between output and input, so that what is written beside it is seen."""
+    chosen = tuned(program, isa)
+    (step,) = chosen.steps
+    ((index, _),) = movable(chosen)
+    begin = align_up(chosen.values[step.output.value].size_bytes)
+    plan = overlapping(chosen, {index: begin + align_up(step.scratch_bytes)})
+    plan = replace(plan, scratch=(Span(begin, step.scratch_bytes),))
+    data = tuple(stimulus.data for stimulus in extreme_stimuli(program))
+    return Case(write_table(chosen, plan).data, data)
+
+
+def differing(
+    on_board: BoardRunner, runner: HostRunner, programs: list[Program], cases: list[Case]
+) -> list[str]:
+    """The names of the programs whose cases did not write what the host writes."""
+    answers = on_board.run(cases)
+    assert [answer.status for answer in answers] == [0] * len(programs)
+    return [
+        program.name
+        for program, answer in zip(programs, answers, strict=True)
+        if [[step.crc for step in run.steps] for run in answer.runs] != wanted(runner, program)
+    ]
+
+
+@pytest.fixture
+def isa(board: Board) -> tuple[str, ...]:
+    if "dsp" not in board.cpu.isa:
+        pytest.skip(f"{board.id} has no kernel of its own for depthwise convolutions")
+    return board.cpu.isa
+
+
+def test_depthwise_in_turns_of_any_length(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
+    programs = depthwise_programs(range(150))
+    kinds = {step.kernel for program in programs for step in tuned(program, isa).steps}
+    assert kinds == {KernelId.DEPTHWISE_PAIRS}
+    cases = [case(program, isa, index % 4) for index, program in enumerate(programs)]
+    assert differing(on_board, runner, programs, cases) == []
+
+
+def test_depthwise_stays_in_its_scratch(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
+    programs = depthwise_programs(range(150))
+    cases = [around_scratch(program, isa) for program in programs]
+    assert differing(on_board, runner, programs, cases) == []
+
+
+def test_depthwise_over_its_dead_input_rows(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
+    programs = depthwise_programs(range(150))
+    cases = [over_dead_rows(program, isa, 0) for program in programs]
+    assert differing(on_board, runner, programs, cases) == []
+
+
+def test_depthwise_too_close_to_its_input_is_noticed(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
+    """What the test above would see of a kernel that writes a row too early.
+
+    Not by a whole row: each byte would lie over its own channel, which has been read by then.
+    """
+    programs = [p for p in depthwise_programs(range(150)) if p.steps[0].output.h > 4]
+    outputs = [program.steps[0].output for program in programs]
+    closer = [output.w * output.c // 2 + 1 for output in outputs]
+    cases = [over_dead_rows(p, isa, far) for p, far in zip(programs, closer, strict=True)]
+    assert len(differing(on_board, runner, programs, cases)) > len(programs) // 2
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_many_depthwise_convolutions(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
+    for first in range(150, 3_000, 150):
+        programs = depthwise_programs(range(first, first + 150))
+        turns = [case(program, isa, index % 4) for index, program in enumerate(programs)]
+        close = [over_dead_rows(program, isa, 0) for program in programs]
+        around = [around_scratch(program, isa) for program in programs]
+        assert differing(on_board, runner, programs * 3, [*turns, *close, *around]) == []

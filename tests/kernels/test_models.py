@@ -11,7 +11,8 @@ from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
-from tests.kernels.conformance import assert_conforms
+from edgeserve.tune import tuned
+from tests.kernels.conformance import CORES, assert_conforms
 from tests.kernels.host_runner import HostRunner
 from tests.kernels.streamed import in_one_group
 from tests.tflite_builder import pack, unpack
@@ -37,12 +38,15 @@ def acceptable_to_the_oracle(data: bytes) -> bytes:
     return pack(model)
 
 
+@pytest.mark.parametrize("isa", [("ref",), *CORES], ids=lambda isa: isa[0])
 @pytest.mark.parametrize("name", MODELS)
-def test_every_step_equals_the_reference(runner: HostRunner, shared_data: Path, name: str) -> None:
+def test_every_step_equals_the_reference(
+    runner: HostRunner, shared_data: Path, name: str, isa: tuple[str, ...]
+) -> None:
     data = (shared_data / "models" / f"{name}.tflite").read_bytes()
     patched = acceptable_to_the_oracle(data)
-    program = assert_conforms(runner, patched, runs=2)
-    assert program.steps == lower(read_model(data, name="case")).steps
+    program = assert_conforms(runner, patched, runs=2, isa=isa)
+    assert program.steps == tuned(lower(read_model(data, name="case")), isa).steps
 
 
 @pytest.mark.parametrize("fed", [False, True], ids=["given", "fed"])

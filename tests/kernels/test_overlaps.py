@@ -17,7 +17,7 @@ from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Operand, Program, Role
-from edgeserve.rows import Accumulate, Reach, SameRow, Whole, freed_rows, reaches
+from edgeserve.rows import Accumulate, Reach, SameRow, Whole, freed_rows, reaches, rows_at_once
 from edgeserve.stream_plan import Place, Span, StreamPlan
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
@@ -92,14 +92,16 @@ def least_distance_bytes(program: Program, index: int, reach: Reach) -> int:
     source, output = step.inputs[index], step.output
     in_row, out_row = row_bytes(program, source), row_bytes(program, output)
     freed = freed_rows(reach, output.h, source.h)
+    at_once = rows_at_once(step)
     needs = []
     for row in range(output.h):
-        if freed[row] == source.h:
+        first = row - row % at_once
+        if freed[first] == source.h:
             continue
         if isinstance(reach, SameRow) and reach.lag_bytes is not None:
             needs.append(reach.lag_bytes + row * (out_row - in_row))
         else:
-            needs.append((row + 1) * out_row - freed[row] * in_row)
+            needs.append((row + 1) * out_row - freed[first] * in_row)
     return max(needs, default=0)
 
 

@@ -14,7 +14,7 @@ from edgeserve.plan.streaming import Method, Objective, feedable, plan_groups, p
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
-from tests.kernels.conformance import assert_conforms
+from tests.kernels.conformance import CORES, assert_conforms
 from tests.kernels.host_runner import HostRunner
 from tests.kernels.random_models import random_model
 
@@ -57,7 +57,8 @@ def run_seeds(runner: HostRunner, seeds: range) -> list[StreamPlan]:
 
     for seed in seeds:
         try:
-            assert_conforms(runner, random_model(seed), runs=2, seed=seed, plan=plan)
+            isa = (("ref",), *CORES)[seed % (1 + len(CORES))]
+            assert_conforms(runner, random_model(seed), runs=2, seed=seed, plan=plan, isa=isa)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from None
     return plans

@@ -12,7 +12,9 @@ from edgeserve.plan.effort import FAST, NO_SCRATCH
 from edgeserve.plan.streaming import Method, Objective, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.program import Program
+from edgeserve.rows import rows_at_once
 from edgeserve.tflite.reader import read_file
+from edgeserve.tune import tuned
 
 MODELS = (
     "kws_ref_model",
@@ -89,3 +91,21 @@ def test_speed_spends_what_a_board_has(programs: dict[str, Program]) -> None:
 def test_the_same_program_gives_the_same_plan(programs: dict[str, Program]) -> None:
     program = programs["pretrainedResnet_quant"]
     assert plan_stream(program) == plan_stream(program)
+
+
+# balanced: with the kernels that a Cortex-M7 gets, at the scratch and the distance they ask for
+TUNED = {
+    "kws_ref_model": 11_840,
+    "micro_speech_quantized": 2_960,
+    "person_detect": 17_888,
+    "pretrainedResnet_quant": 16_700,
+    "vww_96_int8": 28_400,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_kernels_made_for_a_core_keep_the_arena(programs: dict[str, Program], name: str) -> None:
+    program = tuned(programs[name], ("dsp", "ref"))
+    plan = plan_stream(program, Method(Objective.BALANCED))
+    check_stream_plan(program, plan, rows_at_once)
+    assert plan.arena_bytes <= TUNED[name]

@@ -1,12 +1,11 @@
 /* AVERAGE_POOL_2D, portable. */
 #include "es_kernels.h"
+#include "es_pool.h"
 #include "es_taps.h"
 
 static __attribute__((noinline)) int8_t finish(const es_pool_params_t *p, int32_t sum,
                                                uint32_t count) {
-    const int32_t n = count > 0 ? (int32_t)count : 1;
-    const int32_t mean = (sum > 0 ? sum + n / 2 : sum - n / 2) / n;
-    return (int8_t)es_clamp(mean, p->act_min, p->act_max);
+    return es_mean(p, sum, count);
 }
 
 void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out,
@@ -38,22 +37,13 @@ void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_ro
 
 void es_average_pool_sum(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out,
                          uint32_t *sums, uint32_t y0, uint32_t y1) {
-    const uint32_t length = in->w * in->c, channels = out->c;
-    const uint32_t count = in->h * length / channels;
+    const uint32_t channels = out->c, count = in->h * in->w * in->c / channels;
     int8_t *q = (int8_t *)es_row(out, 0);
-    uint32_t c = y0 * length % channels;
 
     for (uint32_t n = 0; y0 == 0 && n < channels; n++) {
         sums[n] = 0;
     }
-    for (uint32_t y = y0; y < y1; y++) {
-        const int8_t *x = (const int8_t *)es_row(in, y), *end = x + length;
-
-        for (; x != end; x++) {
-            sums[c] += (uint32_t)*x;
-            c = c + 1 == channels ? 0 : c + 1;
-        }
-    }
+    es_add_elements(in, sums, channels, y0, y1);
     for (uint32_t n = 0; y1 == in->h && n < channels; n++) {
         q[n] = finish(p, (int32_t)sums[n], count);
     }

@@ -6,7 +6,7 @@ for one scale as for one a channel. All three round twice (``es_requantize``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -185,13 +185,26 @@ def _conv2d(b: Builder, op: Op) -> None:
     )
     layer = _layer(b, op, (b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), bias), 0, o.activation)
     _, _, c = b.spatial(op, layer.source)
-    out_c, kernel_h, kernel_w, weight_c = layer.weights.shape
+    out_c, _, _, weight_c = layer.weights.shape
     b.need(
         op,
         c % weight_c == 0 and out_c % (c // weight_c) == 0,
         f"weights {list(layer.weights.shape)} do not divide {c} input channels into groups",
     )
-    place = _place(b, op, layer, o, out_c)
+    _convolve(b, op, layer, _place(b, op, layer, o, out_c), o)
+
+
+def _one_channel(b: Builder, op: Op, layer: _Layer, place: _Placement, o: DepthwiseOptions) -> None:
+    """All output channels read the only channel that there is, as those of a convolution do."""
+    _convolve(b, op, replace(layer, matrix=layer.matrix.transpose(3, 1, 2, 0)), place, o)
+
+
+def _convolve(
+    b: Builder, op: Op, layer: _Layer, place: _Placement, o: ConvOptions | DepthwiseOptions
+) -> None:
+    """The convolution of a layer whose matrix is [out_c, kernel_h, kernel_w, weight_c]."""
+    c = layer.source.shape[3]
+    out_c, kernel_h, kernel_w, weight_c = layer.matrix.shape
     weights = interleaved(layer.matrix, c // weight_c, f"weights {layer.weights.name}")
     zero_point = layer.in_quant.zero_point
     sums = layer.matrix.reshape(out_c, -1).sum(axis=1, dtype=np.int64)
@@ -228,6 +241,9 @@ def _depthwise(b: Builder, op: Op) -> None:
         f"weights {list(layer.weights.shape)} are not [1, h, w, a multiple of {c} channels]",
     )
     place = _place(b, op, layer, o, out_c)
+    if c == 1:
+        _one_channel(b, op, layer, place, o)
+        return
     weights = Blob(layer.matrix.tobytes(), f"weights {layer.weights.name}")
     zero_point = layer.in_quant.zero_point
     sums = layer.matrix.reshape(-1, out_c).sum(axis=0, dtype=np.int64)

@@ -13,18 +13,23 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgeserve.kernels import (
+    QUAD,
     AddByTableParams,
     AddParams,
     AveragePoolParams,
     Conv2dParams,
+    ConvPairsParams,
+    DepthwisePairsParams,
     DepthwiseParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
     MaxPoolParams,
     ReduceParams,
     TransposeConvParams,
+    quads_of_row,
 )
 from edgeserve.program import Step
+from edgeserve.rows import rows_at_once
 
 ByStep: TypeAlias = Callable[[Step], int]
 
@@ -35,12 +40,26 @@ _TILE_PIXELS = 3
 _TILE_SHARES = (0, 9, 13, 17)
 """Instructions for a tile of 0 to 3 pixels by two channels and four taps."""
 
+_PAIR_SHARES = (0, 23, 34, 45)
+"""Instructions for a pair of channels of such a tile beside its taps."""
+_PACK_TILE, _PACK_ROW, _PACK_QUAD, _PACK_LEFTOVER, _PACK_PADDED = 90, 15, 12, 25, 90
+"""Instructions for the packing of a tile: as such, for each kernel row, for each quad of taps, for
+each tap that quads leave of a row; and for a kernel row of a pixel at the image's sides.
+"""
+
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
 _BLOCK_CHANNELS, _BLOCK_INSTRUCTIONS = 4, 40
 _WIDE_TAPS, _WIDE_PER_TAP, _LONG_PER_TAP = 128, (36, 10), (41, 10)
 """Of a block of channels of a fully connected layer by pairs: few taps are widened, once for all
 blocks, and the taps of longer rows as they are read.
 """
+_COLUMN, _COLUMN_ROW = {3: 17, 4: 20, 5: 30}, 7
+"""Instructions to pack a column of four channels, by the rows that are seen."""
+_GROUP, _CHANNEL = 100, 38
+_TILES = {(1, 1): (29, 18), (1, 2): (30, 18), (2, 1): (52, 33), (2, 2): (59, 36)}
+"""Instructions for two pixels of a 3x3 window and for a single one, by rows and stride."""
+_ANY_FOUR, _ANY_PAIR, _ANY_WEIGHTS = 115, 11, 8
+"""Of a window of any size: for four pixels, for each pair of taps in them, to widen a pair."""
 _ADD_PER_ELEMENT, _POOL_PER_ELEMENT, _OTHER_PER_ELEMENT = 10, 1, 6
 
 
@@ -63,8 +82,12 @@ def turn_instructions(step: Step, rows: int, units: int) -> int:
     match step.params:
         case Conv2dParams() | TransposeConvParams():
             return TURN_INSTRUCTIONS + _convolution(step, rows)
+        case ConvPairsParams() as p:
+            return TURN_INSTRUCTIONS + _convolution_by_pairs(step, p, rows)
         case DepthwiseParams():
             return TURN_INSTRUCTIONS + _depthwise(step, rows)
+        case DepthwisePairsParams() as p:
+            return TURN_INSTRUCTIONS + _depthwise_pairs(step, p, rows)
         case FullyConnectedParams():
             return TURN_INSTRUCTIONS + step.macs * rows // units
         case FullyConnectedPairsParams():
@@ -96,11 +119,47 @@ def _convolution(step: Step, rows: int) -> int:
     return per_pixel * shares * _TILE_PIXELS * times // (_TILE_SHARES[_TILE_PIXELS] * over)
 
 
+def _convolution_by_pairs(step: Step, p: ConvPairsParams, rows: int) -> int:
+    source, output = step.inputs[0], step.output
+    tiles, rest = divmod(rows * output.w, _TILE_PIXELS)
+    row_quads, row_left = quads_of_row(p.kernel_h, p.kernel_w * source.c)
+    leftovers = p.kernel_h * row_left
+    quads = p.kernel_h * row_quads - (-leftovers // QUAD)
+    shares = [quads * taps + pair for taps, pair in zip(_TILE_SHARES, _PAIR_SHARES, strict=True)]
+    # The loop takes eight quads at a time and two instructions each time.
+    pairs = -(-output.c // 2) * (tiles * (shares[_TILE_PIXELS] + quads // 4) + shares[rest])
+    packing = _PACK_TILE + _PACK_ROW * p.kernel_h + _PACK_QUAD * quads + _PACK_LEFTOVER * leftovers
+    read = (output.w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1
+    sides = max(0, -(-(read - source.w) // p.stride_w))
+    return pairs + (tiles + (rest > 0)) * packing + rows * sides * p.kernel_h * _PACK_PADDED
+
+
 def _depthwise(step: Step, rows: int) -> int:
     times, over = _DEPTHWISE_PER_MAC
     per_row = step.macs * times // (step.output.h * over)
     more, than = _SINGLE_ROW
     return rows // 2 * 2 * per_row + rows % 2 * per_row * more // than
+
+
+def _depthwise_pairs(step: Step, p: DepthwisePairsParams, rows: int) -> int:
+    """Pairs of rows where they are computed together, and the rows left."""
+    pairs, single = divmod(rows, 2) if p.by_two else (0, rows)
+    groups = -(-step.output.c // 4)
+    return groups * (pairs * _four_channels(step, p, 2) + single * _four_channels(step, p, 1))
+
+
+def _four_channels(step: Step, p: DepthwisePairsParams, rows: int) -> int:
+    """Of one row, or of two that are computed together: packing, then each channel."""
+    width, source = step.output.w, step.inputs[0]
+    seen = p.kernel_h + (rows - 1) * p.stride_h
+    packing = _GROUP + source.w * _COLUMN.get(seen, _COLUMN_ROW * seen)
+    if (p.kernel_h, p.kernel_w, p.dilation_w) == (3, 3, 1) and p.stride_w <= 2:
+        pixels, odd = divmod(width, 2)
+        tile, last = _TILES[rows, p.stride_w]
+        return packing + 4 * (_CHANNEL + pixels * tile + odd * last)
+    pairs = -(-p.kernel_h // 2) * p.kernel_w
+    fours = -(-width // 4) * (_ANY_FOUR + _ANY_PAIR * pairs)
+    return packing + 4 * (_CHANNEL + _ANY_WEIGHTS * pairs + fours)
 
 
 def _stated_scratch(step: Step) -> int:
@@ -122,8 +181,8 @@ def _packing_scratch(step: Step) -> int:
             return step.scratch_bytes
 
 
-REFERENCE = KernelModel(_stated_scratch, _one_row, turn_instructions)
-"""The portable kernels: what the steps themselves say, one row at a time."""
+REFERENCE = KernelModel(_stated_scratch, rows_at_once, turn_instructions)
+"""The kernels of the program: what the steps themselves say."""
 
 FAST = KernelModel(_packing_scratch, _one_row, turn_instructions)
 """The kernels for cores with SMLAD. Whole layers overlap at the distance of one row: a kernel that

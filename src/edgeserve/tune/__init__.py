@@ -13,13 +13,20 @@ from typing import TypeAlias
 
 from edgeserve.program import Program, Step
 from edgeserve.tune.addition import addition_by_table
+from edgeserve.tune.convolution import convolution_by_pairs
+from edgeserve.tune.depthwise import depthwise_by_pairs
 from edgeserve.tune.fully_connected import fully_connected_by_pairs
 
 Choose: TypeAlias = Callable[[Program, Step], Step | None]
 """A better form of a step, or None."""
 
 _BY_ISA: Mapping[str, Sequence[Choose]] = {
-    "dsp": (fully_connected_by_pairs, addition_by_table),
+    "dsp": (
+        convolution_by_pairs,
+        depthwise_by_pairs,
+        fully_connected_by_pairs,
+        addition_by_table,
+    ),
 }
 """What each kernel folder of a board's list adds; the first that has an answer decides."""
 
