@@ -8,6 +8,7 @@ them as it likes.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -167,6 +168,33 @@ class Program:
     @property
     def macs(self) -> int:
         return sum(step.macs for step in self.steps)
+
+
+def channels_left(program: Program) -> dict[int, Channels]:
+    """By source tensor, what is left of those of which not everything is on the device."""
+    oracles = [step.oracle for step in program.steps if step.oracle is not None]
+    parts: tuple[Oracle | Folded, ...] = (*oracles, *program.folded)
+    return {part.tensor: part.channels for part in parts if part.channels is not None}
+
+
+def without_steps(program: Program, gone: Collection[int]) -> Program:
+    """The program without some of its steps, by index, and without the values that only they use.
+
+    Folded tensors that such a step covered are covered by none.
+    """
+    left = [step for step in program.steps if step.index not in gone]
+    number = {step.index: position for position, step in enumerate(left)}
+    folded = (
+        replace(one, step=None if one.step is None else number.get(one.step))
+        for one in program.folded
+    )
+    return without_dead_values(
+        replace(
+            program,
+            steps=tuple(replace(step, index=number[step.index]) for step in left),
+            folded=tuple(folded),
+        )
+    )
 
 
 def without_dead_values(program: Program) -> Program:
