@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from edgeserve.narrow.constants import folded_constants
 from edgeserve.narrow.look_ups import merged_look_ups
-from edgeserve.narrow.propagate import BoundsOfValues, propagate
+from edgeserve.narrow.propagation import BoundsOfValues, propagate
 from edgeserve.narrow.rebuild import weight_bytes, without_dead_channels
 from edgeserve.program import Narrowing, Program, Step
 

@@ -29,7 +29,7 @@ from edgeserve.kernels import (
     TransposeConvParams,
 )
 from edgeserve.narrow.bounds import RANGE, Bounds, Flags
-from edgeserve.narrow.propagate import BoundsOfValues
+from edgeserve.narrow.propagation import BoundsOfValues
 from edgeserve.narrow.windows import pad_elements, places
 from edgeserve.program import Operand, Program, Role, Step
 from edgeserve.weights import conv_weights, dense_weights, transpose_conv_weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgeserve.narrow.bounds import Bounds
-from edgeserve.narrow.propagate import BoundsOfValues
+from edgeserve.narrow.propagation import BoundsOfValues
 from edgeserve.program import Channels, Folded, Program, Role, Value, without_steps
 
 

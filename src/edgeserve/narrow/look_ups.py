@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edgeserve.absorb import absorbed, clamped
 from edgeserve.kernels import LookUpParams, Params
-from edgeserve.narrow.propagate import BoundsOfValues
+from edgeserve.narrow.propagation import BoundsOfValues
 from edgeserve.program import Program, Step
 
 

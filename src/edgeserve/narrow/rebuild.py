@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeserve.kernels import (
     Blob,
+    ConcatenationParams,
     Conv2dParams,
     DepthwiseParams,
     FullyConnectedParams,
@@ -17,7 +18,7 @@ from edgeserve.kernels import (
 )
 from edgeserve.narrow.bounds import Bounds, Flags, Ints
 from edgeserve.narrow.channels import Kept, kept_channels
-from edgeserve.narrow.propagate import BoundsOfValues
+from edgeserve.narrow.propagation import BoundsOfValues
 from edgeserve.narrow.windows import places
 from edgeserve.program import (
     Channels,
@@ -97,6 +98,15 @@ def _narrow_operand(operand: Operand, kept: Kept) -> Operand:
     return replace(operand, c=int(kept.seen(operand).sum()))
 
 
+def _narrow_inputs(step: Step, kept: Kept) -> tuple[Operand, ...]:
+    """Only a concatenation can do without one of its inputs."""
+    operands = tuple(_narrow_operand(operand, kept) for operand in step.inputs)
+    if isinstance(step.params, ConcatenationParams):
+        return tuple(operand for operand in operands if operand.c > 0)
+    assert all(operand.c > 0 for operand in operands), step.label
+    return operands
+
+
 def _narrow_step(step: Step, kept: Kept, bounds: BoundsOfValues) -> Step:
     operands = (*step.inputs, step.output)
     if all(kept.of(operand.value).all() for operand in operands):
@@ -109,7 +119,7 @@ def _narrow_step(step: Step, kept: Kept, bounds: BoundsOfValues) -> Step:
     return replace(
         step,
         params=params,
-        inputs=tuple(_narrow_operand(operand, kept) for operand in step.inputs),
+        inputs=_narrow_inputs(step, kept),
         output=_narrow_operand(step.output, kept),
         oracle=oracle,
         macs=step.macs * after // before if before else step.macs,
