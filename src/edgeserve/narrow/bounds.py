@@ -18,6 +18,9 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 RANGE = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
 """Types whose elements have bounds; of the others nothing is said."""
 
+MOST_CHANNELS = 1 << 22
+"""Of views that are followed: a file can claim far more elements than a host has memory for."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bounds:

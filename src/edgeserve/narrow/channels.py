@@ -7,7 +7,7 @@ as some kernels have the same channels in and out, also forwards, until nothing 
 
 from __future__ import annotations
 
-from math import gcd
+from math import gcd, lcm
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from edgeserve.kernels import (
     ResizeNearestParams,
     TransposeConvParams,
 )
-from edgeserve.narrow.bounds import RANGE, Bounds, Flags
+from edgeserve.narrow.bounds import MOST_CHANNELS, RANGE, Bounds, Flags
 from edgeserve.narrow.propagation import BoundsOfValues
 from edgeserve.narrow.windows import pad_elements, places
 from edgeserve.program import Operand, Program, Role, Step
@@ -51,7 +51,7 @@ _ALIKE = (
 class Kept:
     """The channels of each value that are needed, as far as is known.
 
-    A value's channels are the finest that all views of it have in common.
+    A value's channels are what all views of it have in common; where there are too many, one.
     """
 
     def __init__(self, program: Program) -> None:
@@ -60,7 +60,9 @@ class Kept:
         for step in program.steps:
             for operand in (*step.inputs, step.output):
                 counts[operand.value] = gcd(counts[operand.value], operand.c)
-        self._flags = [np.zeros(max(count, 1), np.bool_) for count in counts]
+        self._flags = [
+            np.zeros(count if 0 < count <= MOST_CHANNELS else 1, np.bool_) for count in counts
+        ]
         for port in (*program.inputs, *program.outputs):
             self._flags[port.value][:] = True
         for value in program.values:
@@ -87,7 +89,17 @@ class Kept:
             self.grew = True
 
     def need_all(self, operand: Operand) -> None:
-        self.need(operand, np.ones(operand.c, np.bool_))
+        self.need(operand, np.ones(len(self._flags[operand.value]), np.bool_))
+
+    def need_as(self, operand: Operand, other: Operand) -> None:
+        """What is needed of one view is needed of the same channels of another."""
+        count = lcm(len(self._flags[operand.value]), len(self._flags[other.value]))
+        self.need(operand, np.resize(self._flags[other.value], count))
+
+    def need_alike(self, one: Operand, other: Operand) -> None:
+        """Two views are of the same channels."""
+        self.need_as(one, other)
+        self.need_as(other, one)
 
 
 def kept_channels(program: Program, bounds: BoundsOfValues) -> Kept:
@@ -97,7 +109,7 @@ def kept_channels(program: Program, bounds: BoundsOfValues) -> Kept:
     while True:
         kept.grew = False
         for step, reader in zip(reversed(program.steps), reversed(readable), strict=True):
-            if kept.seen(step.output).any() or _keeps_state(program, step):
+            if kept.of(step.output.value).any() or _keeps_state(program, step):
                 _visit(kept, step, reader)
         if not kept.grew:
             return kept
@@ -176,7 +188,7 @@ def _visit(kept: Kept, step: Step, reader: _Reader | None) -> None:
     match step.params:
         case DepthwiseParams() as p:
             _visit_depthwise(kept, step, p.multiplier)
-        case ConcatenationParams():
+        case ConcatenationParams() if output.c <= MOST_CHANNELS:
             _visit_concatenation(kept, step)
         case ReduceParams() as p if (
             is_by_channel(p) and output.c % len(kept.of(step.inputs[0].value)) == 0
@@ -188,6 +200,11 @@ def _visit(kept: Kept, step: Step, reader: _Reader | None) -> None:
         case _:
             for operand in (*step.inputs, output):
                 kept.need_all(operand)
+
+
+def _divides(kept: Kept, step: Step) -> bool:
+    """Whether an input's channels are the output's, not those of a pixel across it."""
+    return step.output.c % len(kept.of(step.inputs[0].value)) == 0
 
 
 def _visit_depthwise(kept: Kept, step: Step, multiplier: int) -> None:
@@ -210,7 +227,6 @@ def _visit_alike(kept: Kept, step: Step) -> None:
     """All operands have the same channels but those with one that serves for all."""
     for operand in step.inputs:
         if operand.c == step.output.c:
-            kept.need(operand, kept.seen(step.output))
-            kept.need(step.output, kept.seen(operand))
+            kept.need_alike(operand, step.output)
         else:
             kept.need_all(operand)

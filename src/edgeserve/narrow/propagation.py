@@ -34,6 +34,7 @@ from edgeserve.kernels import (
     TransposeConvParams,
 )
 from edgeserve.narrow.bounds import (
+    MOST_CHANNELS,
     RANGE,
     Bounds,
     Ints,
@@ -68,12 +69,22 @@ def propagate(program: Program) -> BoundsOfValues:
             continue
         sources = [found[operand.value] for operand in step.inputs]
         known = [source for source in sources if source is not None]
-        made = _by_kernel(program, step, known) if len(known) == len(sources) else None
+        made = None
+        if len(known) == len(sources) and _can_be_followed(program, step):
+            made = _by_kernel(program, step, known)
         if made is not None:
             low, high = RANGE[value.dtype]
             assert low <= made.low.min() <= made.high.max() <= high, step.label
             found[value.index] = made
     return tuple(found)
+
+
+def _can_be_followed(program: Program, step: Step) -> bool:
+    """Whether a host can hold bounds of all channels, or elements where a rule wants those."""
+    counts = [operand.c for operand in (*step.inputs, step.output)]
+    if isinstance(step.params, CopyParams | PadParams | ReduceParams):
+        counts += [program.values[o.value].elements for o in (*step.inputs, step.output)]
+    return max(counts) <= MOST_CHANNELS
 
 
 def _given(value: Value) -> Bounds | None:

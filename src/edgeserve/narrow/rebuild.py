@@ -17,7 +17,7 @@ from edgeserve.kernels import (
     TransposeConvParams,
 )
 from edgeserve.narrow.bounds import Bounds, Flags, Ints
-from edgeserve.narrow.channels import Kept, kept_channels
+from edgeserve.narrow.channels import Kept, is_by_channel, is_mixing, kept_channels
 from edgeserve.narrow.propagation import BoundsOfValues
 from edgeserve.narrow.windows import places
 from edgeserve.program import (
@@ -95,7 +95,8 @@ def _narrow_value(value: Value, kept: Kept) -> Value:
 
 
 def _narrow_operand(operand: Operand, kept: Kept) -> Operand:
-    return replace(operand, c=int(kept.seen(operand).sum()))
+    flags = kept.of(operand.value)
+    return replace(operand, c=operand.c // len(flags) * int(flags.sum()))
 
 
 def _narrow_inputs(step: Step, kept: Kept) -> tuple[Operand, ...]:
@@ -136,63 +137,74 @@ def weight_bytes(params: Params) -> int:
 
 
 def _narrow_params(step: Step, kept: Kept, bounds: BoundsOfValues) -> Params:
-    view, out_c = step.inputs[0], step.output.c
-    read, made = kept.seen(view), kept.seen(step.output)
-    source = bounds[view.value]
+    """The step's parameters with fewer channels; those of other kernels do not depend on them."""
     match step.params:
-        case Conv2dParams() as p if p.weight_c == view.c:
-            assert source is not None
-            matrix = conv_weights(p, view.c, out_c)[made]
-            weights = interleaved(matrix[..., read], 1, p.weights.note)
-            return replace(
-                p,
-                weight_c=int(read.sum()),
-                weights=weights,
-                channels=_table(p.channels, made, _taken_over(matrix, read, source.seen(view.c))),
-                pads=_pads(p, step, read, weights),
-            )
+        case Conv2dParams() as p if is_mixing(step):
+            return _narrow_conv(p, step, kept, bounds)
         case DepthwiseParams() as p:
-            weights = Blob(depthwise_weights(p)[..., made].tobytes(), p.weights.note)
-            return replace(
-                p,
-                multiplier=int(made.sum()) // int(read.sum()),
-                weights=weights,
-                channels=_table(p.channels, made),
-                pads=_pads(p, step, read, weights),
-            )
+            return _narrow_depthwise(p, step, kept)
         case FullyConnectedParams() as p:
-            assert source is not None
-            matrix = dense_weights(p, out_c)[made]
-            read = np.tile(read, view.w)
-            return replace(
-                p,
-                weights=Blob(matrix[:, read].tobytes(), p.weights.note),
-                channels=_table(
-                    p.channels, made, _taken_over(matrix, read, source.seen(len(read)))
-                ),
-            )
+            return _narrow_dense(p, step, kept, bounds)
         case TransposeConvParams() as p:
-            matrix = transpose_conv_weights(p, out_c)[made]
+            made, read = kept.seen(step.output), kept.seen(step.inputs[0])
+            matrix = transpose_conv_weights(p, step.output.c)[made][..., read]
+            weights = interleaved(matrix, 1, p.weights.note)
+            return replace(p, weights=weights, channels=_table(p.channels, made))
+        case ReduceParams() as p if is_by_channel(p):
+            kept_dim = int(kept.seen(step.output).sum())
             return replace(
                 p,
-                weights=interleaved(matrix[..., read], 1, p.weights.note),
-                channels=_table(p.channels, made),
-            )
-        case ReduceParams() as p:
-            count = int(made.sum())
-            return replace(
-                p,
-                kept_dims=(*p.kept_dims[:2], count),
-                reduced_strides=(*p.reduced_strides[:2], count),
+                kept_dims=(*p.kept_dims[:2], kept_dim),
+                reduced_strides=(*p.reduced_strides[:2], kept_dim),
             )
         case _:
             return step.params
 
 
-def _taken_over(matrix: Weights, read: Flags, source: Bounds) -> Ints:
+def _narrow_conv(p: Conv2dParams, step: Step, kept: Kept, bounds: BoundsOfValues) -> Conv2dParams:
+    view, made, read = step.inputs[0], kept.seen(step.output), kept.seen(step.inputs[0])
+    matrix = conv_weights(p, view.c, step.output.c)[made]
+    weights = interleaved(matrix[..., read], 1, p.weights.note)
+    return replace(
+        p,
+        weight_c=int(read.sum()),
+        weights=weights,
+        channels=_table(p.channels, made, _taken_over(matrix, read, bounds[view.value])),
+        pads=_pads(p, step, read, weights),
+    )
+
+
+def _narrow_depthwise(p: DepthwiseParams, step: Step, kept: Kept) -> DepthwiseParams:
+    made, read = kept.seen(step.output), kept.seen(step.inputs[0])
+    weights = Blob(depthwise_weights(p)[..., made].tobytes(), p.weights.note)
+    return replace(
+        p,
+        multiplier=int(made.sum()) // int(read.sum()),
+        weights=weights,
+        channels=_table(p.channels, made),
+        pads=_pads(p, step, read, weights),
+    )
+
+
+def _narrow_dense(
+    p: FullyConnectedParams, step: Step, kept: Kept, bounds: BoundsOfValues
+) -> FullyConnectedParams:
+    view, made = step.inputs[0], kept.seen(step.output)
+    read = np.tile(kept.seen(view), view.w)
+    matrix = dense_weights(p, step.output.c)[made]
+    return replace(
+        p,
+        weights=Blob(matrix[:, read].tobytes(), p.weights.note),
+        channels=_table(p.channels, made, _taken_over(matrix, read, bounds[view.value])),
+    )
+
+
+def _taken_over(matrix: Weights, read: Flags, source: Bounds | None) -> Ints:
     """What constant input channels that are no longer read add to each output channel's sums."""
-    dead = ~read & source.constant
-    taps = matrix[..., dead].astype(np.int64) * source.low[dead]
+    assert source is not None, "these kernels read int8"
+    own = source.seen(len(read))
+    dead = ~read & own.constant
+    taps = matrix[..., dead].astype(np.int64) * own.low[dead]
     sums: Ints = taps.reshape(len(matrix), -1).sum(axis=1)
     return sums
 

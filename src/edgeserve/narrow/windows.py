@@ -14,7 +14,7 @@ from edgeserve.kernels import (
     MaxPoolParams,
     TransposeConvParams,
 )
-from edgeserve.narrow.bounds import Bounds, Flags, Ints
+from edgeserve.narrow.bounds import Bounds, Ints
 from edgeserve.program import Operand, Step
 from edgeserve.weights import (
     Weights,
@@ -30,56 +30,43 @@ Windowed = Conv2dParams | DepthwiseParams | AveragePoolParams | MaxPoolParams
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """The ways in which windows lie over an image: [way, tap], whether the tap is inside."""
+    """The ways in which windows lie over an image: [way, 2], the half-open range of taps inside."""
 
-    rows: Flags
-    columns: Flags
+    rows: Ints
+    columns: Ints
+    taps: tuple[int, int]
+    """Of a window: its height and width."""
 
     @property
     def all_inside(self) -> bool:
-        return bool(self.rows.all() and self.columns.all())
+        return all(
+            bool((ways == (0, taps)).all())
+            for ways, taps in zip((self.rows, self.columns), self.taps, strict=True)
+        )
 
     @property
     def some_empty(self) -> bool:
         """Whether a window may lie outside altogether."""
-        return not (self.rows.any(axis=1).all() and self.columns.any(axis=1).all())
+        return any(bool((ways[:, 0] >= ways[:, 1]).any()) for ways in (self.rows, self.columns))
 
 
 def places(p: Windowed, source: Operand, output: Operand) -> Places:
     """The ways in which the windows of a convolution or a pool lie over its input."""
-    dilation = (1, 1)
+    dilation_h, dilation_w = 1, 1
     if isinstance(p, Conv2dParams | DepthwiseParams):
-        dilation = p.dilation_h, p.dilation_w
-    at_row = _taps(output.h, p.stride_h, p.pad_top, p.kernel_h, dilation[0])
-    at_column = _taps(output.w, p.stride_w, p.pad_left, p.kernel_w, dilation[1])
+        dilation_h, dilation_w = p.dilation_h, p.dilation_w
     return Places(
-        _ways((at_row >= 0) & (at_row < source.h)),
-        _ways((at_column >= 0) & (at_column < source.w)),
+        _ways(np.arange(output.h) * p.stride_h - p.pad_top, dilation_h, p.kernel_h, source.h),
+        _ways(np.arange(output.w) * p.stride_w - p.pad_left, dilation_w, p.kernel_w, source.w),
+        (p.kernel_h, p.kernel_w),
     )
 
 
-def transposed_places(p: TransposeConvParams, source: Operand, output: Operand) -> Places:
-    """The same of the taps through which input pixels reach an output pixel."""
-    return Places(
-        _ways(_hits(output.h, p.stride_h, p.pad_top, p.kernel_h, source.h)),
-        _ways(_hits(output.w, p.stride_w, p.pad_left, p.kernel_w, source.w)),
-    )
-
-
-def _taps(outputs: int, stride: int, pad: int, kernel: int, dilation: int) -> Ints:
-    """[output, tap]: the input row or column that a tap reads."""
-    first = np.arange(outputs, dtype=np.int64)[:, None] * stride - pad
-    return first + np.arange(kernel, dtype=np.int64) * dilation
-
-
-def _hits(outputs: int, stride: int, pad: int, kernel: int, extent: int) -> Flags:
-    at = np.arange(outputs)[:, None] + pad - np.arange(kernel)
-    hits: Flags = (at % stride == 0) & (at >= 0) & (at // stride < extent)
-    return hits
-
-
-def _ways(inside: Flags) -> Flags:
-    ways: Flags = np.unique(inside, axis=0)
+def _ways(start: Ints, dilation: int, kernel: int, extent: int) -> Ints:
+    """[way, 2]: ranges of taps inside [0, extent) of windows that begin at ``start``."""
+    first = np.clip(-(start // dilation), 0, kernel)
+    end = np.clip(-((start - extent) // dilation), first, kernel)
+    ways: Ints = np.unique(np.stack([first, end], axis=1), axis=0)
     return ways
 
 
@@ -107,13 +94,17 @@ def depthwise_sums(p: DepthwiseParams, step: Step, source: Bounds) -> Bounds:
 
 
 def transpose_conv_sums(p: TransposeConvParams, step: Step, source: Bounds) -> Bounds:
-    """Bounds of TRANSPOSE_CONV's accumulators; a tap that nothing reaches adds nothing."""
-    weights = transpose_conv_weights(p, step.output.c)
+    """Bounds of TRANSPOSE_CONV's accumulators, where any tap may reach no input pixel.
+
+    Which taps do so at once is not looked at: these bounds are sound, and wider than they must be.
+    """
     zero_point = p.input_zero_point
-    low, high = _products(weights, Bounds(source.low - zero_point, source.high - zero_point))
-    lie = transposed_places(p, step.inputs[0], step.output)
+    distance = Bounds(source.low - zero_point, source.high - zero_point)
+    low, high = _products(transpose_conv_weights(p, step.output.c), distance)
     biases = channel_rows(p.channels)["bias"]
-    return _over_places(biases, low, high, np.zeros_like(low), lie)
+    return Bounds(
+        biases + np.minimum(low, 0).sum(axis=(1, 2)), biases + np.maximum(high, 0).sum(axis=(1, 2))
+    )
 
 
 def dense_sums(p: FullyConnectedParams, step: Step, source: Bounds) -> Bounds:
@@ -164,8 +155,11 @@ def _over_places(biases: Ints, low: Ints, high: Ints, outside: Ints, lie: Places
 
 
 def _at_each(taps: Ints, lie: Places) -> Ints:
-    """[out_c, way]: sums of the taps [out_c, kernel_h, kernel_w] that are inside."""
-    by_rows = np.tensordot(taps, lie.rows.astype(np.int64), axes=(1, 1))
-    both = np.tensordot(by_rows, lie.columns.astype(np.int64), axes=(1, 1))
-    sums: Ints = both.reshape(len(taps), -1)
-    return sums
+    """[out_c, way]: sums of the taps [out_c, kernel_h, kernel_w] that are inside.
+
+    Sums of rectangles, each from four sums that begin at the first tap.
+    """
+    before = np.pad(taps, ((0, 0), (1, 0), (1, 0))).cumsum(axis=1).cumsum(axis=2)
+    by_rows = before[:, lie.rows[:, 1]] - before[:, lie.rows[:, 0]]
+    sums: Ints = by_rows[:, :, lie.columns[:, 1]] - by_rows[:, :, lie.columns[:, 0]]
+    return sums.reshape(len(taps), -1)
