@@ -190,11 +190,8 @@ def _visit(kept: Kept, step: Step, reader: _Reader | None) -> None:
             _visit_depthwise(kept, step, p.multiplier)
         case ConcatenationParams() if output.c <= MOST_CHANNELS:
             _visit_concatenation(kept, step)
-        case ReduceParams() as p if (
-            is_by_channel(p) and output.c % len(kept.of(step.inputs[0].value)) == 0
-        ):
-            kept.need(step.inputs[0], kept.seen(output))
-            kept.need(output, np.resize(kept.of(step.inputs[0].value), output.c))
+        case ReduceParams() as p if is_by_channel(p) and _divides(kept, step):
+            kept.need_alike(step.inputs[0], output)
         case _ if isinstance(step.params, _ALIKE):
             _visit_alike(kept, step)
         case _:

@@ -69,18 +69,21 @@ def without_dead_channels(program: Program, bounds: BoundsOfValues) -> Program:
 
 def _gone(step: Step, oracle: Oracle, kept: Kept, bounds: BoundsOfValues) -> Folded:
     channels = _channels(step.output.value, kept, bounds)
-    known = len(channels.constants) == channels.total
-    why = "it is the same for every input" if known else "no output depends on what is not constant"
+    why = "no output depends on it"
+    if channels is not None and channels.constants:
+        known = len(channels.constants) == channels.total
+        why = "it is the same for every input" if known else f"{why} where it is not constant"
     return Folded(oracle.tensor, step.label, None, why, channels)
 
 
-def _channels(value: int, kept: Kept, bounds: BoundsOfValues) -> Channels:
+def _channels(value: int, kept: Kept, bounds: BoundsOfValues) -> Channels | None:
+    """What is left of a value, and what is known of the rest; None for types without bounds."""
     flags, made = kept.of(value), bounds[value]
-    constants: tuple[tuple[int, int], ...] = ()
-    if made is not None:
-        own = made.seen(len(flags))
-        dead = np.flatnonzero(own.constant & ~flags)
-        constants = tuple(zip(dead.tolist(), own.low[dead].tolist(), strict=True))
+    if made is None:
+        return None
+    own = made.seen(len(flags))
+    dead = np.flatnonzero(own.constant & ~flags)
+    constants = tuple(zip(dead.tolist(), own.low[dead].tolist(), strict=True))
     return Channels(len(flags), tuple(np.flatnonzero(flags).tolist()), constants)
 
 
