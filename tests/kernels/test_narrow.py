@@ -23,6 +23,7 @@ from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import assert_conforms, random_inputs
 from tests.kernels.host_runner import HostRunner
 from tests.kernels.random_models import random_model
+from tests.kernels.test_bounds import assert_within
 from tests.kernels.test_models import MODELS, acceptable_to_the_oracle
 from tests.kernels.test_random_models import random_plan
 from tests.narrow_layers import ZERO_POINT, Image, Layers
@@ -249,6 +250,44 @@ def test_nothing_to_leave_out_leaves_everything() -> None:
     x = b.image(4, 5, 3)
     program = lower(read_model(b.done(x, [b.conv(b.conv(x, "..."), "..")]), name="case"))
     assert narrowed(program) == program
+
+
+def small_graph(seed: int) -> bytes:
+    """Six operators on each pixel of an image by itself, some with dead channels."""
+    rng = np.random.default_rng(seed)
+    b = Layers(seed)
+    x = b.image(256, 256, 2)
+    images = [b.conv(x, "..z.m")]
+    for _ in range(5):
+        source = images[int(rng.integers(len(images)))]
+        c = source[1][2]
+        fate = "".join(rng.choice(list("...zm"), c))
+        kind = str(rng.choice(["conv", "depthwise", "ADD", "MUL", "HARD_SWISH", "concatenate"]))
+        alike = [one for one in images if one[1] == source[1]]
+        if kind == "conv":
+            images.append(b.conv(source, fate[:4]))
+        elif kind == "depthwise":
+            images.append(b.depthwise(source, fate, kernel=1))
+        elif kind == "concatenate" and c < 8:
+            images.append(b.concatenate(source, images[0]))
+        elif kind in ("ADD", "MUL"):
+            images.append(b.like(kind, source, alike[int(rng.integers(len(alike)))]))
+        else:
+            images.append(b.like("HARD_SWISH", source))
+    return b.done(x, [b.conv(images[-1], "...")])
+
+
+def test_small_graphs_on_all_inputs(runner: HostRunner) -> None:
+    """The pixels of one image are all pairs of elements."""
+    elements = np.arange(-128, 128)
+    pairs = np.stack(np.meshgrid(elements, elements), axis=2).astype(np.int8)[None]
+    lost = 0
+    for seed in range(12):
+        model = small_graph(seed)
+        program = lower(read_model(model, name="case"))
+        assert_within(runner, program, propagate(program), [[pairs]])
+        lost += bool(assert_conforms(runner, model, inputs=[[pairs]], passes=narrowed).narrowings)
+    assert lost > 6
 
 
 def run_random(runner: HostRunner, seeds: range) -> int:
