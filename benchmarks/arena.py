@@ -19,6 +19,7 @@ from benchmarks.models import models_folder
 from edgeserve.arena import live_bound_bytes
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
+from edgeserve.narrow import narrowed
 from edgeserve.plan import plan_greedily
 from edgeserve.plan.effort import FAST, NO_SCRATCH
 from edgeserve.plan.streaming import Method, Objective, plan_stream
@@ -108,7 +109,7 @@ def main() -> int:
     if missing:
         print(f"not found: {', '.join(missing)}", file=sys.stderr)
         return 2
-    programs = [(path.stem, lower(read_file(path))) for path in paths]
+    programs = [(path.stem, narrowed(lower(read_file(path)))) for path in paths]
     table(
         ("model", "greedy", "live bound", "overlap", "streamed", "input by rows", "seconds"),
         ([name, *methods(program)] for name, program in programs),

@@ -66,7 +66,7 @@ def bench(
 
     ``dut`` is ready. The CRC-32 of every step and of the output after the last lap must be the
     oracle's: WrongOutput otherwise. Raises DeviceError for a device that fails, is another board or
-    holds another model; ModelError, MissingTool or ToolFailed for the oracle.
+    holds another model; ModelError, MissingTool, ToolFailed or BrokenProof for the oracle.
     """
     say = progress or (lambda what: None)
     if laps < 1 or warmup < 0:

@@ -16,6 +16,7 @@ from edgeserve.errors import ConfigError, ModelError
 from edgeserve.fit import Footprint, Reserve, arena_banks
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
+from edgeserve.narrow import narrowed
 from edgeserve.plan.effort import REFERENCE
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.planfile import (
@@ -84,9 +85,9 @@ def naming(what: object) -> Iterator[None]:
 
 
 def program_for(bundle: Bundle, board: Board) -> Program:
-    """The steps of a bundle's model with the kernels that suit the board's core."""
+    """The steps that a bundle's model needs, with the kernels that suit the board's core."""
     with naming(bundle.name):
-        program = lower(read_model(bundle.model_bytes(), name=bundle.name))
+        program = narrowed(lower(read_model(bundle.model_bytes(), name=bundle.name)))
         return tuned(program, board.cpu.isa)
 
 

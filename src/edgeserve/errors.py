@@ -47,6 +47,20 @@ class AccuracyError(ModelError):
     exit_code = 1
 
 
+class BrokenProof(EdgeserveError):
+    """Something that the host has proven of a model is not so: a fault of edgeserve itself."""
+
+    def __init__(self, tensor: str, *, channel: int, claimed: int) -> None:
+        super().__init__(
+            f"channel {channel} of tensor {tensor!r} was proven to be {claimed} for every input, "
+            "and the oracle writes something else",
+            hint="this is a fault of edgeserve, and no result counts: report it with the model",
+        )
+        self.tensor = tensor
+        self.channel = channel
+        self.claimed = claimed
+
+
 class PlanError(EdgeserveError):
     """No memory plan answers the question asked."""
 

@@ -13,13 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import IO, Any
 
-from edgeserve.errors import MissingTool, ModelError, ToolFailed
-from edgeserve.program import Port, Program
+from edgeserve.errors import BrokenProof, MissingTool, ModelError, ToolFailed
+from edgeserve.program import Channels, Port, Program, channels_left
 
 PINNED_VERSION = "2.3.0"
 INSTALL = f"pip install ai-edge-litert=={PINNED_VERSION}"
@@ -64,12 +64,17 @@ class OracleProcess:
         inputs: Sequence[Port],
         outputs: Sequence[Port],
         wanted: Sequence[int],
+        channels: Mapping[int, Channels] | None = None,
     ) -> None:
-        """Loads the model; ``wanted`` are tensor indices of the file.
+        """Loads the model; ``wanted`` are tensor indices of the file, as those of ``channels``.
+
+        Of a tensor in ``channels`` only the kept ones are wanted; what is claimed of the others is
+        held against every inference.
 
         Raises MissingTool, ModelError when LiteRT refuses the model, ToolFailed when it crashes.
         """
         self.version = oracle_version()
+        self._channels = dict(channels or {})
         self._input_sizes = tuple(_size_bytes(port) for port in inputs)
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._worker = subprocess.Popen(
@@ -86,6 +91,9 @@ class OracleProcess:
                     "inputs": [port.tensor for port in inputs],
                     "outputs": [port.tensor for port in outputs],
                     "wanted": list(wanted),
+                    "channels": [
+                        {"tensor": tensor, **asdict(one)} for tensor, one in self._channels.items()
+                    ],
                 },
                 model_tflite,
             )
@@ -98,17 +106,21 @@ class OracleProcess:
     def run(self, data: bytes, *, reset: bool = True) -> OracleAnswer:
         """One inference on ``data``: the bytes of all inputs, one after the other.
 
-        ``reset`` first puts the state kept between inferences back to its start.
+        ``reset`` first puts the state kept between inferences back to its start. Raises BrokenProof
+        when a channel is not the constant that it was proven to be.
         """
         if len(data) != sum(self._input_sizes):
             raise ValueError(f"{len(data)} input bytes, the model takes {sum(self._input_sizes)}")
         facts = self._ask({"command": "run", "reset": reset}, data)
+        for tensor, channel in facts["broken"]:
+            raise self._broken(tensor, channel)
         return OracleAnswer(tuple(facts["crcs"]), facts["output_crc"])
 
     def tensor_bytes(self, tensor: int) -> bytes:
-        """The bytes of a tensor after the last ``run``."""
+        """The bytes of a tensor after the last ``run``, of its kept channels alone."""
         facts = self._ask({"command": "tensor", "tensor": tensor}, b"")
-        return self._read(facts["bytes"])
+        data, channels = self._read(facts["bytes"]), self._channels.get(tensor)
+        return data if channels is None else channels.of(data)
 
     def close(self) -> None:
         """Ends the process; may be called twice."""
@@ -130,6 +142,11 @@ class OracleProcess:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _broken(self, tensor: int, channel: int) -> BrokenProof:
+        names = {one.index: one.name for one in self.written}
+        claimed = dict(self._channels[tensor].constants)[channel]
+        return BrokenProof(names.get(tensor, f"#{tensor}"), channel=channel, claimed=claimed)
 
     def _version_notes(self) -> tuple[str, ...]:
         if self.version == PINNED_VERSION:
@@ -192,7 +209,11 @@ def open_oracle(model_tflite: bytes, program: Program) -> OracleProcess:
     """
     wanted = [step.oracle.tensor for step in program.steps if step.oracle is not None]
     return OracleProcess(
-        model_tflite, inputs=program.inputs, outputs=program.outputs, wanted=wanted
+        model_tflite,
+        inputs=program.inputs,
+        outputs=program.outputs,
+        wanted=wanted,
+        channels=channels_left(program),
     )
 
 

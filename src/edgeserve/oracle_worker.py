@@ -15,6 +15,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from edgeserve.program import Channels
+
 _QUANTIZED_DIMENSION_SLOT = 16  # field 6 of QuantizationParameters in the TFLite schema
 
 
@@ -36,6 +38,14 @@ class _Worker:
         self._inputs: list[int] = request["inputs"]
         self._outputs: list[int] = request["outputs"]
         self._wanted: list[int] = request["wanted"]
+        self._channels = {
+            entry["tensor"]: Channels(
+                entry["total"],
+                tuple(entry["kept"]),
+                tuple((channel, element) for channel, element in entry["constants"]),
+            )
+            for entry in request["channels"]
+        }
 
     def load(self) -> dict[str, Any]:
         written = [
@@ -61,8 +71,21 @@ class _Worker:
         output_crc = 0
         for index in self._outputs:
             output_crc = zlib.crc32(self.tensor(index), output_crc)
-        crcs = [zlib.crc32(self.tensor(i)) for i in self._wanted]
-        return {"crcs": crcs, "output_crc": output_crc}
+        crcs = [zlib.crc32(self._kept(i)) for i in self._wanted]
+        return {"crcs": crcs, "output_crc": output_crc, "broken": self._broken()}
+
+    def _kept(self, index: int) -> bytes:
+        data = self.tensor(index)
+        channels = self._channels.get(index)
+        return data if channels is None else channels.of(data)
+
+    def _broken(self) -> list[tuple[int, int]]:
+        """(tensor, channel) of all that are not what was claimed."""
+        return [
+            (index, channel)
+            for index, channels in self._channels.items()
+            for channel in channels.broken(self.tensor(index))
+        ]
 
     def tensor(self, index: int) -> bytes:
         data: bytes = self._interpreter.get_tensor(index).tobytes()

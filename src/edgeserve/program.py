@@ -8,7 +8,8 @@ them as it likes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from edgeserve.graph import DType, Quant
@@ -51,10 +52,42 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
+class Channels:
+    """What is left of a source tensor of ``total`` channels of one byte, the innermost dimension.
+
+    Element i is of channel ``i % total``. ``kept`` are those that the device computes, rising.
+    ``constants`` has (channel, element) of those that are the same for every input, as the host has
+    proven; nothing reads the others.
+    """
+
+    total: int
+    kept: tuple[int, ...]
+    constants: tuple[tuple[int, int], ...]
+
+    def of(self, data: bytes) -> bytes:
+        """The kept channels' bytes of the whole tensor's."""
+        count = len(self.kept)
+        kept = bytearray(len(data) // self.total * count)
+        for position, channel in enumerate(self.kept):
+            kept[position::count] = data[channel :: self.total]
+        return bytes(kept)
+
+    def broken(self, data: bytes) -> tuple[int, ...]:
+        """The channels that are not, in the whole tensor's bytes, what has been proven of them."""
+        pixels = len(data) // self.total
+        return tuple(
+            channel
+            for channel, element in self.constants
+            if data[channel :: self.total] != bytes([element & 0xFF]) * pixels
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Oracle:
-    """The tensor of the source file (by index) whose bytes a step reproduces."""
+    """The tensor of the source file (by index) whose bytes a step reproduces, or a part of them."""
 
     tensor: int
+    channels: Channels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +126,30 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A source tensor that no step writes as such; ``step`` covers it (None: an input does)."""
+    """A source tensor that no step writes as such; ``step`` covers it (None: no step need do so).
+
+    ``channels`` says what has been proven of it.
+    """
 
     tensor: int
     name: str
     step: int | None
     why: str
+    channels: Channels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What was left out of the step that writes a source tensor: each figure before and after.
+
+    The channels are the tensor's as the step sees it; a step that is gone keeps none.
+    """
+
+    tensor: str
+    kernel: KernelId
+    channels: tuple[int, int]
+    weight_bytes: tuple[int, int]
+    macs: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +163,67 @@ class Program:
     outputs: tuple[Port, ...]
     folded: tuple[Folded, ...]
     notes: tuple[str, ...] = ()
+    narrowings: tuple[Narrowing, ...] = ()
 
     @property
     def macs(self) -> int:
         return sum(step.macs for step in self.steps)
+
+
+def channels_left(program: Program) -> dict[int, Channels]:
+    """By source tensor, what is left of those of which not everything is on the device."""
+    oracles = [step.oracle for step in program.steps if step.oracle is not None]
+    parts: tuple[Oracle | Folded, ...] = (*oracles, *program.folded)
+    return {part.tensor: part.channels for part in parts if part.channels is not None}
+
+
+def without_steps(program: Program, gone: Collection[int]) -> Program:
+    """The program without some of its steps, by index, and without the values that only they use.
+
+    Folded tensors that such a step covered are covered by none.
+    """
+    left = [step for step in program.steps if step.index not in gone]
+    number = {step.index: position for position, step in enumerate(left)}
+    folded = (
+        replace(one, step=None if one.step is None else number.get(one.step))
+        for one in program.folded
+    )
+    return without_dead_values(
+        replace(
+            program,
+            steps=tuple(replace(step, index=number[step.index]) for step in left),
+            folded=tuple(folded),
+        )
+    )
+
+
+def without_dead_values(program: Program) -> Program:
+    """The program with only the values that a step or a port uses, numbered anew."""
+    used = {operand.value for s in program.steps for operand in (*s.inputs, s.output)}
+    used |= {port.value for port in (*program.inputs, *program.outputs)}
+    values = [v for v in program.values if v.index in used or v.role is Role.STATE]
+    number = {value.index: position for position, value in enumerate(values)}
+
+    def renumbered(operand: Operand) -> Operand:
+        return replace(operand, value=number[operand.value])
+
+    def moved(port: Port) -> Port:
+        return replace(port, value=number[port.value])
+
+    return replace(
+        program,
+        values=tuple(replace(value, index=number[value.index]) for value in values),
+        steps=tuple(
+            replace(
+                step,
+                inputs=tuple(renumbered(operand) for operand in step.inputs),
+                output=renumbered(step.output),
+            )
+            for step in program.steps
+        ),
+        inputs=tuple(moved(port) for port in program.inputs),
+        outputs=tuple(moved(port) for port in program.outputs),
+    )
 
 
 def lifetimes(program: Program) -> tuple[tuple[int, int] | None, ...]:

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from edgeserve.pipeline import OpenDevice, Shared
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import PlanRecord
+    from edgeserve.program import Folded, Program
     from edgeserve.stream_plan import StreamPlan
     from edgeserve.tflm import OfflinePlan
-    from edgeserve.verify import Verification
+    from edgeserve.verify import Coverage, FoldedTensor, Verification
 
 
 def print_bundle(compiled: Compiled) -> None:
@@ -216,8 +217,10 @@ def print_verification(target: OpenDevice, verification: Verification) -> None:
         f"{len(seen.folded)} folded into steps"
         + (f", not covered: {', '.join(seen.uncovered)}" if seen.uncovered else "")
     )
+    if seen.narrowed:
+        say(f"  {_told_narrowed(seen)}")
     for folded in seen.folded:
-        say(f"  folded into {_where(folded.step)}: {short_name(folded.name)}")
+        say(f"  {_told_folded(folded)}")
     for note in verification.notes:
         say(f"  note: {note}")
     first = verification.first_difference
@@ -231,6 +234,17 @@ def print_verification(target: OpenDevice, verification: Verification) -> None:
     )
     say(f"    row {first.row}, byte {first.offset}: want {first.want.hex(' ')}")
     say(f"    {'':>{len(str(first.row)) + len(str(first.offset)) + 11}} got  {first.got.hex(' ')}")
+
+
+def _told_narrowed(seen: Coverage) -> str:
+    """How much of the tensors is on the device, and what is known of the rest."""
+    total = sum(one.channels for one in seen.narrowed)
+    kept = sum(one.kept for one in seen.narrowed)
+    constant = sum(one.constant for one in seen.narrowed)
+    return (
+        f"of {len(seen.narrowed)} of them {kept:,} of {total:,} channels: {constant:,} were "
+        f"constant in the oracle, as proven, and nothing reads {total - kept - constant:,}"
+    )
 
 
 def print_plan(name: str, record: PlanRecord) -> None:
@@ -358,6 +372,21 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
             for step in program.steps
         ],
         "folded": [{"tensor": f.name, "step": f.step, "why": f.why} for f in program.folded],
+        "narrowed": [
+            {
+                "tensor": one.tensor,
+                "kernel": one.kernel.name,
+                **{
+                    key: {"before": before, "after": after}
+                    for key, (before, after) in (
+                        ("channels", one.channels),
+                        ("weight_bytes", one.weight_bytes),
+                        ("macs", one.macs),
+                    )
+                },
+            }
+            for one in program.narrowings
+        ],
         "notes": list(program.notes),
     }
 
@@ -373,8 +402,10 @@ def print_program(compiled: Compiled) -> None:
             str(step.index), step.kernel.name, shape, f"{step.macs:,}", short_name(step.label)
         )
     draw(table)
+    if program.narrowings:
+        _print_narrowings(program)
     for folded in program.folded:
-        say(f"folded into {_where(folded.step)}: {short_name(folded.name)}")
+        say(_told_folded(folded))
     for note in program.notes:
         say(f"note: {note}")
     say(
@@ -384,14 +415,32 @@ def print_program(compiled: Compiled) -> None:
     )
 
 
+def _print_narrowings(program: Program) -> None:
+    """What was left out because it is the same for every input, or because nothing reads it."""
+    table = columns("narrowed", "channels", "weight bytes", "MACs", "tensor")
+    for one in program.narrowings:
+        total, kept = one.channels
+        weights, macs = (f"{a:,} -> {b:,}" for a, b in (one.weight_bytes, one.macs))
+        table.add_row(one.kernel.name, f"{kept}/{total}", weights, macs, short_name(one.tensor))
+    draw(table)
+    before, after = (sum(one.weight_bytes[i] for one in program.narrowings) for i in (0, 1))
+    most, least = (sum(one.macs[i] for one in program.narrowings) for i in (0, 1))
+    say(
+        f"narrowed {len(program.narrowings)} layers: weights {before:,} -> {after:,} bytes, "
+        f"MACs {most:,} -> {least:,}"
+    )
+
+
 def shown_path(path: Path) -> str:
     """A path as a person standing here would write it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def _where(step: int | None) -> str:
-    return "an input" if step is None else f"step {step}"
+def _told_folded(folded: Folded | FoldedTensor) -> str:
+    if folded.step is None:
+        return f"no step writes {short_name(folded.name)}: {folded.why}"
+    return f"folded into step {folded.step}: {short_name(folded.name)}"
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ from math import prod
 from edgeserve.device.protocol import Dut
 from edgeserve.errors import DeviceError
 from edgeserve.oracle import OracleAnswer, OracleProcess, OracleTensor, open_oracle
-from edgeserve.program import Program, Role, Step
+from edgeserve.program import Program, Role, Step, channels_left
 from edgeserve.stimulus import Rows, Stimulus
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import ModelTable
@@ -32,15 +32,30 @@ class FoldedTensor:
 
 
 @dataclass(frozen=True, slots=True)
+class NarrowedTensor:
+    """A tensor of ``channels`` of which the device has only the ``kept`` ones, which were compared.
+
+    ``constant`` ones are the same for every input: that the oracle's were, the host has seen.
+    """
+
+    name: str
+    channels: int
+    kept: int
+    constant: int
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """Of the ``total`` tensors that the file's operators write, ``covered`` were compared.
 
-    ``folded`` tensors exist only inside a step; ``uncovered`` are neither compared nor folded.
+    ``folded`` tensors exist only inside a step; ``uncovered`` are neither compared nor folded. Of
+    the ``narrowed`` ones not every channel is on the device, or none, if they are folded as well.
     """
 
     covered: int
     total: int
     folded: tuple[FoldedTensor, ...]
+    narrowed: tuple[NarrowedTensor, ...]
     uncovered: tuple[str, ...]
 
 
@@ -102,7 +117,8 @@ def verify(
     Each input starts from reset; a model that keeps state runs its first inputs once more as one
     sequence without reset. The outputs are read out and compared too. A difference counts only when
     a second run repeats it: anything else is a DeviceError. Raises DeviceError for a device that
-    fails or holds another model, ModelError, MissingTool or ToolFailed for the oracle.
+    fails or holds another model, ModelError, MissingTool or ToolFailed for the oracle, BrokenProof
+    when the oracle writes something else into a channel that is proven to be constant.
 
     With ``streamed``, the plan of the table, the device asks for its input row by row over the line
     and gets each when it asks.
@@ -262,6 +278,11 @@ def coverage(program: Program, written: Sequence[OracleTensor]) -> Coverage:
             FoldedTensor(item.name, item.step, item.why)
             for index, item in sorted(folded.items())
             if index in names and index not in compared
+        ),
+        narrowed=tuple(
+            NarrowedTensor(names[index], left.total, len(left.kept), len(left.constants))
+            for index, left in channels_left(program).items()
+            if index in names
         ),
         uncovered=tuple(
             name for index, name in names.items() if index not in compared and index not in folded

@@ -63,6 +63,7 @@ def build_image(
     folder: Path,
     *,
     partition: bool = False,
+    passes: Callable[[Program], Program] = lambda program: program,
     plan: Callable[[Program], StreamPlan] = whole_plan,
 ) -> BenchImage:
     """Lowers, plans, generates and builds; skips the test where the board's tools are missing."""
@@ -73,7 +74,7 @@ def build_image(
     for tool in tools:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    program = lower(read_model(model, name="test"))
+    program = passes(lower(read_model(model, name="test")))
     table = write_table(program, plan(program))
     project = folder / board_id
     write_firmware(project, symbol="test", table=table, program=program, board=board)

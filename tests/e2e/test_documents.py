@@ -19,7 +19,7 @@ from edgeserve.image import Image
 from edgeserve.planfile import PlanRecord
 from edgeserve.verify import Verification
 from tests.e2e.bench_images import two_layers
-from tests.tflite_builder import ModelBuilder
+from tests.narrow_layers import Layers
 
 Keys = dict[str, dict[str, bool]]
 """Of each object in a document by its path: its keys, and whether they are always there."""
@@ -136,15 +136,11 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reshaping(tmp_path: Path) -> Path:
-    """A model with a tensor that is folded away."""
-    b = ModelBuilder()
-    x = b.tensor("x", (1, 2, 2, 3), "int8", scale=0.05)
-    flat = b.tensor("flat", (1, 12), "int8", scale=0.05)
-    y = b.tensor("y", (1, 12), "int8", scale=1 / 256, zero_point=-128)
-    b.op("RESHAPE", [x], [flat], {"newShape": [1, 12]})
-    b.op("SOFTMAX", [flat], [y], {"beta": 1.0})
+    """A model with tensors that are folded away, and a channel that is always the same."""
+    b = Layers()
+    x = b.image(4, 5, 3)
     path = tmp_path / "reshaping.tflite"
-    path.write_bytes(b.finish([x], [y]))
+    path.write_bytes(b.done(x, [b.dense(b.conv(x, ".z."), "..")]))
     return path
 
 
@@ -214,6 +210,7 @@ def test_build_bench_and_verify(document: Documents, reshaping: Path) -> None:
     verify = document("verify", reshaping, "--device", "host", "--inputs", 2)
     agree(verify, DOCUMENTED["verify"])
     assert verify["coverage"]["folded"]
+    assert verify["coverage"]["narrowed"]
     assert verify["equal"] is True
 
 

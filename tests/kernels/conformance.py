@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
-from edgeserve.program import Program
+from edgeserve.program import Channels, Oracle, Program, channels_left
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
@@ -64,13 +64,30 @@ def oracle_steps(
         for port, array in zip(program.inputs, arrays, strict=True):
             interpreter.set_tensor(port.tensor, array)
         interpreter.invoke()
+        for tensor, left in channels_left(program).items():
+            _assert_constant(interpreter, tensor, left)
         runs.append(
-            [
-                interpreter.get_tensor(step.oracle.tensor).tobytes() if step.oracle else None
-                for step in program.steps
-            ]
+            [_kept(interpreter, step.oracle) if step.oracle else None for step in program.steps]
         )
     return runs
+
+
+def _by_channel(interpreter: Interpreter, tensor: int, left: Channels) -> Array:
+    """[pixel, channel]"""
+    return np.asarray(interpreter.get_tensor(tensor)).reshape(-1, left.total)
+
+
+def _kept(interpreter: Interpreter, oracle: Oracle) -> bytes:
+    if oracle.channels is None:
+        return bytes(interpreter.get_tensor(oracle.tensor).tobytes())
+    elements = _by_channel(interpreter, oracle.tensor, oracle.channels)
+    return elements[:, list(oracle.channels.kept)].tobytes()
+
+
+def _assert_constant(interpreter: Interpreter, tensor: int, left: Channels) -> None:
+    elements = _by_channel(interpreter, tensor, left)
+    for channel, element in left.constants:
+        assert (elements[:, channel] == element).all(), f"tensor {tensor}, channel {channel}"
 
 
 def assert_conforms(
@@ -81,15 +98,16 @@ def assert_conforms(
     runs: int = 3,
     seed: int = 1,
     stateful: bool = False,
+    passes: Callable[[Program], Program] = lambda program: program,
     plan: Callable[[Program], StreamPlan] = whole_plan,
     isa: Sequence[str] = (),
 ) -> Program:
-    """Lowers and runs a model; every step must write exactly the oracle's bytes.
+    """Lowers a model and runs what ``passes`` make of it: each step must write the oracle's bytes.
 
     ``stateful``: the inputs are one sequence without a reset. ``isa``: the kernel folders of the
     core whose kernels are chosen; their portable twins run. Returns the program for more checks.
     """
-    program = tuned(lower(read_model(model, name="case")), isa)
+    program = tuned(passes(lower(read_model(model, name="case"))), isa)
     if inputs is None:
         rng = np.random.default_rng(seed)
         inputs = [random_inputs(program, rng) for _ in range(runs)]

@@ -17,12 +17,20 @@ SAME = (0.05, -2)
 
 _LARGEST = 2_000
 
+DROWNING = 5_000_000
+"""A bias beside which no sum counts."""
+
 
 class Growing:
-    """A model under construction; ``images`` are tensors with an image's shape."""
+    """A model under construction; ``images`` are tensors with an image's shape.
 
-    def __init__(self, seed: int) -> None:
+    ``dead`` is the share of a layer's channels whose biases are so great that nothing else counts.
+    """
+
+    def __init__(self, seed: int, dead: float = 0.0) -> None:
         self.rng = np.random.default_rng(seed)
+        self.dead = dead
+        self.fates = np.random.default_rng((seed, 1))
         self.b = ModelBuilder()
         self.inputs: list[int] = []
         self.images: list[tuple[int, Shape]] = []
@@ -52,6 +60,8 @@ class Growing:
         data = self.rng.integers(-127, 128, shape)
         w = self.b.tensor(f"w{self._names}", shape, "int8", scale=scales, axis=axis, data=data)
         biases = self.rng.integers(-2000, 2000, (count,))
+        drowned = self.fates.random(count) < self.dead
+        biases[drowned] = self.fates.choice([-DROWNING, DROWNING], int(drowned.sum()), p=[0.8, 0.2])
         bias_scales = [SAME[0] * s for s in scales]
         c = self.b.tensor(f"b{self._names}", (count,), "int32", scale=bias_scales, data=biases)
         return [w, c]
@@ -244,9 +254,9 @@ class Growing:
         return self.b.finish(self.inputs, outputs)
 
 
-def random_model(seed: int) -> bytes:
+def random_model(seed: int, dead: float = 0.0) -> bytes:
     """A model of two to twelve operators; the same seed gives the same one."""
-    model = Growing(seed)
+    model = Growing(seed, dead)
     for _ in range(int(model.pick(1, 1, 1, 2))):
         model.add_input()
     ways: tuple[Callable[[], None], ...] = (

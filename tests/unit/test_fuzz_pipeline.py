@@ -21,6 +21,7 @@ from edgeserve.fit import Footprint, PeakTensor, check_fit
 from edgeserve.fit_formats import fit_json
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
+from edgeserve.narrow import narrowed
 from edgeserve.plan.streaming import Method, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.planfile import Wish, plan_record
@@ -63,7 +64,7 @@ def outcome(data: bytes) -> EdgeserveError | None:
     """Everything that `check` and `build` decide before a compiler runs; None when all is well."""
     board = load_board("nucleo_h743zi2")
     try:
-        program = lower(read_model(data, name="damaged"))
+        program = narrowed(lower(read_model(data, name="damaged")))
         plan = plan_stream(program, Method(node_budget=2_000))
         table = write_table(program, plan)
         record = plan_record(

@@ -35,11 +35,8 @@ from edgeserve.lower.fold import PaddedSource, padded_source
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.lower.requant import Requant, requant
 from edgeserve.lower.window import MAX_FIELD, Walk, need_shape, need_walk
+from edgeserve.weights import Weights, interleaved
 
-LANES = 4
-"""Output channels that the kernels compute together; their weights are interleaved."""
-
-Weights = npt.NDArray[np.int8]
 Sums = npt.NDArray[np.int64]
 
 
@@ -126,20 +123,6 @@ def _requants(
         hint=REQUANTIZE_HINT,
     )
     return tuple(requant(factor) for factor in factors)
-
-
-def interleaved(matrix: Weights, groups: int, note: str) -> Blob:
-    """Weights [out_c, ...] in the order in which the kernels read them.
-
-    Group by group: four channels at a time, element by element; then the channels left, one by one.
-    """
-    channels = matrix.reshape(groups, matrix.shape[0] // groups, -1)
-    whole = channels.shape[1] // LANES * LANES
-    blocks = channels[:, :whole].reshape(groups, -1, LANES, channels.shape[2]).swapaxes(2, 3)
-    data = b"".join(
-        blocks[group].tobytes() + channels[group, whole:].tobytes() for group in range(groups)
-    )
-    return Blob(data, note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,37 +7,16 @@ on all that the step before can write, as a RELU with equal scales is.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from edgeserve.absorb import CLAMPING, absorbed, clamped
 from edgeserve.graph import DType, Op, OpKind, Tensor
-from edgeserve.kernels import (
-    AddParams,
-    AveragePoolParams,
-    Conv2dParams,
-    DepthwiseParams,
-    FullyConnectedParams,
-    LookUpParams,
-    MaxPoolParams,
-    MulParams,
-    TransposeConvParams,
-)
+from edgeserve.kernels import LookUpParams, Params
 from edgeserve.lower.builder import Builder
-from edgeserve.program import Folded, Operand, Port, Program, Role, Step
+from edgeserve.program import Program, Step
 
 _PADS = (OpKind.PAD, OpKind.PADV2)
 _PADDING_READERS = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D)
-_CLAMPING = (
-    AddParams,
-    AveragePoolParams,
-    Conv2dParams,
-    DepthwiseParams,
-    FullyConnectedParams,
-    MaxPoolParams,
-    MulParams,
-    TransposeConvParams,
-)
-"""Kernels that end with a clamp to [act_min, act_max]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,79 +101,10 @@ def _is_value(b: Builder, op: Op, zero_point: int) -> bool:
 
 def fold_clamps(program: Program) -> Program:
     """The program without look-up steps that the clamp of the step before can do."""
-    reads = Counter(operand.value for step in program.steps for operand in step.inputs)
-    kept = {port.value for port in program.outputs}
-    steps: list[Step] = []
-    moved: list[int] = []
-    folded: list[Folded] = []
-    writer_of: dict[int, int] = {}
-    for step in program.steps:
-        source = step.inputs[0].value if step.inputs else -1
-        position = writer_of.get(source, -1)
-        clamped = None
-        if position >= 0 and reads[source] == 1 and source not in kept:
-            clamped = _clamped(program, steps[position], step)
-        if clamped is None:
-            position = len(steps)
-            steps.append(replace(step, index=position))
-        else:
-            before, steps[position] = steps[position], clamped
-            if before.oracle is not None:
-                why = "the step clamps its results as it writes them"
-                folded.append(Folded(before.oracle.tensor, before.label, position, why))
-        moved.append(position)
-        writer_of[step.output.value] = position
-    if len(steps) == len(program.steps):
-        return program
-    earlier = (replace(f, step=None if f.step is None else moved[f.step]) for f in program.folded)
-    return _without_dead_values(replace(program, steps=tuple(steps), folded=(*earlier, *folded)))
+    return absorbed(program, _clamped, "the step clamps its results as it writes them")
 
 
-def _clamped(program: Program, before: Step, step: Step) -> Step | None:
-    """The step before, writing what the look-up step would, if the table is a clamp to it."""
-    into, out_of = program.values[before.output.value], program.values[step.output.value]
-    if not isinstance(step.params, LookUpParams) or not isinstance(before.params, _CLAMPING):
+def _clamped(before: Step, table: LookUpParams) -> Params | None:
+    if not isinstance(before.params, CLAMPING):
         return None
-    if not (into.dtype is out_of.dtype is DType.INT8 and into.role is Role.ACTIVATION):
-        return None
-    table = memoryview(step.params.table.data).cast("b")
-    written = range(before.params.act_min, before.params.act_max + 1)
-    low, high = table[written[0] & 0xFF], table[written[-1] & 0xFF]
-    if any(table[x & 0xFF] != min(max(x, low), high) for x in written):
-        return None
-    return replace(
-        before,
-        label=step.label,
-        params=replace(before.params, act_min=low, act_max=high),
-        output=replace(before.output, value=step.output.value),
-        oracle=step.oracle,
-    )
-
-
-def _without_dead_values(program: Program) -> Program:
-    """The program with only the values that a step or a port uses, numbered anew."""
-    used = {operand.value for s in program.steps for operand in (*s.inputs, s.output)}
-    used |= {port.value for port in (*program.inputs, *program.outputs)}
-    values = [v for v in program.values if v.index in used or v.role is Role.STATE]
-    number = {value.index: position for position, value in enumerate(values)}
-
-    def renumbered(operand: Operand) -> Operand:
-        return replace(operand, value=number[operand.value])
-
-    def moved(port: Port) -> Port:
-        return replace(port, value=number[port.value])
-
-    return replace(
-        program,
-        values=tuple(replace(value, index=number[value.index]) for value in values),
-        steps=tuple(
-            replace(
-                step,
-                inputs=tuple(renumbered(operand) for operand in step.inputs),
-                output=renumbered(step.output),
-            )
-            for step in program.steps
-        ),
-        inputs=tuple(moved(port) for port in program.inputs),
-        outputs=tuple(moved(port) for port in program.outputs),
-    )
+    return clamped(before.params, table, before.params.act_min, before.params.act_max)
