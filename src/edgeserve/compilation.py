@@ -27,6 +27,7 @@ from edgeserve.planfile import (
     stored_plan,
 )
 from edgeserve.program import Program
+from edgeserve.rewrite import as_planned, in_rows
 from edgeserve.sizes import code_size
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.strict_json import dump_json
@@ -50,6 +51,11 @@ class Compiled:
     table: ModelTable
 
     @property
+    def planned(self) -> Program:
+        """The program as the planner saw it."""
+        return in_rows(self.program)
+
+    @property
     def live_bound_bytes(self) -> int:
         """The most bytes alive in one step: no plan that keeps tensors whole is smaller."""
         return live_bound_bytes(memory_problem(self.program).problem)
@@ -57,7 +63,7 @@ class Compiled:
     def record(self) -> PlanRecord:
         """What ``plan.json`` says of it."""
         return plan_record(
-            self.program,
+            self.planned,
             self.plan,
             wish=self.wish,
             model_sha256=self.bundle.facts.model_sha256,
@@ -105,7 +111,8 @@ def compile_bundle(bundle: Bundle, board: Board, wish: Wish | None = None) -> Co
     else:
         plan = plan_for(program, board, wanted)
     noted = replace(program, notes=(*program.notes, told(wanted, plan)))
-    return Compiled(bundle, board, noted, wanted, plan, write_table(program, plan))
+    noted = as_planned(noted, plan)
+    return Compiled(bundle, board, noted, wanted, plan, write_table(noted, plan))
 
 
 def plan_for(program: Program, board: Board, wish: Wish) -> StreamPlan:

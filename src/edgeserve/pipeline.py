@@ -89,7 +89,7 @@ def _plans(compiled: Compiled, by_rows: bool) -> Iterator[tuple[Wish, StreamPlan
     for objective in Objective:
         wish = Wish(objective, by_rows)
         known = wish == compiled.wish
-        yield wish, compiled.plan if known else plan_for(compiled.program, compiled.board, wish)
+        yield wish, compiled.plan if known else plan_for(compiled.planned, compiled.board, wish)
 
 
 def convert(
@@ -177,7 +177,7 @@ def _smaller_plans(compiled: Compiled) -> Iterator[OtherPlan]:
     for rows in sorted(by_rows):
         for objective in (Objective.BALANCED, Objective.SIZE):
             wish = Wish(objective, rows)
-            plan = plan_for(compiled.program, compiled.board, wish)
+            plan = plan_for(compiled.planned, compiled.board, wish)
             if plan.arena_bytes < best:
                 best = plan.arena_bytes
                 yield OtherPlan(options(wish), told(wish, plan), footprint(compiled, plan))

@@ -304,6 +304,8 @@ class _ArenaRun:
 
     def _turn(self, step: Step, rows: int) -> None:
         first = self._first(step, rows)
+        if self.plan.counters[step.index] is None:
+            rows = self._all_rows(step)
         if self.plan.accumulators[step.index] is not None:
             self._sum(step, first, rows)
         else:
@@ -315,22 +317,25 @@ class _ArenaRun:
     def _first(self, step: Step, rows: int) -> int:
         """The first row of this turn, by the counter in the arena where the step has one."""
         counter = self.plan.counters[step.index]
-        units = self.units[step.index]
-        expected = step.output.h
-        if self.plan.accumulators[step.index] is not None:
-            expected = _summed_rows(self.plan, step)
-        if units != expected:
-            raise _wrong(f"the turns of step {step.index} make {units} of {expected} rows")
         if counter is None:
-            if rows != expected:
+            if self.done[step.index]:
                 raise _wrong(f"step {step.index} takes several turns and has no counter")
             return 0
+        units, expected = self.units[step.index], self._all_rows(step)
+        if units != expected:
+            raise _wrong(f"the turns of step {step.index} make {units} of {expected} rows")
         at = self.plan.counters_span.offset_bytes + _COUNTER_BYTES * counter
         first = int.from_bytes(self.memory[at : at + _COUNTER_BYTES], "little")
         if first != self.done[step.index]:
             raise _wrong(f"the counter of step {step.index} was overwritten")
         self.memory[at : at + _COUNTER_BYTES] = (first + rows).to_bytes(_COUNTER_BYTES, "little")
         return first
+
+    def _all_rows(self, step: Step) -> int:
+        """The rows of a step's output, or of its input where it takes sums."""
+        if self.plan.accumulators[step.index] is not None:
+            return _summed_rows(self.plan, step)
+        return step.output.h
 
     def _slice(self, step: Step, begin: int, end: int) -> None:
         """Output rows that the kernel may compute together."""
@@ -388,7 +393,7 @@ class _ArenaRun:
         """Takes input rows into the sums, and writes the output behind the last."""
         span = self.plan.accumulators[step.index]
         assert span is not None
-        value, units = step.inputs[0].value, self.units[step.index]
+        value, units = step.inputs[0].value, self._all_rows(step)
         row_bytes = self.program.values[value].size_bytes // units
         sums = slice(span.offset_bytes, span.offset_bytes + span.size_bytes)
         sources = [self._address(value, r, row_bytes, units) for r in range(first, first + rows)]

@@ -14,19 +14,38 @@ from edgeserve.kernels import (
     ConcatenationParams,
     Conv2dParams,
     DepthwiseParams,
+    DequantizeParams,
     ExtremumParams,
     LookUpParams,
     MaxPoolParams,
     MulParams,
     Params,
     PreluParams,
+    QuantizeParams,
     ResizeBilinearParams,
     ResizeNearestParams,
+    SoftmaxParams,
     TransposeConvParams,
 )
 from edgeserve.program import Operand, Program, Role, Step
+from edgeserve.rows import Reach, SameRow, reaches
+from edgeserve.stream_plan import Place, StreamPlan
 
+_WINDOWS = (
+    AveragePoolParams,
+    Conv2dParams,
+    DepthwiseParams,
+    MaxPoolParams,
+    TransposeConvParams,
+)
 _ELEMENTWISE = (AddParams, ExtremumParams, LookUpParams, MulParams, PreluParams)
+_BY_ELEMENT = (*_ELEMENTWISE, DequantizeParams, QuantizeParams)
+_FASTER_IN_ONE_ROW = (Conv2dParams, DepthwiseParams, *_ELEMENTWISE)
+
+
+def in_rows(program: Program) -> Program:
+    """The program seen so that as many of its steps as possible can run row by row."""
+    return rows_of_makers(columns_as_rows(program))
 
 
 def columns_as_rows(program: Program) -> Program:
@@ -35,29 +54,85 @@ def columns_as_rows(program: Program) -> Program:
     The same program where there is nothing to turn. Weights keep their bytes: a kernel of one row
     has the same order as one of one column.
     """
-    steps = tuple(map(_turned, program.steps))
+    steps = tuple(map(_as_column, program.steps))
     return program if steps == program.steps else replace(program, steps=steps)
 
 
-def _turned(step: Step) -> Step:
-    operands = (*step.inputs, step.output)
-    if any(operand.h != 1 for operand in operands) or step.output.w == 1:
+def _as_column(step: Step) -> Step:
+    p = step.params
+    if step.output.w == 1 or any(operand.h != 1 for operand in (*step.inputs, step.output)):
         return step
-    params = _turned_params(step.params)
+    if isinstance(p, _WINDOWS) and (p.kernel_h, p.pad_top) != (1, 0):
+        return step
+    return _exchanged(step) or step
+
+
+def one_row(step: Step) -> Step | None:
+    """A step on rows of one column as it computes faster when it computes all at once: along a row.
+
+    None where it has no such twin, or would not be faster. Rows are set out one by one, and what
+    neighbours in a row share is set out once. In one row a step that is not elementwise may need
+    all of its input until all of its output is written.
+    """
+    p = step.params
+    if not isinstance(p, _FASTER_IN_ONE_ROW) or step.scratch_bytes or step.output.h == 1:
+        return None
+    if any(operand.w != 1 for operand in (*step.inputs, step.output)):
+        return None
+    if isinstance(p, _WINDOWS) and (p.kernel_w, p.pad_left) != (1, 0):
+        return None
+    return _exchanged(step)
+
+
+def as_planned(program: Program, plan: StreamPlan) -> Program:
+    """The program with each step that computes all its rows in one turn in the faster view.
+
+    The plan stays as it is: in the arena no byte changes its place. A step whose output lies over
+    rows that it still reads keeps them, and so does one on a ring.
+    """
+    steps = tuple(_in_place(program, plan, step) for step in program.steps)
+    return program if steps == program.steps else replace(program, steps=steps)
+
+
+def _in_place(program: Program, plan: StreamPlan, step: Step) -> Step:
+    twin = one_row(step)
+    if twin is None or plan.counters[step.index] is not None:
+        return step
+    target = plan.places[step.output.value]
+    assert target is not None
+    for operand, reach in zip(twin.inputs, reaches(program, twin), strict=True):
+        source = plan.places[operand.value]
+        if source is not None and not _is_clear(source, target, reach):
+            return step
+    return twin if target.depth == target.h else step
+
+
+def _is_clear(source: Place, target: Place, reach: Reach) -> bool:
+    """Whether a single row of the target can be written without spoiling what is still read."""
+    distance = source.offset_bytes - target.offset_bytes
+    if source.depth != source.h:
+        return False
+    if isinstance(reach, SameRow) and reach.lag_bytes is not None and distance >= reach.lag_bytes:
+        return True
+    return distance >= target.size_bytes or -distance >= source.size_bytes
+
+
+def _exchanged(step: Step) -> Step | None:
+    """The step with rows and columns exchanged; None where its kernel has no such twin."""
+    params = _exchanged_params(step.params)
     if params is None:
-        return step
-    inputs = tuple(map(_turned_operand, step.inputs))
-    return replace(step, params=params, inputs=inputs, output=_turned_operand(step.output))
+        return None
+    inputs = tuple(map(_exchanged_operand, step.inputs))
+    return replace(step, params=params, inputs=inputs, output=_exchanged_operand(step.output))
 
 
-def _turned_operand(operand: Operand) -> Operand:
+def _exchanged_operand(operand: Operand) -> Operand:
     return replace(operand, h=operand.w, w=operand.h)
 
 
-def _turned_params(params: Params) -> Params | None:
-    """The record with rows and columns exchanged; None where it has no such twin."""
+def _exchanged_params(params: Params) -> Params | None:
     match params:
-        case Conv2dParams() | DepthwiseParams() as p if p.kernel_h == 1 and p.pad_top == 0:
+        case Conv2dParams() | DepthwiseParams() as p:
             return replace(
                 p,
                 kernel_h=p.kernel_w,
@@ -69,9 +144,7 @@ def _turned_params(params: Params) -> Params | None:
                 pad_top=p.pad_left,
                 pad_left=p.pad_top,
             )
-        case AveragePoolParams() | MaxPoolParams() | TransposeConvParams() as p if (
-            p.kernel_h == 1 and p.pad_top == 0
-        ):
+        case AveragePoolParams() | MaxPoolParams() | TransposeConvParams() as p:
             return replace(
                 p,
                 kernel_h=p.kernel_w,
@@ -83,9 +156,9 @@ def _turned_params(params: Params) -> Params | None:
             )
         case ResizeNearestParams() | ResizeBilinearParams() as p:
             return replace(p, rows=p.columns, columns=p.rows)
-        case ConcatenationParams() | AddParams() | ExtremumParams() | LookUpParams() as p:
-            return p
-        case MulParams() | PreluParams() as p:
+        case ConcatenationParams() | SoftmaxParams():
+            return params
+        case p if isinstance(p, _BY_ELEMENT):
             return p
         case _:
             return None
@@ -109,7 +182,7 @@ def rows_of_makers(program: Program) -> Program:
 
 def _like_maker(program: Program, step: Step, made: dict[int, Operand]) -> Step:
     output = step.output
-    if not isinstance(step.params, _ELEMENTWISE):
+    if not isinstance(step.params, _BY_ELEMENT):
         return step
     if any((o.h, o.w, o.c) != (output.h, output.w, output.c) for o in step.inputs):
         return step

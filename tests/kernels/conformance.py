@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
+from edgeserve.rewrite import as_planned
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from tests.kernels.host_runner import HostRunner
@@ -80,6 +81,7 @@ def assert_conforms(
         inputs = [random_inputs(program, rng) for _ in range(runs)]
     expected = oracle_steps(model, program, inputs, stateful=stateful)
     planned = plan(program)
+    program = as_planned(program, planned)
     if stateful:
         actual = runner.run(program, inputs, planned)
     else:

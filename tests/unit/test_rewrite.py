@@ -9,11 +9,11 @@ import pytest
 
 from edgeserve.kernels import (
     AddParams,
+    ArgMaxParams,
     AveragePoolParams,
     Conv2dParams,
     DepthwiseParams,
     LookUpParams,
-    SoftmaxParams,
 )
 from edgeserve.plan.streaming import Method, Objective, plan_stream
 from edgeserve.plan_check import check_stream_plan
@@ -111,6 +111,6 @@ def test_what_has_rows_already_is_left_alone() -> None:
 def test_a_step_without_a_turned_twin_keeps_its_view() -> None:
     growing = Growing(Random(0))
     source = growing.input((1, 9, 3))
-    growing.step(make_params(SoftmaxParams), [(source, (1, 9, 3))], (1, 9, 3))
+    growing.step(make_params(ArgMaxParams), [(source, (1, 9, 3))], (1, 9, 3))
     program = growing.finished()
     assert columns_as_rows(program) is program

@@ -24,6 +24,7 @@ from edgeserve.lower import (
 from edgeserve.lower.builder import Builder
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.program import Program
+from edgeserve.rewrite import in_rows
 
 LOWERINGS: Lowerings = {
     **alias.LOWERINGS,
@@ -44,7 +45,7 @@ LOWERINGS: Lowerings = {
 
 
 def lower(graph: Graph) -> Program:
-    """The program of a graph.
+    """The program of a graph, seen so that as many steps as possible can run row by row.
 
     Raises ModelError (UnsupportedOp) naming operator, tensor, reason and remedy.
     """
@@ -61,4 +62,4 @@ def lower(graph: Graph) -> Program:
             )
         LOWERINGS[op.kind](builder, op)
     fold.fold_pads(builder)
-    return fold.fold_clamps(builder.finish())
+    return in_rows(fold.fold_clamps(builder.finish()))
