@@ -184,6 +184,10 @@ class _WholeRun:
             self._memory[step.output.value] = bytearray(data)
             self.written[index] = data
 
+    def kept(self, state: int) -> bytes:
+        """What a state holds when all is done."""
+        return bytes(self._memory[state])
+
     def _rows(self, program: Program, step: Step) -> bytes:
         inputs = _inputs(program, step)
         row_bytes = _out_row_bytes(program, step)
@@ -447,6 +451,12 @@ class _ArenaRun:
         for index, step in enumerate(self.program.steps):
             if self.done[index] == 0:
                 raise _wrong(f"step {index} ({step.label!r}) has no turn")
+        for state in self.program.values:
+            if state.role is Role.STATE:
+                place = self._place(state.index)
+                kept = self.memory[place.offset_bytes : place.offset_bytes + place.size_bytes]
+                if kept != self.whole.kept(state.index):
+                    raise _wrong(f"state {state.name!r} does not last to the next inference")
         last = {step.output.value: step.index for step in self.program.steps}
         for port in self.program.outputs:
             value = port.value

@@ -19,6 +19,7 @@ from edgeserve.fit import PeakTensor
 from edgeserve.memory import memory_problem
 from edgeserve.plan.streaming import Objective
 from edgeserve.plan_check import RowsAtOnce, check_stream_plan
+from edgeserve.plan_sweep import sweep
 from edgeserve.program import Program
 from edgeserve.stream_plan import Action, Feed, Group, Place, Span, StreamPlan, Turn
 from edgeserve.strict_json import load_json
@@ -247,6 +248,7 @@ def stored_plan(
     try:
         plan = _plan_of(record, program)
         check_stream_plan(program, plan, rows_at_once)
+        sweep(program, plan, rows_at_once)
     except (PlanError, _Wrong) as error:
         raise ConfigError(f"{path}: {error}", hint=_HINT) from None
     told = plan_record(

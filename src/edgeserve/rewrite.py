@@ -85,18 +85,21 @@ def one_row(step: Step) -> Step | None:
 
 
 def as_planned(program: Program, plan: StreamPlan) -> Program:
-    """The program with each step that computes all its rows in one turn in the faster view.
+    """The program with each step that computes alone and at once in the faster view.
 
     The plan stays as it is: in the arena no byte changes its place. A step whose output lies over
-    rows that it still reads keeps them, and so does one on a ring.
+    rows that it still reads keeps them.
     """
-    steps = tuple(_in_place(program, plan, step) for step in program.steps)
+    alone = {index for group in plan.groups if group.rows_per_turn is None for index in group.steps}
+    steps = tuple(
+        _in_place(program, plan, step) if step.index in alone else step for step in program.steps
+    )
     return program if steps == program.steps else replace(program, steps=steps)
 
 
 def _in_place(program: Program, plan: StreamPlan, step: Step) -> Step:
     twin = one_row(step)
-    if twin is None or plan.counters[step.index] is not None:
+    if twin is None:
         return step
     target = plan.places[step.output.value]
     assert target is not None
@@ -104,14 +107,12 @@ def _in_place(program: Program, plan: StreamPlan, step: Step) -> Step:
         source = plan.places[operand.value]
         if source is not None and not _is_clear(source, target, reach):
             return step
-    return twin if target.depth == target.h else step
+    return twin
 
 
 def _is_clear(source: Place, target: Place, reach: Reach) -> bool:
     """Whether a single row of the target can be written without spoiling what is still read."""
     distance = source.offset_bytes - target.offset_bytes
-    if source.depth != source.h:
-        return False
     if isinstance(reach, SameRow) and reach.lag_bytes is not None and distance >= reach.lag_bytes:
         return True
     return distance >= target.size_bytes or -distance >= source.size_bytes
