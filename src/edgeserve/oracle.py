@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from edgeserve.errors import MissingTool, ModelError, ToolFailed
-from edgeserve.program import Port, Program
+from edgeserve.program import Oracle, Port, Program
 
 PINNED_VERSION = "2.3.0"
 INSTALL = f"pip install ai-edge-litert=={PINNED_VERSION}"
@@ -63,9 +63,9 @@ class OracleProcess:
         *,
         inputs: Sequence[Port],
         outputs: Sequence[Port],
-        wanted: Sequence[int],
+        wanted: Sequence[Oracle],
     ) -> None:
-        """Loads the model; ``wanted`` are tensor indices of the file.
+        """Loads the model; ``wanted`` are the tensors whose checksums ``run`` answers with.
 
         Raises MissingTool, ModelError when LiteRT refuses the model, ToolFailed when it crashes.
         """
@@ -85,7 +85,7 @@ class OracleProcess:
                     "command": "load",
                     "inputs": [port.tensor for port in inputs],
                     "outputs": [port.tensor for port in outputs],
-                    "wanted": list(wanted),
+                    "wanted": [[one.tensor, one.axes] for one in wanted],
                 },
                 model_tflite,
             )
@@ -105,9 +105,9 @@ class OracleProcess:
         facts = self._ask({"command": "run", "reset": reset}, data)
         return OracleAnswer(tuple(facts["crcs"]), facts["output_crc"])
 
-    def tensor_bytes(self, tensor: int) -> bytes:
+    def tensor_bytes(self, wanted: Oracle) -> bytes:
         """The bytes of a tensor after the last ``run``."""
-        facts = self._ask({"command": "tensor", "tensor": tensor}, b"")
+        facts = self._ask({"command": "tensor", "tensor": wanted.tensor, "axes": wanted.axes}, b"")
         return self._read(facts["bytes"])
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ def open_oracle(model_tflite: bytes, program: Program) -> OracleProcess:
 
     ``OracleAnswer.crcs`` then has one entry for each step that has an oracle tensor, in step order.
     """
-    wanted = [step.oracle.tensor for step in program.steps if step.oracle is not None]
+    wanted = [step.oracle for step in program.steps if step.oracle is not None]
     return OracleProcess(
         model_tflite, inputs=program.inputs, outputs=program.outputs, wanted=wanted
     )

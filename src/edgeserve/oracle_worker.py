@@ -11,6 +11,7 @@ import os
 import struct
 import sys
 import zlib
+from collections.abc import Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class _Worker:
         self._details = {d["index"]: d for d in self._interpreter.get_tensor_details()}
         self._inputs: list[int] = request["inputs"]
         self._outputs: list[int] = request["outputs"]
-        self._wanted: list[int] = request["wanted"]
+        self._wanted: list[tuple[int, list[int]]] = request["wanted"]
 
     def load(self) -> dict[str, Any]:
         written = [
@@ -61,11 +62,13 @@ class _Worker:
         output_crc = 0
         for index in self._outputs:
             output_crc = zlib.crc32(self.tensor(index), output_crc)
-        crcs = [zlib.crc32(self.tensor(i)) for i in self._wanted]
+        crcs = [zlib.crc32(self.tensor(*one)) for one in self._wanted]
         return {"crcs": crcs, "output_crc": output_crc}
 
-    def tensor(self, index: int) -> bytes:
-        data: bytes = self._interpreter.get_tensor(index).tobytes()
+    def tensor(self, index: int, axes: Sequence[int] = ()) -> bytes:
+        """The bytes of a tensor, transposed by ``axes`` where there are any."""
+        elements = self._interpreter.get_tensor(index)
+        data: bytes = (elements.transpose(axes) if axes else elements).tobytes()
         return data
 
 
@@ -116,7 +119,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
                 if request["command"] == "run":
                     answer = worker.run(data, request["reset"])
                 else:
-                    raw = worker.tensor(request["tensor"])
+                    raw = worker.tensor(request["tensor"], request["axes"])
                     answer = {"bytes": len(raw)}
         except Exception as error:  # whatever LiteRT raises is an answer: the model is refused
             answer = {"error": _one_line(error)}

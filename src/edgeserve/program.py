@@ -52,9 +52,13 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """The tensor of the source file (by index) whose bytes a step reproduces."""
+    """The tensor of the source file (by index) whose elements a step reproduces.
+
+    The step writes it transposed by ``axes``, as numpy understands them; empty: as it is.
+    """
 
     tensor: int
+    axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
-from edgeserve.program import Program
+from edgeserve.program import Oracle, Program
 from edgeserve.rewrite import as_planned
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
@@ -54,11 +54,16 @@ def oracle_steps(
         interpreter.invoke()
         runs.append(
             [
-                interpreter.get_tensor(step.oracle.tensor).tobytes() if step.oracle else None
+                _oracle_bytes(interpreter, step.oracle) if step.oracle else None
                 for step in program.steps
             ]
         )
     return runs
+
+
+def _oracle_bytes(interpreter: Interpreter, oracle: Oracle) -> bytes:
+    elements: Array = interpreter.get_tensor(oracle.tensor)
+    return (elements.transpose(oracle.axes) if oracle.axes else elements).tobytes()
 
 
 def assert_conforms(

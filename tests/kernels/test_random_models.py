@@ -10,6 +10,7 @@ from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_groups, plan_stream
 from edgeserve.plan_check import check_stream_plan
+from edgeserve.plan_sweep import sweep
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
 from tests.kernels.conformance import assert_conforms
@@ -45,6 +46,7 @@ def run_seeds(runner: HostRunner, seeds: range) -> list[StreamPlan]:
     def plan(program: Program) -> StreamPlan:
         plans.append(random_plan(program, seed))
         check_stream_plan(program, plans[-1])
+        sweep(program, plans[-1])
         return plans[-1]
 
     for seed in seeds:

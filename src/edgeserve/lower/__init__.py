@@ -22,6 +22,7 @@ from edgeserve.lower import (
     softmax,
 )
 from edgeserve.lower.builder import Builder
+from edgeserve.lower.layout import settle_transposes
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.program import Program
 from edgeserve.rewrite import in_rows
@@ -49,17 +50,21 @@ def lower(graph: Graph) -> Program:
 
     Raises ModelError (UnsupportedOp) naming operator, tensor, reason and remedy.
     """
-    builder = Builder(graph)
-    for op in graph.ops:
+    settled = settle_transposes(graph)
+    builder = Builder(settled.graph, settled.oracles)
+    for op in settled.graph.ops:
         if fold.is_folded_pad(builder, op):
             continue
         if op.kind not in LOWERINGS:
             raise UnsupportedOp(
                 op.kind.value,
-                graph.tensors[op.outputs[0]].name,
+                settled.graph.tensors[op.outputs[0]].name,
                 "the runtime has no kernel for it",
                 hint="replace the operator in the source model",
             )
         LOWERINGS[op.kind](builder, op)
     fold.fold_pads(builder)
+    for index, op in settled.folded:
+        why = "it is read in the layout of what it was transposed from"
+        builder.fold(graph.tensors[index], builder.step_of(op), why)
     return in_rows(fold.fold_clamps(builder.finish()))
