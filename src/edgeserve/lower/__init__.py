@@ -66,5 +66,5 @@ def lower(graph: Graph) -> Program:
     fold.fold_pads(builder)
     for index, op in settled.folded:
         why = "it is read in the layout of what it was transposed from"
-        builder.fold(graph.tensors[index], builder.step_of(op), why)
+        builder.fold(graph.tensors[index], builder.step_behind(op), why)
     return in_rows(fold.fold_clamps(builder.finish()))

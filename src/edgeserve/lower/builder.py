@@ -221,6 +221,14 @@ class Builder:
         """The first step that an operator was lowered to, None before that or when it has none."""
         return next((step.index for step in self._steps if step.op == op.index), None)
 
+    def step_behind(self, op: Op) -> int | None:
+        """The step of an operator or, where it was folded itself, of the first one behind it."""
+        readers = self.readers(op.outputs[0])
+        while self.step_of(op) is None and readers:
+            op = readers[0]
+            readers = self.readers(op.outputs[0])
+        return self.step_of(op)
+
     def note(self, text: str) -> None:
         """A one-line remark for the user."""
         self._notes.append(text)

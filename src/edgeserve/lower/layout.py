@@ -261,15 +261,15 @@ class _Settling:
     def sink(self, op: Op, inputs: Sequence[int | None], axes: Axes) -> None:
         """Appends the operator on other ``inputs``: its output is what it makes, transposed."""
         output = self.tensors[op.outputs[0]]
-        self.fold(op, *op.inputs)
-        if axes == tuple(range(len(axes))):
-            self.ops.append(replace(op, inputs=tuple(inputs)))
-            return
-        back = _inverse(axes)
-        made = self.new(replace(output, shape=_picked(output.shape, back)))
-        self.oracles[made] = Oracle(output.index, back)
-        self.views[output.index] = _View(made, axes)
-        self.ops.append(replace(op, inputs=tuple(inputs), outputs=(made,)))
+        sunk = replace(op, inputs=tuple(inputs))
+        if axes != tuple(range(len(axes))):
+            back = _inverse(axes)
+            made = self.new(replace(output, shape=_picked(output.shape, back)))
+            self.oracles[made] = Oracle(output.index, back)
+            self.views[output.index] = _View(made, axes)
+            sunk = replace(sunk, outputs=(made,))
+        self.fold(sunk, *op.inputs)
+        self.ops.append(sunk)
 
     def constant_through(self, tensor: Tensor, axes: Axes) -> int | None:
         """A constant operand as it meets the source of a view; None where it cannot."""
