@@ -28,7 +28,7 @@ from edgeserve.compilation import (
     told,
     write_plan,
 )
-from edgeserve.convert.conversion import convert_source
+from edgeserve.convert.conversion import AS_IN_THE_FILE, Edges, convert_source
 from edgeserve.device.link import Link
 from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
@@ -101,6 +101,7 @@ def convert(
     force: bool = False,
     trust_source: bool = False,
     image_range: tuple[float, float] = (0.0, 1.0),
+    edges: Edges = AS_IN_THE_FILE,
     wish: Wish | None = None,
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
@@ -124,6 +125,7 @@ def convert(
             work_dir=Path(work),
             progress=progress,
             image_range=image_range,
+            edges=edges,
         )
     progress(None, "lowering and planning")
     with naming(source):

@@ -48,7 +48,7 @@ def print_bundle(compiled: Compiled) -> None:
                 f"  accuracy on them: float {agreement.float_accuracy:.1%}, "
                 f"int8 {agreement.int8_accuracy:.1%}"
             )
-    for note in (*facts.notes, *compiled.program.notes):
+    for note in _notes(compiled):
         say(f"  note: {note}")
 
 
@@ -336,8 +336,13 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
             for step in program.steps
         ],
         "folded": [{"tensor": f.name, "step": f.step, "why": f.why} for f in program.folded],
-        "notes": list(program.notes),
+        "notes": list(_notes(compiled)),
     }
+
+
+def _notes(compiled: Compiled) -> tuple[str, ...]:
+    """Of the bundle and of the program, each once."""
+    return tuple(dict.fromkeys((*compiled.bundle.facts.notes, *compiled.program.notes)))
 
 
 def print_program(compiled: Compiled) -> None:
@@ -353,7 +358,7 @@ def print_program(compiled: Compiled) -> None:
     draw(table)
     for folded in program.folded:
         say(f"folded into {_where(folded.step)}: {short_name(folded.name)}")
-    for note in program.notes:
+    for note in _notes(compiled):
         say(f"note: {note}")
     say(
         f"{len(program.steps)} steps, {program.macs:,} MACs, "
