@@ -21,7 +21,7 @@ from edgeserve.plan.streaming import Objective
 from edgeserve.plan_check import RowsAtOnce, check_stream_plan
 from edgeserve.plan_sweep import sweep
 from edgeserve.program import Program
-from edgeserve.stream_plan import Action, Feed, Group, Place, Span, StreamPlan, Turn
+from edgeserve.stream_plan import MOST_FED, Action, Feed, Group, Place, Span, StreamPlan, Turn
 from edgeserve.strict_json import load_json
 
 SCHEMA_VERSION = 2
@@ -279,6 +279,8 @@ def _plan_of(record: PlanRecord, program: Program) -> StreamPlan:
     ports = range(len(program.inputs))
     if any(port not in ports for group in record.groups for port in group.fed_inputs):
         raise _Wrong("it feeds an input that the model does not have")
+    if any(port >= MOST_FED for group in record.groups for port in group.fed_inputs):
+        raise _Wrong(f"only the first {MOST_FED} inputs can be handed in row by row")
     turns = tuple(action for group in record.groups for action in _actions(group))
     return StreamPlan(
         order=tuple(step for group in record.groups for step in group.steps),
