@@ -38,11 +38,31 @@ class SignalModel(ModelBuilder):
         axis = self.tensor("axis", (), "int32", data=np.array(1))
         self.op("EXPAND_DIMS", [self.x, axis], [self.y])
 
+    def causal(self, before: int, kind: str = "EXPAND_DIMS") -> None:
+        """Zeros before the signal, put there while it has three dimensions."""
+        _, _, length, c = self.shape
+        flat = self.made("squeezed", (1, length, c))
+        self.op("SQUEEZE", [self.y], [flat], {"squeezeDims": [1]})
+        pairs = self.tensor("pairs", (3, 2), "int32", data=np.array([[0, 0], [before, 0], [0, 0]]))
+        padded = self.made("padded", (1, length + before, c))
+        self.op("PAD", [flat, pairs], [padded])
+        self.shape = (1, 1, length + before, c)
+        self.y = self.made("image", self.shape)
+        to = np.array(1 if kind == "EXPAND_DIMS" else self.shape)
+        self.op(kind, [padded, self.tensor("to", to.shape, "int32", data=to)], [self.y])
+
     def made(self, name: str, shape: tuple[int, ...]) -> int:
         return self.tensor(name, shape, "int8", scale=0.05, zero_point=-2)
 
     def layer(
-        self, name: str, out_c: int, taps: int, *, stride: int = 1, dilation: int = 1
+        self,
+        name: str,
+        out_c: int,
+        taps: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        padding: str = "SAME",
     ) -> None:
         """A convolution; depthwise where ``out_c`` is 0."""
         length, c = self.shape[2:]
@@ -52,10 +72,12 @@ class SignalModel(ModelBuilder):
         )
         biases = self.rng.integers(-2000, 2000, (out_c or c,))
         b = self.tensor(name + "b", biases.shape, "int32", scale=0.0005, data=biases)
+        if padding == "VALID":
+            length -= (taps - 1) * dilation
         shape = (1, 1, -(-length // stride), out_c or c)
         y = self.made(name, shape)
         options = {
-            "padding": "SAME",
+            "padding": padding,
             "strideH": stride,
             "strideW": stride,
             "dilationHFactor": 1,
@@ -141,3 +163,32 @@ def test_an_output_over_its_input_keeps_its_rows() -> None:
     places[first.output.value] = replace(target, offset_bytes=source.offset_bytes + 16)
     over = as_planned(program, replace(plan, places=tuple(places)))
     assert over.steps[0] == first
+
+
+@pytest.mark.parametrize("kind", ["EXPAND_DIMS", "RESHAPE"])
+@pytest.mark.parametrize("out_c", [5, 0])
+def test_causal_padding_of_a_signal_is_the_convolution_s(
+    runner: HostRunner, kind: str, out_c: int
+) -> None:
+    b = SignalModel()
+    b.layer("first", 8, 1)
+    b.causal(4, kind)
+    b.layer("second", out_c, 3, dilation=2, padding="VALID")
+    program = assert_conforms(runner, b.finish([b.x], [b.y]), plan=by_objective(Objective.SIZE))
+    assert KernelId.PAD not in {step.kernel for step in program.steps}
+    assert {f.name: f.step for f in program.folded} == {
+        "expanded": None,
+        "squeezed": 0,
+        "padded": 1,
+        "image": 1,
+    }
+
+
+def test_causal_padding_that_others_read_keeps_its_step(runner: HostRunner) -> None:
+    b = SignalModel()
+    b.layer("first", 8, 1)
+    b.causal(4)
+    image = b.y
+    b.layer("second", 5, 5, padding="VALID")
+    program = assert_conforms(runner, b.finish([b.x], [b.y, image]))
+    assert KernelId.PAD in {step.kernel for step in program.steps}
