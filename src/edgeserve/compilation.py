@@ -27,7 +27,7 @@ from edgeserve.planfile import (
     stored_plan,
 )
 from edgeserve.program import Program
-from edgeserve.rewrite import as_planned, in_rows
+from edgeserve.rewrite import along_rows, as_planned
 from edgeserve.sizes import code_size
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.strict_json import dump_json
@@ -41,19 +41,18 @@ KERNELS = REFERENCE
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A model with everything that the host decides about it for a board."""
+    """A model with everything that the host decides about it for a board.
+
+    ``planned`` is the program as the planner saw it, ``program`` as the device runs it.
+    """
 
     bundle: Bundle
     board: Board
     program: Program
+    planned: Program
     wish: Wish
     plan: StreamPlan
     table: ModelTable
-
-    @property
-    def planned(self) -> Program:
-        """The program as the planner saw it."""
-        return in_rows(self.program)
 
     @property
     def live_bound_bytes(self) -> int:
@@ -85,9 +84,12 @@ def naming(what: object) -> Iterator[None]:
 
 def program_for(bundle: Bundle, board: Board) -> Program:
     """The steps of a bundle's model with the kernels that suit the board's core."""
+    return tuned(_portable(bundle), board.cpu.isa)
+
+
+def _portable(bundle: Bundle) -> Program:
     with naming(bundle.name):
-        program = lower(read_model(bundle.model_bytes(), name=bundle.name))
-        return tuned(program, board.cpu.isa)
+        return lower(read_model(bundle.model_bytes(), name=bundle.name))
 
 
 def compile_bundle(bundle: Bundle, board: Board, wish: Wish | None = None) -> Compiled:
@@ -98,7 +100,8 @@ def compile_bundle(bundle: Bundle, board: Board, wish: Wish | None = None) -> Co
     for a model that cannot be read or run, ConfigError for a stored plan that is not right and for
     a wish that the model cannot serve.
     """
-    program = program_for(bundle, board)
+    portable = _portable(bundle)
+    program = tuned(portable, board.cpu.isa)
     path = plan_path(bundle.path, board)
     record = read_record(path) if path.exists() else None
     wanted = wish or (record.wish if record else Wish())
@@ -111,8 +114,9 @@ def compile_bundle(bundle: Bundle, board: Board, wish: Wish | None = None) -> Co
     else:
         plan = plan_for(program, board, wanted)
     noted = replace(program, notes=(*program.notes, told(wanted, plan)))
-    noted = as_planned(noted, plan)
-    return Compiled(bundle, board, noted, wanted, plan, write_table(noted, plan))
+    along = along_rows(portable)
+    run = noted if along is portable else as_planned(noted, plan, tuned(along, board.cpu.isa))
+    return Compiled(bundle, board, run, noted, wanted, plan, write_table(run, plan))
 
 
 def plan_for(program: Program, board: Board, wish: Wish) -> StreamPlan:

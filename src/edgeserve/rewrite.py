@@ -84,30 +84,39 @@ def one_row(step: Step) -> Step | None:
     return _exchanged(step)
 
 
-def as_planned(program: Program, plan: StreamPlan) -> Program:
+def along_rows(program: Program) -> Program:
+    """The program with every step along a row that may be."""
+    steps = tuple(one_row(step) or step for step in program.steps)
+    return program if steps == program.steps else replace(program, steps=steps)
+
+
+def as_planned(program: Program, plan: StreamPlan, along: Program | None = None) -> Program:
     """The program with each step that computes alone and at once in the faster view.
 
-    The plan stays as it is: in the arena no byte changes its place. A step whose output lies over
-    rows that it still reads keeps them.
+    ``along`` has these, by default those of ``along_rows``: a kernel that is made for a core is
+    chosen anew for the other view. The plan stays as it is: in the arena no byte changes its place.
+    A step whose output lies over rows that it still reads keeps them, and so does one that would
+    need more scratch.
     """
+    along = along or along_rows(program)
     alone = {index for group in plan.groups if group.rows_per_turn is None for index in group.steps}
     steps = tuple(
-        _in_place(program, plan, step) if step.index in alone else step for step in program.steps
+        twin if step.index in alone and _fits(program, plan, twin) else step
+        for step, twin in zip(program.steps, along.steps, strict=True)
     )
     return program if steps == program.steps else replace(program, steps=steps)
 
 
-def _in_place(program: Program, plan: StreamPlan, step: Step) -> Step:
-    twin = one_row(step)
-    if twin is None:
-        return step
-    target = plan.places[step.output.value]
+def _fits(program: Program, plan: StreamPlan, twin: Step) -> bool:
+    scratch = plan.scratch[twin.index]
+    if twin.scratch_bytes > (scratch.size_bytes if scratch else 0):
+        return False
+    target = plan.places[twin.output.value]
     assert target is not None
-    for operand, reach in zip(twin.inputs, reaches(program, twin), strict=True):
-        source = plan.places[operand.value]
-        if source is not None and not _is_clear(source, target, reach):
-            return step
-    return twin
+    sources = [
+        (plan.places[o.value], r) for o, r in zip(twin.inputs, reaches(program, twin), strict=True)
+    ]
+    return all(source is None or _is_clear(source, target, reach) for source, reach in sources)
 
 
 def _is_clear(source: Place, target: Place, reach: Reach) -> bool:

@@ -14,7 +14,7 @@ from edgeserve.plan import whole_plan
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.program import Program
-from edgeserve.rewrite import as_planned
+from edgeserve.rewrite import along_rows, as_planned
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import assert_conforms
@@ -192,3 +192,13 @@ def test_causal_padding_that_others_read_keeps_its_step(runner: HostRunner) -> N
     b.layer("second", 5, 5, padding="VALID")
     program = assert_conforms(runner, b.finish([b.x], [b.y, image]))
     assert KernelId.PAD in {step.kernel for step in program.steps}
+
+
+def test_a_twin_that_needs_more_scratch_than_was_planned_is_not_used() -> None:
+    """Kernels made for a core are chosen for both views, and may pack more of a longer row."""
+    program = lower(read_model(signal_model(), name="signal"))
+    plan = whole_plan(program)
+    along = along_rows(program)
+    greedy = replace(along, steps=tuple(replace(s, scratch_bytes=64) for s in along.steps))
+    assert as_planned(program, plan, along).steps[0].output.h == 1
+    assert as_planned(program, plan, greedy) is program
