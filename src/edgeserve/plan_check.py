@@ -167,6 +167,7 @@ class _WholeRun:
     def __init__(self, program: Program, plan: StreamPlan) -> None:
         self.given: dict[int, bytes] = {}
         self.written: dict[int, bytes] = {}
+        self.inputs = [_inputs(program, step) for step in program.steps]
         self._memory: dict[int, bytearray] = {}
         for value in program.values:
             data = value.data
@@ -189,7 +190,7 @@ class _WholeRun:
         return bytes(self._memory[state])
 
     def _rows(self, program: Program, step: Step) -> bytes:
-        inputs = _inputs(program, step)
+        inputs = self.inputs[step.index]
         row_bytes = _out_row_bytes(program, step)
         rows = b""
         for y in range(step.output.h):
@@ -344,7 +345,7 @@ class _ArenaRun:
     def _slice(self, step: Step, begin: int, end: int) -> None:
         """Output rows that the kernel may compute together."""
         program = self.program
-        inputs = _inputs(program, step)
+        inputs = self.whole.inputs[step.index]
         row_bytes = _out_row_bytes(program, step)
         output = step.output
         targets = [self._address(output.value, y, row_bytes, output.h) for y in range(begin, end)]

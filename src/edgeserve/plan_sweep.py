@@ -99,6 +99,7 @@ class _Lives:
         self.program, self.plan = program, plan
         self.moment = 1
         self.values: dict[int, _Life] = {}
+        self.reaches = [reaches(program, step) for step in program.steps]
         self._sums: dict[int, tuple[Span, int, int]] = {}
         self._scratch: list[tuple[str, Span, int, int]] = []
         units = self._units()
@@ -205,7 +206,7 @@ def _compute(lives: _Lives, step: Step, rows: range) -> None:
     program = lives.program
     target = lives.values[step.output.value]
     row_bytes = _row_bytes(program, step.output)
-    for operand, reach in zip(step.inputs, reaches(program, step), strict=True):
+    for operand, reach in zip(step.inputs, lives.reaches[step.index], strict=True):
         life = lives.values.get(operand.value)
         if life is None:
             continue
