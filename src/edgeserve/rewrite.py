@@ -177,29 +177,54 @@ def _exchanged_params(params: Params) -> Params | None:
 def rows_of_makers(program: Program) -> Program:
     """Elementwise steps look at the rows in which their first input was made.
 
-    Without this a RELU behind a RESHAPE would need its whole input. Steps with an input that is
+    Without this a RELU behind a RESHAPE would need its whole input. What no step makes, an input of
+    the model, is seen in the rows in which the result is read. Steps with an input that is
     broadcast keep their views. The same program where there is nothing to change.
     """
+    read = _rows_of_readers(program)
     made: dict[int, Operand] = {}
     steps = []
     for step in program.steps:
-        seen = _like_maker(program, step, made)
+        seen = _like_maker(program, step, made, read)
         made[seen.output.value] = seen.output
         steps.append(seen)
     changed = tuple(steps)
     return program if changed == program.steps else replace(program, steps=changed)
 
 
-def _like_maker(program: Program, step: Step, made: dict[int, Operand]) -> Step:
-    output = step.output
-    if not isinstance(step.params, _BY_ELEMENT):
-        return step
-    if any((o.h, o.w, o.c) != (output.h, output.w, output.c) for o in step.inputs):
+def _rows_of_readers(program: Program) -> dict[int, Operand]:
+    """How the first reader of each value sees it; elementwise ones as their own readers do."""
+    read: dict[int, Operand] = {}
+    for step in reversed(program.steps):
+        for operand in step.inputs:
+            view = read.get(step.output.value, operand) if _by_element(step) else operand
+            read[operand.value] = view
+    return read
+
+
+def _by_element(step: Step) -> bool:
+    """Whether each output element is made of the input elements at its place."""
+    shape = step.output.h, step.output.w, step.output.c
+    return isinstance(step.params, _BY_ELEMENT) and all(
+        (o.h, o.w, o.c) == shape for o in step.inputs
+    )
+
+
+def _like_maker(
+    program: Program, step: Step, made: dict[int, Operand], read: dict[int, Operand]
+) -> Step:
+    if not _by_element(step):
         return step
     moving = [o.value for o in step.inputs if program.values[o.value].role is Role.ACTIVATION]
-    view = next((made[value] for value in moving if value in made), output)
+    view = next((made[value] for value in moving if value in made), None)
+    if view is None:
+        view = read.get(step.output.value, step.output)
     return replace(
         step,
-        inputs=tuple(replace(o, h=view.h, w=view.w, c=view.c) for o in step.inputs),
-        output=replace(output, h=view.h, w=view.w, c=view.c),
+        inputs=tuple(_seen_as(operand, view) for operand in step.inputs),
+        output=_seen_as(step.output, view),
     )
+
+
+def _seen_as(operand: Operand, view: Operand) -> Operand:
+    return replace(operand, h=view.h, w=view.w, c=view.c)
