@@ -83,8 +83,8 @@ def naming(what: object) -> Iterator[None]:
 
 
 def program_for(bundle: Bundle, board: Board) -> Program:
-    """The steps of a bundle's model with the kernels that suit the board's core."""
-    return tuned(_portable(bundle), board.cpu.isa)
+    """The steps of a bundle's model with kernels that suit the board's core and whole tensors."""
+    return tuned(along_rows(_portable(bundle)), board.cpu.isa)
 
 
 def _portable(bundle: Bundle) -> Program:
