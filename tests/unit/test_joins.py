@@ -74,4 +74,4 @@ def test_overlaps_are_no_larger_than_aliases(shard: int) -> None:
         aliased = aliased_bytes(program, joins)
         assert plan.arena_bytes <= aliased, f"seed {seed}"
         smaller += plan.arena_bytes < aliased
-    assert smaller > 15
+    assert smaller > 15, "hardly any is smaller"
