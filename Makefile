@@ -22,7 +22,7 @@ test: $(STAMP) ## all tests but those that need a physical device
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q
 
 soak: $(STAMP) ## the large random counts
-	$(BIN)/python -m pytest -n $(JOBS) -m soak -q
+	$(BIN)/python -m pytest -n $(JOBS) -m soak -q -rP
 
 check: $(STAMP) ## linters and types, no changes
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ Only shapes and row rules matter, so that weights are empty and no kernel could 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -52,6 +52,14 @@ def make_params(kind: type[P], **given: Any) -> P:
             is_tuple = get_origin(base) is tuple
             fields[name] = (0,) * int(form[:-1]) if is_tuple else 0
     return kind(**{**fields, **given})
+
+
+def _indices(indices: Iterable[int]) -> Blob:
+    return Blob(b"".join(struct.pack("<H", index) for index in indices), "indices")
+
+
+def _places(places: Iterable[tuple[int, int, int]]) -> Blob:
+    return Blob(b"".join(struct.pack("<HHi", *place) for place in places), "places")
 
 
 class Growing:
@@ -221,12 +229,13 @@ class Growing:
         out_h = self.random.randint(1, 2 * h)
         low = [min(h - 1, row * h // out_h) for row in range(out_h)]
         if self.random.random() < 0.5:
-            rows = Blob(b"".join(struct.pack("<H", row) for row in low), "rows")
-            params: Params = make_params(ResizeNearestParams, rows=rows)
+            params: Params = make_params(
+                ResizeNearestParams, rows=_indices(low), columns=_indices(range(w))
+            )
         else:
-            places = [(row, min(h - 1, row + 1), 100) for row in low]
-            blob = Blob(b"".join(struct.pack("<HHi", *place) for place in places), "rows")
-            params = make_params(ResizeBilinearParams, rows=blob)
+            rows = [(row, min(h - 1, row + 1), 100) for row in low]
+            columns = [(column, column, 0) for column in range(w)]
+            params = make_params(ResizeBilinearParams, rows=_places(rows), columns=_places(columns))
         return self.step(params, [(source, (h, w, c))], (out_h, w, c))
 
     def pad(self, source: int) -> int:

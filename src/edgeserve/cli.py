@@ -103,6 +103,16 @@ def cli(verbose: bool) -> None:
 )
 @_objective
 @_by_rows
+@click.option(
+    "--integer-edges",
+    is_flag=True,
+    help="Of a .tflite: hand in and take out int8 where it has float32.",
+)
+@click.option(
+    "--transposed-inputs",
+    is_flag=True,
+    help="Of a .tflite: hand in inputs in the layout to which it transposes them.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option(
     "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
@@ -116,12 +126,15 @@ def convert(
     image_range: tuple[float, float],
     objective: str | None,
     by_rows: bool,
+    integer_edges: bool,
+    transposed_inputs: bool,
     force: bool,
     trust_source: bool,
     output_format: str,
 ) -> int:
     """Turn a Keras model, a SavedModel or a quantized .tflite SOURCE into a bundle."""
     from edgeserve import pipeline
+    from edgeserve.convert.conversion import Edges
 
     with _progress("converting", output_format) as progress:
         compiled, fit = pipeline.convert(
@@ -132,6 +145,7 @@ def convert(
             image_range=image_range,
             force=force,
             trust_source=trust_source,
+            edges=Edges(integer_edges, transposed_inputs),
             wish=_wish(objective, by_rows),
             progress=progress,
         )

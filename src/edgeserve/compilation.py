@@ -29,6 +29,7 @@ from edgeserve.planfile import (
     stored_plan,
 )
 from edgeserve.program import Program
+from edgeserve.rewrite import along_rows, as_planned
 from edgeserve.sizes import code_size
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.strict_json import dump_json
@@ -44,13 +45,15 @@ KERNELS = REFERENCE
 class Compiled:
     """A model with everything that the host decides about it for a board.
 
-    ``banks`` are what the board has for its arena, beside all else that lies there.
+    ``banks`` are what the board has for its arena, beside all else that lies there. ``planned`` is
+    the program as the planner saw it, ``program`` as the device runs it.
     """
 
     bundle: Bundle
     board: Board
     banks: tuple[Bank, ...]
     program: Program
+    planned: Program
     wish: Wish
     plan: StreamPlan
     table: ModelTable
@@ -63,7 +66,7 @@ class Compiled:
     def record(self) -> PlanRecord:
         """What ``plan.json`` says of it."""
         return plan_record(
-            self.program,
+            self.planned,
             self.plan,
             wish=self.wish,
             offered=self.banks,
@@ -85,10 +88,13 @@ def naming(what: object) -> Iterator[None]:
 
 
 def program_for(bundle: Bundle, board: Board) -> Program:
-    """The steps that a bundle's model needs, with the kernels that suit the board's core."""
+    """The steps of a bundle's model with kernels that suit the board's core and whole tensors."""
+    return tuned(along_rows(_portable(bundle)), board.cpu.isa)
+
+
+def _portable(bundle: Bundle) -> Program:
     with naming(bundle.name):
-        program = narrowed(lower(read_model(bundle.model_bytes(), name=bundle.name)))
-        return tuned(program, board.cpu.isa)
+        return narrowed(lower(read_model(bundle.model_bytes(), name=bundle.name)))
 
 
 def compile_bundle(
@@ -102,7 +108,8 @@ def compile_bundle(
     for a stored plan that is not right and for a wish that the model cannot serve, DoesNotFit for
     pinned tensors that do not fit.
     """
-    program = program_for(bundle, board)
+    portable = _portable(bundle)
+    program = tuned(portable, board.cpu.isa)
     banks = banks_for(program, board, reserve or Reserve())
     path = plan_path(bundle.path, board)
     record = read_record(path) if path.exists() else None
@@ -117,7 +124,9 @@ def compile_bundle(
     else:
         plan = plan_for(program, banks, wanted)
     noted = replace(program, notes=(*program.notes, told(wanted, plan)))
-    return Compiled(bundle, board, banks, noted, wanted, plan, write_table(program, plan))
+    along = along_rows(portable)
+    run = noted if along is portable else as_planned(noted, plan, tuned(along, board.cpu.isa))
+    return Compiled(bundle, board, banks, run, noted, wanted, plan, write_table(run, plan))
 
 
 def plan_for(program: Program, banks: tuple[Bank, ...], wish: Wish) -> StreamPlan:

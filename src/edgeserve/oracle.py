@@ -13,13 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import IO, Any
 
 from edgeserve.errors import BrokenProof, MissingTool, ModelError, ToolFailed
-from edgeserve.program import Channels, Port, Program, channels_left
+from edgeserve.program import Oracle, Port, Program, claims
 
 PINNED_VERSION = "2.3.0"
 INSTALL = f"pip install ai-edge-litert=={PINNED_VERSION}"
@@ -63,18 +63,17 @@ class OracleProcess:
         *,
         inputs: Sequence[Port],
         outputs: Sequence[Port],
-        wanted: Sequence[int],
-        channels: Mapping[int, Channels] | None = None,
+        wanted: Sequence[Oracle],
+        claims: Sequence[Oracle] = (),
     ) -> None:
-        """Loads the model; ``wanted`` are tensor indices of the file, as those of ``channels``.
+        """Loads the model; ``wanted`` are the tensors whose checksums ``run`` answers with.
 
-        Of a tensor in ``channels`` only the kept ones are wanted; what is claimed of the others is
-        held against every inference.
+        What ``claims`` say of channels that are not kept is held against every inference.
 
         Raises MissingTool, ModelError when LiteRT refuses the model, ToolFailed when it crashes.
         """
         self.version = oracle_version()
-        self._channels = dict(channels or {})
+        self._claims = tuple(claims)
         self._input_sizes = tuple(_size_bytes(port) for port in inputs)
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._worker = subprocess.Popen(
@@ -90,10 +89,8 @@ class OracleProcess:
                     "command": "load",
                     "inputs": [port.tensor for port in inputs],
                     "outputs": [port.tensor for port in outputs],
-                    "wanted": list(wanted),
-                    "channels": [
-                        {"tensor": tensor, **asdict(one)} for tensor, one in self._channels.items()
-                    ],
+                    "wanted": [asdict(one) for one in wanted],
+                    "claims": [asdict(one) for one in claims],
                 },
                 model_tflite,
             )
@@ -112,15 +109,14 @@ class OracleProcess:
         if len(data) != sum(self._input_sizes):
             raise ValueError(f"{len(data)} input bytes, the model takes {sum(self._input_sizes)}")
         facts = self._ask({"command": "run", "reset": reset}, data)
-        for tensor, channel in facts["broken"]:
-            raise self._broken(tensor, channel)
+        for claim, channel in facts["broken"]:
+            raise self._broken(self._claims[claim], channel)
         return OracleAnswer(tuple(facts["crcs"]), facts["output_crc"])
 
-    def tensor_bytes(self, tensor: int) -> bytes:
-        """The bytes of a tensor after the last ``run``, of its kept channels alone."""
-        facts = self._ask({"command": "tensor", "tensor": tensor}, b"")
-        data, channels = self._read(facts["bytes"]), self._channels.get(tensor)
-        return data if channels is None else channels.of(data)
+    def tensor_bytes(self, wanted: Oracle) -> bytes:
+        """The bytes of a tensor after the last ``run``, as a step writes them."""
+        facts = self._ask({"command": "tensor", "wanted": asdict(wanted)}, b"")
+        return self._read(facts["bytes"])
 
     def close(self) -> None:
         """Ends the process; may be called twice."""
@@ -143,10 +139,12 @@ class OracleProcess:
     ) -> None:
         self.close()
 
-    def _broken(self, tensor: int, channel: int) -> BrokenProof:
+    def _broken(self, claim: Oracle, channel: int) -> BrokenProof:
+        assert claim.channels is not None
         names = {one.index: one.name for one in self.written}
-        claimed = dict(self._channels[tensor].constants)[channel]
-        return BrokenProof(names.get(tensor, f"#{tensor}"), channel=channel, claimed=claimed)
+        name = names.get(claim.tensor, f"#{claim.tensor}")
+        claimed = dict(claim.channels.constants)[channel]
+        return BrokenProof(name, channel=channel, claimed=claimed)
 
     def _version_notes(self) -> tuple[str, ...]:
         if self.version == PINNED_VERSION:
@@ -207,13 +205,13 @@ def open_oracle(model_tflite: bytes, program: Program) -> OracleProcess:
 
     ``OracleAnswer.crcs`` then has one entry for each step that has an oracle tensor, in step order.
     """
-    wanted = [step.oracle.tensor for step in program.steps if step.oracle is not None]
+    wanted = [step.oracle for step in program.steps if step.oracle is not None]
     return OracleProcess(
         model_tflite,
         inputs=program.inputs,
         outputs=program.outputs,
         wanted=wanted,
-        channels=channels_left(program),
+        claims=claims(program),
     )
 
 

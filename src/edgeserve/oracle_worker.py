@@ -11,11 +11,12 @@ import os
 import struct
 import sys
 import zlib
+from collections.abc import Sequence
 from typing import IO, Any
 
 import numpy as np
 
-from edgeserve.program import Channels
+from edgeserve.program import Channels, Oracle
 
 _QUANTIZED_DIMENSION_SLOT = 16  # field 6 of QuantizationParameters in the TFLite schema
 
@@ -37,15 +38,8 @@ class _Worker:
         self._details = {d["index"]: d for d in self._interpreter.get_tensor_details()}
         self._inputs: list[int] = request["inputs"]
         self._outputs: list[int] = request["outputs"]
-        self._wanted: list[int] = request["wanted"]
-        self._channels = {
-            entry["tensor"]: Channels(
-                entry["total"],
-                tuple(entry["kept"]),
-                tuple((channel, element) for channel, element in entry["constants"]),
-            )
-            for entry in request["channels"]
-        }
+        self._wanted = [_oracle(entry) for entry in request["wanted"]]
+        self._claims = [_oracle(entry) for entry in request["claims"]]
 
     def load(self) -> dict[str, Any]:
         written = [
@@ -71,25 +65,36 @@ class _Worker:
         output_crc = 0
         for index in self._outputs:
             output_crc = zlib.crc32(self.tensor(index), output_crc)
-        crcs = [zlib.crc32(self._kept(i)) for i in self._wanted]
+        crcs = [zlib.crc32(self.part(one)) for one in self._wanted]
         return {"crcs": crcs, "output_crc": output_crc, "broken": self._broken()}
 
-    def _kept(self, index: int) -> bytes:
-        data = self.tensor(index)
-        channels = self._channels.get(index)
-        return data if channels is None else channels.of(data)
-
     def _broken(self) -> list[tuple[int, int]]:
-        """(tensor, channel) of all that are not what was claimed."""
+        """(claim, channel) of all that are not what was claimed."""
         return [
             (index, channel)
-            for index, channels in self._channels.items()
-            for channel in channels.broken(self.tensor(index))
+            for index, claim in enumerate(self._claims)
+            if claim.channels is not None
+            for channel in claim.channels.broken(self.tensor(claim.tensor, claim.axes))
         ]
 
-    def tensor(self, index: int) -> bytes:
-        data: bytes = self._interpreter.get_tensor(index).tobytes()
+    def part(self, wanted: Oracle) -> bytes:
+        """What a step writes of a tensor."""
+        return wanted.of(self.tensor(wanted.tensor, wanted.axes))
+
+    def tensor(self, index: int, axes: Sequence[int] = ()) -> bytes:
+        """The bytes of a tensor, transposed by ``axes`` where there are any."""
+        elements = self._interpreter.get_tensor(index)
+        data: bytes = (elements.transpose(axes) if axes else elements).tobytes()
         return data
+
+
+def _oracle(entry: dict[str, Any]) -> Oracle:
+    part = entry["channels"]
+    channels = None
+    if part is not None:
+        constants = tuple((channel, element) for channel, element in part["constants"])
+        channels = Channels(part["total"], tuple(part["kept"]), constants)
+    return Oracle(entry["tensor"], tuple(entry["axes"]), channels)
 
 
 def mend_quantized_dimensions(model: bytes) -> tuple[bytes, list[str]]:
@@ -139,7 +144,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
                 if request["command"] == "run":
                     answer = worker.run(data, request["reset"])
                 else:
-                    raw = worker.tensor(request["tensor"])
+                    raw = worker.part(_oracle(request["wanted"]))
                     answer = {"bytes": len(raw)}
         except Exception as error:  # whatever LiteRT raises is an answer: the model is refused
             answer = {"error": _one_line(error)}

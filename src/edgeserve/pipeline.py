@@ -28,7 +28,7 @@ from edgeserve.compilation import (
     told,
     write_plan,
 )
-from edgeserve.convert.conversion import convert_source
+from edgeserve.convert.conversion import AS_IN_THE_FILE, Edges, convert_source
 from edgeserve.device.link import Link
 from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
@@ -99,7 +99,7 @@ def _plan_for(compiled: Compiled, wish: Wish) -> StreamPlan | None:
     if wish == compiled.wish:
         return compiled.plan
     try:
-        return plan_for(compiled.program, compiled.banks, wish)
+        return plan_for(compiled.planned, compiled.banks, wish)
     except DoesNotFit:
         return None
 
@@ -113,6 +113,7 @@ def convert(
     force: bool = False,
     trust_source: bool = False,
     image_range: tuple[float, float] = (0.0, 1.0),
+    edges: Edges = AS_IN_THE_FILE,
     wish: Wish | None = None,
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
@@ -136,6 +137,7 @@ def convert(
             work_dir=Path(work),
             progress=progress,
             image_range=image_range,
+            edges=edges,
         )
     progress(None, "lowering and planning")
     with naming(source):

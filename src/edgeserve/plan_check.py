@@ -199,6 +199,7 @@ class _WholeRun:
     def __init__(self, program: Program, plan: StreamPlan) -> None:
         self.given: dict[int, bytes] = {}
         self.written: dict[int, bytes] = {}
+        self.inputs = [_inputs(program, step) for step in program.steps]
         self._memory: dict[int, bytearray] = {}
         for value in program.values:
             data = value.data
@@ -216,8 +217,12 @@ class _WholeRun:
             self._memory[step.output.value] = bytearray(data)
             self.written[index] = data
 
+    def kept(self, state: int) -> bytes:
+        """What a state holds when all is done."""
+        return bytes(self._memory[state])
+
     def _rows(self, program: Program, step: Step) -> bytes:
-        inputs = _inputs(program, step)
+        inputs = self.inputs[step.index]
         row_bytes = _out_row_bytes(program, step)
         rows = b""
         for y in range(step.output.h):
@@ -336,6 +341,8 @@ class _ArenaRun:
 
     def _turn(self, step: Step, rows: int) -> None:
         first = self._first(step, rows)
+        if self.plan.counters[step.index] is None:
+            rows = self._all_rows(step)
         if self.plan.accumulators[step.index] is not None:
             self._sum(step, first, rows)
         else:
@@ -347,16 +354,13 @@ class _ArenaRun:
     def _first(self, step: Step, rows: int) -> int:
         """The first row of this turn, by the counter in the arena where the step has one."""
         counter = self.plan.counters[step.index]
-        units = self.units[step.index]
-        expected = step.output.h
-        if self.plan.accumulators[step.index] is not None:
-            expected = _summed_rows(self.plan, step)
-        if units != expected:
-            raise _wrong(f"the turns of step {step.index} make {units} of {expected} rows")
         if counter is None:
-            if rows != expected:
+            if self.done[step.index]:
                 raise _wrong(f"step {step.index} takes several turns and has no counter")
             return 0
+        units, expected = self.units[step.index], self._all_rows(step)
+        if units != expected:
+            raise _wrong(f"the turns of step {step.index} make {units} of {expected} rows")
         at = self.plan.counters_span.offset_bytes + _COUNTER_BYTES * counter
         first = int.from_bytes(self.memory[at : at + _COUNTER_BYTES], "little")
         if first != self.done[step.index]:
@@ -364,10 +368,16 @@ class _ArenaRun:
         self.memory[at : at + _COUNTER_BYTES] = (first + rows).to_bytes(_COUNTER_BYTES, "little")
         return first
 
+    def _all_rows(self, step: Step) -> int:
+        """The rows of a step's output, or of its input where it takes sums."""
+        if self.plan.accumulators[step.index] is not None:
+            return _summed_rows(self.plan, step)
+        return step.output.h
+
     def _slice(self, step: Step, begin: int, end: int) -> None:
         """Output rows that the kernel may compute together."""
         program = self.program
-        inputs = _inputs(program, step)
+        inputs = self.whole.inputs[step.index]
         row_bytes = _out_row_bytes(program, step)
         output = step.output
         targets = [self._address(output.value, y, row_bytes, output.h) for y in range(begin, end)]
@@ -420,7 +430,7 @@ class _ArenaRun:
         """Takes input rows into the sums, and writes the output behind the last."""
         span = self.plan.accumulators[step.index]
         assert span is not None
-        value, units = step.inputs[0].value, self.units[step.index]
+        value, units = step.inputs[0].value, self._all_rows(step)
         row_bytes = self.program.values[value].size_bytes // units
         sums = slice(span.offset_bytes, span.offset_bytes + span.size_bytes)
         sources = [self._address(value, r, row_bytes, units) for r in range(first, first + rows)]
@@ -474,6 +484,12 @@ class _ArenaRun:
         for index, step in enumerate(self.program.steps):
             if self.done[index] == 0:
                 raise _wrong(f"step {index} ({step.label!r}) has no turn")
+        for state in self.program.values:
+            if state.role is Role.STATE:
+                place = self._place(state.index)
+                kept = self.memory[place.offset_bytes : place.offset_bytes + place.size_bytes]
+                if kept != self.whole.kept(state.index):
+                    raise _wrong(f"state {state.name!r} does not last to the next inference")
         last = {step.output.value: step.index for step in self.program.steps}
         for port in self.program.outputs:
             value = port.value

@@ -20,8 +20,19 @@ from edgeserve.fit import PeakTensor
 from edgeserve.memory import memory_problem
 from edgeserve.plan.streaming import Objective
 from edgeserve.plan_check import RowsAtOnce, check_stream_plan
+from edgeserve.plan_sweep import sweep
 from edgeserve.program import Program
-from edgeserve.stream_plan import Action, BankUse, Feed, Group, Place, Span, StreamPlan, Turn
+from edgeserve.stream_plan import (
+    MOST_FED,
+    Action,
+    BankUse,
+    Feed,
+    Group,
+    Place,
+    Span,
+    StreamPlan,
+    Turn,
+)
 from edgeserve.strict_json import load_json
 
 SCHEMA_VERSION = 3
@@ -266,6 +277,7 @@ def stored_plan(
         plan = _plan_of(record, program)
         check_stream_plan(program, plan, rows_at_once)
         _check_offer(record, program, plan)
+        sweep(program, plan, rows_at_once)
     except (PlanError, _Wrong) as error:
         raise ConfigError(f"{path}: {error}", hint=_HINT) from None
     told = plan_record(
@@ -314,6 +326,8 @@ def _plan_of(record: PlanRecord, program: Program) -> StreamPlan:
     ports = range(len(program.inputs))
     if any(port not in ports for group in record.groups for port in group.fed_inputs):
         raise _Wrong("it feeds an input that the model does not have")
+    if any(port >= MOST_FED for group in record.groups for port in group.fed_inputs):
+        raise _Wrong(f"only the first {MOST_FED} inputs can be handed in row by row")
     turns = tuple(action for group in record.groups for action in _actions(group))
     return StreamPlan(
         order=tuple(step for group in record.groups for step in group.steps),

@@ -84,10 +84,19 @@ class Channels:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """The tensor of the source file (by index) whose bytes a step reproduces, or a part of them."""
+    """The tensor of the source file (by index) whose elements a step reproduces, or a part of them.
+
+    The step writes it transposed by ``axes``, as numpy understands them; empty: as it is. Of that
+    ``channels`` says what is left; None: all.
+    """
 
     tensor: int
+    axes: tuple[int, ...] = ()
     channels: Channels | None = None
+
+    def of(self, data: bytes) -> bytes:
+        """What the step writes, of the bytes of the whole tensor in the order of ``axes``."""
+        return data if self.channels is None else self.channels.of(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +137,14 @@ class Port:
 class Folded:
     """A source tensor that no step writes as such; ``step`` covers it (None: no step need do so).
 
-    ``channels`` says what has been proven of it.
+    ``channels`` says what has been proven of it, in the order of ``axes``.
     """
 
     tensor: int
     name: str
     step: int | None
     why: str
+    axes: tuple[int, ...] = ()
     channels: Channels | None = None
 
 
@@ -170,11 +180,18 @@ class Program:
         return sum(step.macs for step in self.steps)
 
 
-def channels_left(program: Program) -> dict[int, Channels]:
-    """By source tensor, what is left of those of which not everything is on the device."""
+def claims(program: Program) -> tuple[Oracle, ...]:
+    """The source tensors of which not everything is on the device, with what has been proven."""
     oracles = [step.oracle for step in program.steps if step.oracle is not None]
     parts: tuple[Oracle | Folded, ...] = (*oracles, *program.folded)
-    return {part.tensor: part.channels for part in parts if part.channels is not None}
+    return tuple(
+        Oracle(part.tensor, part.axes, part.channels) for part in parts if part.channels is not None
+    )
+
+
+def channels_left(program: Program) -> dict[int, Channels]:
+    """By source tensor, what is left of those of which not everything is on the device."""
+    return {c.tensor: c.channels for c in claims(program) if c.channels is not None}
 
 
 def without_steps(program: Program, gone: Collection[int]) -> Program:

@@ -51,7 +51,7 @@ def print_bundle(compiled: Compiled) -> None:
                 f"  accuracy on them: float {agreement.float_accuracy:.1%}, "
                 f"int8 {agreement.int8_accuracy:.1%}"
             )
-    for note in (*facts.notes, *compiled.program.notes):
+    for note in _notes(compiled):
         say(f"  note: {note}")
 
 
@@ -387,8 +387,13 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
             }
             for one in program.narrowings
         ],
-        "notes": list(program.notes),
+        "notes": list(_notes(compiled)),
     }
+
+
+def _notes(compiled: Compiled) -> tuple[str, ...]:
+    """Of the bundle and of the program, each once."""
+    return tuple(dict.fromkeys((*compiled.bundle.facts.notes, *compiled.program.notes)))
 
 
 def print_program(compiled: Compiled) -> None:
@@ -406,7 +411,7 @@ def print_program(compiled: Compiled) -> None:
         _print_narrowings(program)
     for folded in program.folded:
         say(_told_folded(folded))
-    for note in program.notes:
+    for note in _notes(compiled):
         say(f"note: {note}")
     say(
         f"{len(program.steps)} steps, {program.macs:,} MACs, "

@@ -9,7 +9,7 @@ from math import prod
 from edgeserve.device.protocol import Dut
 from edgeserve.errors import DeviceError
 from edgeserve.oracle import OracleAnswer, OracleProcess, OracleTensor, open_oracle
-from edgeserve.program import Program, Role, Step, channels_left
+from edgeserve.program import Oracle, Program, Role, Step, channels_left
 from edgeserve.stimulus import Rows, Stimulus
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import ModelTable
@@ -200,7 +200,9 @@ class _Session:
     def _ask_oracle(self, sequence: Sequence[Stimulus]) -> tuple[OracleAnswer, bytes]:
         for number, one in enumerate(sequence):
             answer = self._oracle.run(one.data, reset=number == 0)
-        output = b"".join(self._oracle.tensor_bytes(p.tensor) for p in self._program.outputs)
+        output = b"".join(
+            self._oracle.tensor_bytes(Oracle(p.tensor)) for p in self._program.outputs
+        )
         return answer, output
 
     def _ask_device(self, sequence: Sequence[Stimulus]) -> _Seen:
@@ -240,7 +242,7 @@ class _Session:
             self._dut.stop_stream()
             self._streamed = None
         got = self._dut.dump(step.index, 0, view.h, row_bytes)
-        want = self._oracle.tensor_bytes(step.oracle.tensor)
+        want = self._oracle.tensor_bytes(step.oracle)
         return _difference(
             want,
             got,

@@ -23,6 +23,7 @@ from edgeserve.board import board_ids, load_board
 from edgeserve.errors import ModelError
 from tests.e2e.bench_images import two_layers
 from tests.kernels.random_models import random_model
+from tests.kernels.test_edges import edged
 from tests.tflite_builder import ModelBuilder
 
 ROOT = Path(__file__).parents[2]
@@ -634,3 +635,17 @@ def test_interrupt(endless_bench: subprocess.Popen[str], to_group: bool) -> None
     assert err.strip() == "edgeserve: error: interrupted"
     for device in devices:
         assert "bench.elf" not in running_program(device), "the device was left running"
+
+
+def test_edges_left_to_the_caller(run: Runner, tmp_path: Path) -> None:
+    """Asked for by an option, told by convert and inspect, refused where there is nothing to do."""
+    path, bundle = tmp_path / "edged.tflite", tmp_path / "bundle"
+    path.write_bytes(edged())
+    options = ("--integer-edges", "--transposed-inputs")
+    made = run("convert", path, "--target", "cortex-m7", *options, "-o", bundle)
+    assert made.code == 0
+    for told in (made.out, run("inspect", bundle).out):
+        assert told.count("is left to the caller") == 3
+    again = ("convert", bundle / "model.tflite", "--target", "cortex-m7", "-o", tmp_path / "more")
+    run(*again, "--integer-edges").refused(2, "no float32 input or output", "--integer-edges")
+    assert not (tmp_path / "more").exists()

@@ -27,7 +27,7 @@ from edgeserve.errors import (
 from edgeserve.lower import lower
 from edgeserve.measurement import Unit, append_measurement, per_inference, read_measurements
 from edgeserve.oracle import OracleProcess, OracleTensor, open_oracle
-from edgeserve.program import Folded, Port
+from edgeserve.program import Folded, Oracle, Port
 from edgeserve.stimulus import random_stimuli, sample_stimuli, xorshift_stimulus
 from edgeserve.tflite.reader import read_model
 from edgeserve.verify import coverage, verify
@@ -287,7 +287,8 @@ def test_the_oracle_gives_the_published_checksums(shared_data: Path, file: str, 
 
     inputs = [port(index) for index in graph.inputs]
     outputs = [port(index) for index in graph.outputs]
-    with OracleProcess(model, inputs=inputs, outputs=outputs, wanted=graph.outputs) as oracle:
+    wanted = [Oracle(index) for index in graph.outputs]
+    with OracleProcess(model, inputs=inputs, outputs=outputs, wanted=wanted) as oracle:
         answer = oracle.run(xorshift_input(inputs, FIRST_SEED))
         assert f"{answer.output_crc:08x}" == crc
         assert len(oracle.written) == len(graph.ops)

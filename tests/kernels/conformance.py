@@ -11,7 +11,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
-from edgeserve.program import Channels, Oracle, Program, channels_left
+from edgeserve.program import Oracle, Program, claims
+from edgeserve.rewrite import as_planned
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
@@ -64,30 +65,31 @@ def oracle_steps(
         for port, array in zip(program.inputs, arrays, strict=True):
             interpreter.set_tensor(port.tensor, array)
         interpreter.invoke()
-        for tensor, left in channels_left(program).items():
-            _assert_constant(interpreter, tensor, left)
+        for claim in claims(program):
+            _assert_constant(interpreter, claim)
         runs.append(
-            [_kept(interpreter, step.oracle) if step.oracle else None for step in program.steps]
+            [_part(interpreter, step.oracle) if step.oracle else None for step in program.steps]
         )
     return runs
 
 
-def _by_channel(interpreter: Interpreter, tensor: int, left: Channels) -> Array:
-    """[pixel, channel]"""
-    return np.asarray(interpreter.get_tensor(tensor)).reshape(-1, left.total)
+def _elements(interpreter: Interpreter, oracle: Oracle) -> Array:
+    elements: Array = interpreter.get_tensor(oracle.tensor)
+    return elements.transpose(oracle.axes) if oracle.axes else elements
 
 
-def _kept(interpreter: Interpreter, oracle: Oracle) -> bytes:
+def _part(interpreter: Interpreter, oracle: Oracle) -> bytes:
+    elements = _elements(interpreter, oracle)
     if oracle.channels is None:
-        return bytes(interpreter.get_tensor(oracle.tensor).tobytes())
-    elements = _by_channel(interpreter, oracle.tensor, oracle.channels)
-    return elements[:, list(oracle.channels.kept)].tobytes()
+        return elements.tobytes()
+    return elements.reshape(-1, oracle.channels.total)[:, list(oracle.channels.kept)].tobytes()
 
 
-def _assert_constant(interpreter: Interpreter, tensor: int, left: Channels) -> None:
-    elements = _by_channel(interpreter, tensor, left)
-    for channel, element in left.constants:
-        assert (elements[:, channel] == element).all(), f"tensor {tensor}, channel {channel}"
+def _assert_constant(interpreter: Interpreter, claim: Oracle) -> None:
+    assert claim.channels is not None
+    elements = _elements(interpreter, claim).reshape(-1, claim.channels.total)
+    for channel, element in claim.channels.constants:
+        assert (elements[:, channel] == element).all(), f"tensor {claim.tensor}, channel {channel}"
 
 
 def assert_conforms(
@@ -113,6 +115,7 @@ def assert_conforms(
         inputs = [random_inputs(program, rng) for _ in range(runs)]
     expected = oracle_steps(model, program, inputs, stateful=stateful)
     planned = plan(program)
+    program = as_planned(program, planned)
     if stateful:
         actual = runner.run(program, inputs, planned)
     else:

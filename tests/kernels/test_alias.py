@@ -10,9 +10,11 @@ import pytest
 from edgeserve.errors import UnsupportedOp
 from edgeserve.lower import lower
 from edgeserve.program import Program, Role
+from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import assert_conforms
 from tests.kernels.host_runner import HostRunner
+from tests.kernels.streamed import in_one_group
 from tests.tflite_builder import ModelBuilder
 
 
@@ -149,3 +151,50 @@ def test_an_alias_of_an_output_shares_its_bytes(runner: HostRunner) -> None:
     b.op("RESHAPE", [y], [z], {"newShape": [3, 4]})
     program = assert_conforms(runner, b.finish([x], [y, z]))
     assert len({port.value for port in (*program.inputs, *program.outputs)}) == 1
+
+
+def test_a_chain_of_views_lets_rows_through(runner: HostRunner) -> None:
+    """Conv, three other shapes and back, conv: two steps, and the second reads the first's ring."""
+    b = ModelBuilder()
+    rng = np.random.default_rng(4)
+
+    def made(name: str, shape: Sequence[int]) -> int:
+        return b.tensor(name, shape, "int8", scale=0.5, zero_point=3)
+
+    def view(
+        kind: str, name: str, source: int, shape: Sequence[int], operand: Sequence[int]
+    ) -> int:
+        y = made(name, shape)
+        data = np.array(operand if kind == "RESHAPE" else operand[0], np.int32)
+        numbers = b.tensor(f"{name} by", data.shape, "int32", data=data)
+        options = {"squeezeDims": list(operand)} if kind == "SQUEEZE" else {}
+        b.op(kind, [source] if kind == "SQUEEZE" else [source, numbers], [y], options)
+        return y
+
+    def convolved(name: str, source: int) -> int:
+        data = rng.integers(-127, 128, (3, 3, 3, 3))
+        w = b.tensor(f"{name} w", data.shape, "int8", scale=0.01, data=data)
+        c = b.tensor(f"{name} b", (3,), "int32", scale=0.005, data=rng.integers(-99, 99, (3,)))
+        y = made(name, (1, 9, 4, 3))
+        b.op("CONV_2D", [source, w, c], [y], {"padding": "SAME", "strideH": 1, "strideW": 1})
+        return y
+
+    x = made("x", (1, 9, 4, 3))
+    y = convolved("first", x)
+    y = view("SQUEEZE", "squeezed", y, (9, 4, 3), [0])
+    y = view("RESHAPE", "flat", y, (36, 3), [-1, 3])
+    y = view("RESHAPE", "rows", y, (9, 4, 3), [9, 4, 3])
+    y = view("EXPAND_DIMS", "image", y, (1, 9, 4, 3), [0])
+    model = b.finish([x], [convolved("second", y)])
+    plans: list[StreamPlan] = []
+
+    def plan(program: Program) -> StreamPlan:
+        plans.append(in_one_group(program, 1))
+        return plans[-1]
+
+    program = assert_conforms(runner, model, plan=plan)
+    assert len(program.steps) == 2
+    assert [f.name for f in program.folded] == ["squeezed", "flat", "rows", "image"]
+    ring = plans[0].places[program.steps[0].output.value]
+    assert ring is not None
+    assert ring.depth == 3

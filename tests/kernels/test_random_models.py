@@ -12,6 +12,7 @@ from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_groups, plan_stream
 from edgeserve.plan_check import check_stream_plan
+from edgeserve.plan_sweep import sweep
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
 from tests.kernels.conformance import CORES, assert_conforms
@@ -53,6 +54,7 @@ def run_seeds(runner: HostRunner, seeds: range) -> list[StreamPlan]:
     def plan(program: Program) -> StreamPlan:
         plans.append(random_plan(program, seed))
         check_stream_plan(program, plans[-1])
+        sweep(program, plans[-1])
         return plans[-1]
 
     for seed in seeds:
@@ -73,4 +75,6 @@ def test_random_models_equal_the_reference(runner: HostRunner) -> None:
 
 @pytest.mark.soak
 def test_many_random_models_equal_the_reference(runner: HostRunner) -> None:
-    run_seeds(runner, range(TESTED, TESTED + SOAKED))
+    plans = run_seeds(runner, range(TESTED, TESTED + SOAKED))
+    streamed = sum(plan.streamed_steps for plan in plans)
+    print(f"{len(plans):,} models, seeds from {TESTED} on: {streamed:,} steps streamed")

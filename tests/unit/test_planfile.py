@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from edgeserve.arena import live_bound_bytes
 from edgeserve.banks import Bank, Pin
 from edgeserve.errors import ConfigError
+from edgeserve.kernels import AddParams
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
@@ -31,6 +33,7 @@ from edgeserve.strict_json import dump_json
 from edgeserve.tflite.reader import read_model
 from tests.kernels.random_models import random_model
 from tests.kernels.streamed import in_one_group
+from tests.random_programs import Growing, make_params
 
 SHA = "a" * 64
 SEED = 18
@@ -331,3 +334,25 @@ def test_a_split_plan_that_somebody_touched(
     with pytest.raises(ConfigError) as raised:
         read_back(split_file, program)
     assert str(split_file) in raised.value.what
+
+
+def test_a_ninth_input_cannot_be_fed(tmp_path: Path) -> None:
+    """The runtime counts the rows of eight; a plan that was edited must not get past the host."""
+    growing = Growing(Random(0))
+    view = (4, 3, 2)
+    sources = [growing.input(view) for _ in range(9)]
+    total = sources[0]
+    for source in sources[1:]:
+        total = growing.step(make_params(AddParams), [(total, view), (source, view)], view)
+    program = growing.finished()
+    assert feedable(program) == tuple(range(8))
+    path = tmp_path / "plan.json"
+    record = record_of(program, in_one_group(program, 1))
+    path.write_text(dump_json(record))
+    assert read_back(path, program).groups[0].feeds == tuple(range(8))
+    (group,) = record.groups
+    fed = (*group.fed_inputs[:-1], 8)
+    edited = replace(group, fed_inputs=fed, turns=group.turns.replace("in7x", "in8x"))
+    path.write_text(dump_json(replace(record, groups=(edited,))))
+    with pytest.raises(ConfigError, match="only the first 8 inputs"):
+        read_back(path, program)

@@ -9,16 +9,16 @@ import pytest
 
 from edgeserve.kernels import (
     AddParams,
+    ArgMaxParams,
     AveragePoolParams,
     Conv2dParams,
     DepthwiseParams,
     LookUpParams,
-    SoftmaxParams,
 )
 from edgeserve.plan.streaming import Method, Objective, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.program import Program, Step
-from edgeserve.rewrite import columns_as_rows, rows_of_makers
+from edgeserve.rewrite import columns_as_rows, in_rows, rows_of_makers
 from tests.random_programs import Growing, make_params
 
 
@@ -99,6 +99,21 @@ def test_a_signal_streams_along_its_columns() -> None:
     assert after.arena_bytes < before.arena_bytes // 2
 
 
+def test_what_no_step_makes_is_seen_as_it_is_read() -> None:
+    """Two look-ups on a flat input, then a convolution along it: all three stream."""
+    growing = Growing(Random(0))
+    flat = (1, 1, 80)
+    source = growing.input(flat)
+    value = growing.step(make_params(LookUpParams), [(source, flat)], flat)
+    value = growing.step(make_params(LookUpParams), [(value, flat)], flat)
+    given = {"kernel_h": 1, "kernel_w": 3, "stride_h": 1, "stride_w": 1, "pad_left": 1}
+    params = make_params(Conv2dParams, **given, dilation_h=1, dilation_w=1)
+    growing.step(params, [(value, (1, 20, 4))], (1, 20, 4))
+    program = in_rows(growing.finished())
+    assert [(s.output.h, s.output.w, s.output.c) for s in program.steps] == [(20, 1, 4)] * 3
+    assert (program.steps[0].inputs[0].h, program.steps[0].inputs[0].c) == (20, 4)
+
+
 def test_what_has_rows_already_is_left_alone() -> None:
     growing = Growing(Random(0))
     source = growing.input((5, 4, 3))
@@ -111,6 +126,6 @@ def test_what_has_rows_already_is_left_alone() -> None:
 def test_a_step_without_a_turned_twin_keeps_its_view() -> None:
     growing = Growing(Random(0))
     source = growing.input((1, 9, 3))
-    growing.step(make_params(SoftmaxParams), [(source, (1, 9, 3))], (1, 9, 3))
+    growing.step(make_params(ArgMaxParams), [(source, (1, 9, 3))], (1, 9, 3))
     program = growing.finished()
     assert columns_as_rows(program) is program

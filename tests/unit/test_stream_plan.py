@@ -1,4 +1,4 @@
-"""Streamed plans of random programs, held against the checker; and what the checker refuses."""
+"""Plans of random programs, held against the checks that trust nobody; and what those refuse."""
 
 from __future__ import annotations
 
@@ -10,40 +10,25 @@ from random import Random
 import pytest
 
 from edgeserve.errors import PlanError
-from edgeserve.plan.effort import REFERENCE
+from edgeserve.plan import whole_plan
 from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
-from edgeserve.plan.streaming import Method, Objective, plan_groups, plan_stream
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_groups, plan_stream
 from edgeserve.plan_check import check_stream_plan
+from edgeserve.plan_sweep import sweep
 from edgeserve.program import Program
+from edgeserve.rewrite import as_planned, in_rows
 from edgeserve.stream_plan import Place, StreamPlan
 from tests.random_programs import random_program
 
 TESTED = 1_000
 SOAKED = 100_000
-SHARDS = 10
-CHOSEN = 4
-"""Every so many programs are planned by the whole search as well."""
+SHARDS = 20
+FIRST_SOAKED = int(os.environ.get("EDGESERVE_SOAK_SEED", "1000000"))
 
 _METHOD = Method(node_budget=400)
-
-
-def feeds_of(program: Program) -> tuple[int, ...]:
-    outputs = {port.value for port in program.outputs}
-    return tuple(i for i, port in enumerate(program.inputs) if port.value not in outputs)
-
-
-def methods_of(seed: int, program: Program) -> Method:
-    """A different way to plan for each seed; the budgets are small, which must not matter."""
-    return Method(
-        objective=list(Objective)[seed % 3],
-        kernels=REFERENCE,
-        feeds=feeds_of(program) if seed % 2 else (),
-        capacity_bytes=600 if seed % 12 == 2 else None,
-        extra_percent=1_000 if seed % 5 < 3 else None,
-        node_budget=400,
-        search_orders=seed % 7 == 0,
-    )
+_TURNS = ((1,), (2,), (1, 3), (6,), (), (1, 2, 3, 4, 6))
+"""Rows per turn that a search looks at; budgets are small, which must not matter."""
 
 
 def random_groups(random: Random, tasks: int) -> list[tuple[int, int | None]]:
@@ -57,21 +42,48 @@ def random_groups(random: Random, tasks: int) -> list[tuple[int, int | None]]:
 
 
 def plan_seed(seed: int) -> tuple[Program, StreamPlan]:
-    """Random groups, which stream where it is of no use too."""
-    program = random_program(seed)
+    """Random groups, which stream where it is of no use too; odd seeds are fed by rows."""
+    program = in_rows(random_program(seed))
     random = Random(seed)
-    method = replace(_METHOD, feeds=feeds_of(program) if seed % 2 else ())
+    method = replace(_METHOD, feeds=feedable(program) if seed % 2 else ())
     order = random.choice(orders_of(program))
     tasks = tasks_of(program, order, method.feeds, method.kernels)
     return program, plan_groups(program, order, random_groups(random, len(tasks)), method)
 
 
-def check_seed(seed: int) -> int:
-    """The steps streamed."""
-    program, plan = plan_seed(seed)
+def searched_plan(seed: int, program: Program) -> StreamPlan:
+    """By each objective, with the inputs whole and by rows, in turns."""
+    method = Method(
+        objective=list(Objective)[seed % 3],
+        feeds=feedable(program) if seed // 3 % 2 else (),
+        rows_per_turn=_TURNS[seed // 6 % len(_TURNS)],
+        capacity_bytes=600 if seed % 12 == 2 else None,
+        extra_percent=1_000 if seed % 5 < 3 else None,
+        node_budget=400,
+        search_orders=seed % 7 == 0,
+    )
+    return plan_stream(program, method)
+
+
+def check_plan(program: Program, plan: StreamPlan) -> None:
+    """Runs and sweeps the plan, and once more as the device sees the program."""
     check_stream_plan(program, plan)
-    if seed % CHOSEN == 0:
-        check_stream_plan(program, plan_stream(program, methods_of(seed // CHOSEN, program)))
+    sweep(program, plan)
+    seen = as_planned(program, plan)
+    if seen is not program:
+        check_stream_plan(seen, plan)
+        sweep(seen, plan)
+
+
+def check_seed(seed: int) -> int:
+    """The steps streamed by random groups."""
+    program, plan = plan_seed(seed)
+    try:
+        check_plan(program, plan)
+        check_plan(program, whole_plan(program))
+        check_plan(program, searched_plan(seed, program))
+    except PlanError as error:
+        raise AssertionError(f"seed {seed}: {error}") from None
     return plan.streamed_steps
 
 
@@ -85,9 +97,11 @@ def test_plans_of_random_programs_compute_what_whole_tensors_do(shard: int) -> N
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_soak(shard: int) -> None:
-    first = int(os.environ.get("EDGESERVE_SOAK_SEED", "1000000"))
-    for seed in range(first + shard, first + SOAKED, SHARDS):
-        check_seed(seed)
+    seeds = range(FIRST_SOAKED + shard, FIRST_SOAKED + SOAKED, SHARDS)
+    streamed = sum(map(check_seed, seeds))
+    print(
+        f"{len(seeds):,} programs, seeds {seeds[0]}, {seeds[1]}, ...: {streamed:,} steps streamed"
+    )
 
 
 def damaged(plan: StreamPlan) -> Iterator[StreamPlan]:
@@ -109,8 +123,10 @@ def with_place(plan: StreamPlan, index: int, place: Place) -> StreamPlan:
 
 
 def is_refused(program: Program, plan: StreamPlan) -> bool:
+    """By both checks: either alone must be enough to find what breaks a row that is read."""
     try:
         check_stream_plan(program, plan)
+        sweep(program, plan)
     except PlanError:
         return True
     return False

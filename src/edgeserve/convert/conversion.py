@@ -37,8 +37,9 @@ from edgeserve.convert.tensorflow_worker import (
     TensorflowResult,
 )
 from edgeserve.convert.worker import Progress, run_worker
-from edgeserve.errors import ConversionError, MissingTool
+from edgeserve.errors import ConfigError, ConversionError, MissingTool
 from edgeserve.graph import DType, Graph
+from edgeserve.tflite.edges import Trimmed, without_float_edges, without_input_transposes
 from edgeserve.tflite.reader import read_model
 
 
@@ -76,6 +77,19 @@ class Converted:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What the caller of a ``.tflite`` model does instead of it: ``integers`` handed in and out
+    where the file has float32, ``transposed`` inputs in the layout that the model computes in.
+    """
+
+    integers: bool = False
+    transposed: bool = False
+
+
+AS_IN_THE_FILE = Edges()
+
+
 def convert_source(
     source: Path,
     *,
@@ -85,6 +99,7 @@ def convert_source(
     progress: Progress,
     name: str | None = None,
     image_range: tuple[float, float] = UNIT_RANGE,
+    edges: Edges = AS_IN_THE_FILE,
 ) -> Converted:
     """Convert the model at ``source``; a quantized ``.tflite`` is taken as it is.
 
@@ -96,7 +111,12 @@ def convert_source(
     found = read_source(source)
     name = found.name if name is None else name
     if found.kind is SourceKind.TFLITE:
-        return _take_tflite(found, name, calibration, image_range)
+        return _take_tflite(found, name, calibration, image_range, edges)
+    if edges != AS_IN_THE_FILE:
+        raise ConfigError(
+            f"{source} has no edges to leave to the caller: it becomes int8 from input to output",
+            hint="leave out --integer-edges and --transposed-inputs",
+        )
     read_calibration(calibration)
     if find_spec("tensorflow") is None:
         raise MissingTool("tensorflow", install=INSTALL)
@@ -142,9 +162,14 @@ def _assemble(
 
 
 def _take_tflite(
-    source: Source, name: str, calibration: Path | None, image_range: tuple[float, float]
+    source: Source,
+    name: str,
+    calibration: Path | None,
+    image_range: tuple[float, float],
+    edges: Edges,
 ) -> Converted:
-    model = read_tflite(source.path)
+    trimmed = _trimmed(source, read_tflite(source.path), edges)
+    model = trimmed.model_tflite
     graph = read_model(model, name=name)
     if not any(graph.tensors[i].dtype is DType.INT8 for op in graph.ops for i in op.outputs):
         raise ConversionError(
@@ -166,8 +191,26 @@ def _take_tflite(
         samples=None if samples is None else _as_inputs(graph, samples),
         agreement=None,
         absent_reason=GIVEN_AS_TFLITE,
-        notes=(),
+        notes=trimmed.notes,
     )
+
+
+def _trimmed(source: Source, model_tflite: bytes, edges: Edges) -> Trimmed:
+    """The file without the edges that are left to the caller. ConfigError where it has none."""
+    trimmed = Trimmed(model_tflite, ())
+    for wanted, trim, option, what in (
+        (edges.integers, without_float_edges, "--integer-edges", "no float32 input or output"),
+        (edges.transposed, without_input_transposes, "--transposed-inputs", "no transposed input"),
+    ):
+        if wanted:
+            found = trim(trimmed.model_tflite)
+            if not found.notes:
+                raise ConfigError(
+                    f"{source.path} has {what} that can be left to the caller",
+                    hint=f"leave out {option}",
+                )
+            trimmed = Trimmed(found.model_tflite, (*trimmed.notes, *found.notes))
+    return trimmed
 
 
 def _is_per_channel(graph: Graph) -> bool:

@@ -22,8 +22,10 @@ from edgeserve.lower import (
     softmax,
 )
 from edgeserve.lower.builder import Builder
+from edgeserve.lower.layout import settle_transposes
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.program import Program
+from edgeserve.rewrite import in_rows
 
 LOWERINGS: Lowerings = {
     **alias.LOWERINGS,
@@ -44,21 +46,25 @@ LOWERINGS: Lowerings = {
 
 
 def lower(graph: Graph) -> Program:
-    """The program of a graph.
+    """The program of a graph, seen so that as many steps as possible can run row by row.
 
     Raises ModelError (UnsupportedOp) naming operator, tensor, reason and remedy.
     """
-    builder = Builder(graph)
-    for op in graph.ops:
+    settled = settle_transposes(graph)
+    builder = Builder(settled.graph, settled.oracles)
+    for op in settled.graph.ops:
         if fold.is_folded_pad(builder, op):
             continue
         if op.kind not in LOWERINGS:
             raise UnsupportedOp(
                 op.kind.value,
-                graph.tensors[op.outputs[0]].name,
+                settled.graph.tensors[op.outputs[0]].name,
                 "the runtime has no kernel for it",
                 hint="replace the operator in the source model",
             )
         LOWERINGS[op.kind](builder, op)
     fold.fold_pads(builder)
-    return fold.fold_clamps(builder.finish())
+    for index, op in settled.folded:
+        why = "it is read in the layout of what it was transposed from"
+        builder.fold(graph.tensors[index], builder.step_behind(op), why)
+    return in_rows(fold.fold_clamps(builder.finish()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -43,8 +43,10 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
 class Builder:
     """Grows a program out of a graph, operator by operator, in the graph's order."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, oracles: Mapping[int, Oracle] | None = None) -> None:
+        """``oracles`` of tensors that the file does not have."""
         self.graph = graph
+        self._oracles = oracles or {}
         self._tensors = list(graph.tensors)
         self._values: list[Value] = []
         self._steps: list[Step] = []
@@ -210,11 +212,22 @@ class Builder:
 
     def fold(self, tensor: Tensor, step: int | None, why: str) -> None:
         """Records a source tensor that no step writes."""
-        self._folded.append(Folded(tensor.index, tensor.name, step, why))
+        self._folded.append(Folded(self._oracle(tensor).tensor, tensor.name, step, why))
+
+    def _oracle(self, tensor: Tensor) -> Oracle:
+        return self._oracles.get(tensor.index, Oracle(tensor.index))
 
     def step_of(self, op: Op) -> int | None:
         """The first step that an operator was lowered to, None before that or when it has none."""
         return next((step.index for step in self._steps if step.op == op.index), None)
+
+    def step_behind(self, op: Op) -> int | None:
+        """The step of an operator or, where it was folded itself, of the first one behind it."""
+        readers = self.readers(op.outputs[0])
+        while self.step_of(op) is None and readers:
+            op = readers[0]
+            readers = self.readers(op.outputs[0])
+        return self.step_of(op)
 
     def note(self, text: str) -> None:
         """A one-line remark for the user."""
@@ -244,9 +257,8 @@ class Builder:
     ) -> None:
         """Appends the step that writes ``output``, seen as ``view`` = (h, w, c)."""
         out = self.operand(output, *view)
-        self._append(
-            op, output.name, params, inputs, out, Oracle(output.index), macs, scratch_bytes
-        )
+        oracle = self._oracle(output)
+        self._append(op, output.name, params, inputs, out, oracle, macs, scratch_bytes)
 
     def preparing_step(
         self, op: Op, label: str, params: Params, inputs: Sequence[Operand], output: Operand

@@ -263,7 +263,7 @@ def _step(
     b.step(
         op,
         params,
-        [b.operand(source.tensor, source.h, source.w, source.tensor.shape[3])],
+        [b.operand(source.tensor, source.h, source.w, source.tensor.shape[-1])],
         layer.output,
         (place.out_h, place.out_w, layer.output.shape[3]),
         macs=place.out_h * place.out_w * layer.weights.elements,

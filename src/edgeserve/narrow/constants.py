@@ -26,7 +26,8 @@ def folded_constants(program: Program, bounds: BoundsOfValues) -> Program:
         gone.add(step.index)
         if step.oracle is not None:
             why = "it is the same for every input"
-            folded.append(Folded(step.oracle.tensor, step.label, None, why, _proven(made)))
+            one = step.oracle
+            folded.append(Folded(one.tensor, step.label, None, why, one.axes, _proven(made)))
     if not gone:
         return program
     return without_steps(replace(program, values=tuple(values), folded=tuple(folded)), gone)

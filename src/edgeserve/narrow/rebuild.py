@@ -73,7 +73,7 @@ def _gone(step: Step, oracle: Oracle, kept: Kept, bounds: BoundsOfValues) -> Fol
     if channels is not None and channels.constants:
         known = len(channels.constants) == channels.total
         why = "it is the same for every input" if known else f"{why} where it is not constant"
-    return Folded(oracle.tensor, step.label, None, why, channels)
+    return Folded(oracle.tensor, step.label, None, why, oracle.axes, channels)
 
 
 def _channels(value: int, kept: Kept, bounds: BoundsOfValues) -> Channels | None:

@@ -29,6 +29,7 @@ from edgeserve.kernels import (
     quads_of_row,
 )
 from edgeserve.program import Step
+from edgeserve.rewrite import one_row
 from edgeserve.rows import rows_at_once
 
 ByStep: TypeAlias = Callable[[Step], int]
@@ -45,6 +46,11 @@ _PAIR_SHARES = (0, 23, 34, 45)
 _PACK_TILE, _PACK_ROW, _PACK_QUAD, _PACK_LEFTOVER, _PACK_PADDED = 90, 15, 12, 25, 90
 """Instructions for the packing of a tile: as such, for each kernel row, for each quad of taps, for
 each tap that quads leave of a row; and for a kernel row of a pixel at the image's sides.
+"""
+_LANES = 4
+_COLUMN_PER_ROW, _COLUMN_PER_TAP, _COLUMN_PER_ELEMENTWISE = 80, 8, 20
+"""To set out a window of a row of one pixel, and each row of it for four channels. Portable kernels
+take five times as much, as they do for all else.
 """
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
@@ -78,6 +84,20 @@ def turn_instructions(step: Step, rows: int, units: int) -> int:
     """Estimated instructions of one turn: ``rows`` of ``units`` rows, of the output or, where the
     step accumulates, of the input.
     """
+    return _in_image(step, rows, units) + (_in_column(step) * rows if rows < units else 0)
+
+
+def _in_column(step: Step) -> int:
+    """What a row of one pixel costs beside the same pixel in a row that is computed at once."""
+    if one_row(step) is None:
+        return 0
+    if not isinstance(step.params, Conv2dParams | DepthwiseParams):
+        return _COLUMN_PER_ELEMENTWISE
+    blocks = -(-step.output.c // _LANES)
+    return _COLUMN_PER_ROW + _COLUMN_PER_TAP * blocks * (step.params.kernel_h - 1)
+
+
+def _in_image(step: Step, rows: int, units: int) -> int:
     output = step.output
     match step.params:
         case Conv2dParams() | TransposeConvParams():

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from edgeserve.kernels import blobs
 from edgeserve.plan.effort import KernelModel
 from edgeserve.program import Operand, Program, Role, Step
+from edgeserve.rewrite import one_row
 from edgeserve.rows import Accumulate, Reach, SameRow, Whole, freed_rows, needed_rows, reaches
 
 Stint: TypeAlias = tuple[int, int, int]
@@ -41,7 +42,8 @@ class Read:
 class Task:
     """``step`` or ``port`` is set. ``reads`` hold in a group, ``whole_reads`` when run at once.
 
-    In ``reads`` rows are those of the value's maker; in ``whole_reads`` those of the step's view.
+    In ``reads`` rows are those of the value's maker; in ``whole_reads`` those of the step's view,
+    which then has ``whole_h`` rows: a single one where that is faster (``rewrite.one_row``).
     """
 
     step: Step | None
@@ -56,6 +58,7 @@ class Task:
     weight_bytes: int
     reads: tuple[Read, ...]
     whole_reads: tuple[Read, ...]
+    whole_h: int
 
     def produced(self, units: int) -> int:
         """Output rows that exist after so many units."""
@@ -139,16 +142,14 @@ def _feed(port: int, value: int, view: _View) -> Task:
         weight_bytes=0,
         reads=(),
         whole_reads=(),
+        whole_h=view.h,
     )
 
 
 def _task(program: Program, step: Step, views: dict[int, _View], kernels: KernelModel) -> Task:
     output = _view_of(program, step.output)
-    moving = [
-        (operand, reach)
-        for operand, reach in zip(step.inputs, reaches(program, step), strict=True)
-        if program.values[operand.value].role is Role.ACTIVATION
-    ]
+    moving = _moving(program, step)
+    at_once = one_row(step) or step
     accumulator_bytes = 0
     units = output.h
     for operand, reach in moving:
@@ -171,10 +172,20 @@ def _task(program: Program, step: Step, views: dict[int, _View], kernels: Kernel
             for operand, reach in moving
         ),
         whole_reads=tuple(
-            _read(operand.value, reach, _view_of(program, operand), output.h)
-            for operand, reach in moving
+            _read(operand.value, reach, _view_of(program, operand), at_once.output.h)
+            for operand, reach in _moving(program, at_once)
         ),
+        whole_h=at_once.output.h,
     )
+
+
+def _moving(program: Program, step: Step) -> list[tuple[Operand, Reach]]:
+    """The inputs of a step that are activations, and how it reads them."""
+    return [
+        (operand, reach)
+        for operand, reach in zip(step.inputs, reaches(program, step), strict=True)
+        if program.values[operand.value].role is Role.ACTIVATION
+    ]
 
 
 def _streamed_read(
@@ -365,7 +376,8 @@ class _Observer:
         if lines[0] >= depth:
             return
         for value, readers in self._freed.items():
-            distance = _distance(task, index, (lines[0], min(lines[1], depth)), readers, self._done)
+            within = (lines[0], min(lines[1], depth))
+            distance = _distance(task.row_bytes, index, within, readers, self._done)
             if distance is not None:
                 pair = (value, task.value)
                 self.distances[pair] = max(self.distances.get(pair, distance), distance)
@@ -391,22 +403,22 @@ def _over_rings(
 
 
 def _distance(
-    task: Task,
+    row_bytes: int,
     index: int,
     lines: tuple[int, int],
     readers: Sequence[tuple[int, Read]],
     done: dict[int, int],
 ) -> int | None:
-    """How far a source must lie above the task's output while it writes rows ``lines``."""
+    """How far a source must lie above an output while the task ``index`` writes rows ``lines``."""
     needs = []
     for reader, read in readers:
         freed = read.freed[done[reader]]
         if freed >= read.h:
             continue
         if reader == index and read.lag_bytes is not None:
-            needs.append(_in_place(task.row_bytes, read, lines))
+            needs.append(_in_place(row_bytes, read, lines))
         else:
-            needs.append(lines[1] * task.row_bytes - freed * read.row_bytes)
+            needs.append(lines[1] * row_bytes - freed * read.row_bytes)
     return max(needs, default=None)
 
 
@@ -423,10 +435,11 @@ def _run_whole(task: Task, index: int, kept: Collection[int]) -> GroupRun:
     for read in task.whole_reads:
         readers.setdefault(read.value, []).append((index, read))
     freed = [value for value in readers if value not in kept]
-    for begin in range(0, task.h, task.rows_at_once):
-        lines = (begin, min(begin + task.rows_at_once, task.h))
+    row_bytes = task.h * task.row_bytes // task.whole_h
+    for begin in range(0, task.whole_h, task.rows_at_once):
+        lines = (begin, min(begin + task.rows_at_once, task.whole_h))
         for value in freed:
-            distance = _distance(task, index, lines, readers[value], {index: begin})
+            distance = _distance(row_bytes, index, lines, readers[value], {index: begin})
             if distance is not None:
                 pair = (value, task.value)
                 distances[pair] = max(distances.get(pair, distance), distance)

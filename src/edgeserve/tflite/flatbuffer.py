@@ -157,7 +157,7 @@ class Table:
         """How many fields its vtable has an entry for."""
         return (self.vtable_bytes - _UINT16_PAIR.size) // _UINT16.size
 
-    def target(self, field: Ref) -> int | None:
+    def target(self, field: Ref | Numbers[int]) -> int | None:
         """The byte position that a field points to, None when absent."""
         return self._target(field.slot, field.name)
 
