@@ -148,12 +148,11 @@ def footprint_of(
 
 def told(wish: Wish, plan: StreamPlan) -> str:
     """How a plan came to its size, in a line."""
-    share = plan.extra_instructions / max(1, plan.instructions)
     fed = ", the inputs come row by row" if wish.by_rows else ""
     return (
         f"planned for {wish.objective.value}: {plan.streamed_steps} of {len(plan.order)} steps "
         f"take turns of rows{fed}; {plan.extra_instructions:,} instructions more than whole layers "
-        f"({share:.1%}, estimate)"
+        f"({plan.extra_share:.1%}, estimate)"
     )
 
 
