@@ -46,13 +46,6 @@ class Resident:
     def end_bytes(self) -> int:
         return self.offset_bytes + self.size_bytes
 
-    @property
-    def rows_told(self) -> str:
-        """The rows of a ring, in words; nothing for whatever else."""
-        if self.rows is None or self.kind is not Kind.RING:
-            return ""
-        return f"{self.rows[0]} of {self.rows[1]}"
-
 
 @dataclass(frozen=True, slots=True)
 class Shared:

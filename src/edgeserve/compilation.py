@@ -110,6 +110,11 @@ def compile_bundle(bundle: Bundle, board: Board, wish: Wish | None = None) -> Co
 
 def plan_for(program: Program, board: Board, wish: Wish) -> StreamPlan:
     """The plan of a program that serves a wish on a board."""
+    return plan_stream(program, method_for(program, board, wish))
+
+
+def method_for(program: Program, board: Board, wish: Wish) -> Method:
+    """How the planner serves a wish. Raises ConfigError for one that the model cannot serve."""
     feeds: tuple[int, ...] = ()
     if wish.by_rows:
         feeds = feedable(program)
@@ -119,8 +124,7 @@ def plan_for(program: Program, board: Board, wish: Wish) -> StreamPlan:
                 hint="leave out --by-rows",
             )
     capacity = arena_room(program, board) if wish.objective is Objective.SPEED else None
-    method = Method(wish.objective, KERNELS, feeds=feeds, capacity_bytes=capacity)
-    return plan_stream(program, method)
+    return Method(wish.objective, KERNELS, feeds=feeds, capacity_bytes=capacity)
 
 
 def arena_room(program: Program, board: Board) -> int:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeserve.arena_map import peak
+from edgeserve.arena_map import ArenaMap, arena_map, peak
 from edgeserve.baseline import against_baseline, read_baseline
 from edgeserve.bench import Candidate
 from edgeserve.bench import bench as bench_device
@@ -19,9 +19,11 @@ from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundl
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.compilation import (
+    KERNELS,
     Compiled,
     compile_bundle,
     footprint_of,
+    method_for,
     naming,
     plan_for,
     program_for,
@@ -42,9 +44,13 @@ from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
 from edgeserve.memory import shared_problems
+from edgeserve.picture.page import Page, html_document
+from edgeserve.picture.svg import svg_document
 from edgeserve.plan import plan_arena, whole_plan
-from edgeserve.plan.streaming import Objective, feedable
+from edgeserve.plan.savings import Saving, savings
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.planfile import Wish, options
+from edgeserve.program import Program
 from edgeserve.stimulus import Stimulus, random_stimuli, sample_stimuli, xorshift_stimulus
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import write_table
@@ -80,16 +86,75 @@ def open_model(path: Path) -> Bundle:
         return open_bundle(path)
 
 
-def objectives(compiled: Compiled) -> tuple[tuple[Objective, StreamPlan], ...]:
-    """What each objective makes of a model on its board."""
-    return tuple((wish.objective, plan) for wish, plan in _plans(compiled, compiled.wish.by_rows))
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The arena of a compiled model, and what other plans of it would need."""
+
+    compiled: Compiled
+    picture: ArenaMap
+    savings: tuple[Saving, ...]
+    objectives: tuple[tuple[Objective, StreamPlan], ...]
 
 
-def _plans(compiled: Compiled, by_rows: bool) -> Iterator[tuple[Wish, StreamPlan]]:
-    for objective in Objective:
-        wish = Wish(objective, by_rows)
-        known = wish == compiled.wish
-        yield wish, compiled.plan if known else plan_for(compiled.program, compiled.board, wish)
+def survey(compiled: Compiled) -> Survey:
+    """Looks at a model's plan and plans it by all other methods, each once."""
+    program, board, by_rows = compiled.program, compiled.board, compiled.wish.by_rows
+    known = {method_for(program, board, compiled.wish): compiled.plan}
+
+    def planned(program: Program, method: Method) -> StreamPlan:
+        if method not in known:
+            known[method] = plan_stream(program, method)
+        return known[method]
+
+    return Survey(
+        compiled=compiled,
+        picture=arena_map(program, compiled.plan),
+        savings=tuple(savings(program, KERNELS, planned)),
+        objectives=tuple(
+            (one, planned(program, method_for(program, board, Wish(one, by_rows))))
+            for one in Objective
+        ),
+    )
+
+
+PICTURES = (".svg", ".html")
+"""Endings of the files that ``write_picture`` can draw."""
+
+
+def write_picture(seen: Survey, destination: Path) -> None:
+    """Writes the arena's picture as ``.svg``, or within a page as ``.html``.
+
+    Raises ConfigError for a file that cannot be written.
+    """
+    compiled = seen.compiled
+    record = compiled.record()
+    heading = (
+        f"{compiled.bundle.name} on {compiled.board.id}: arena of {record.arena_bytes:,} bytes"
+    )
+    if destination.suffix.lower() == ".svg":
+        document = svg_document(heading, seen.picture)
+    else:
+        verdict = (
+            "the best"
+            if record.optimal
+            else f"proven to need at least {record.lower_bound_bytes:,} bytes"
+        )
+        facts = (
+            told(compiled.wish, compiled.plan).capitalize() + ".",
+            f"Whole tensors alive at once: {record.live_bound_bytes:,} bytes. "
+            f"For these turns the offsets are {verdict}.",
+        )
+        document = html_document(Page(heading, facts, seen.picture, seen.savings))
+    draft = destination.with_name(f".{destination.name}.new")
+    try:
+        draft.write_text(document, encoding="utf-8")
+        draft.replace(destination)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigError(
+            f"cannot write {destination}: {error.strerror}",
+            hint="name a file in a folder that exists and that you may write to",
+        ) from error
 
 
 def convert(

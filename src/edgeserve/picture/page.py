@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from edgeserve.arena_map import ArenaMap, Resident
-from edgeserve.picture.svg import draw_svg, group_labels, told_peak, xml_text
+from edgeserve.identifier import short_name
+from edgeserve.picture.svg import draw_svg, xml_text
+from edgeserve.picture.words import group_names, ring_rows, told_peak
 from edgeserve.plan.savings import Saving
 
 STYLE = """
@@ -22,7 +24,7 @@ body { margin: 0 auto; padding: 24px 20px 64px; max-width: 1160px; background: v
   color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 24px; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 17px; margin: 36px 0 8px; }
-p { margin: 0 0 8px; max-width: 80ch; }
+p { margin: 0 0 8px; max-width: 80ch; overflow-wrap: anywhere; }
 .quiet { color: var(--quiet); }
 .wide { overflow-x: auto; }
 .wide > svg { display: block; min-width: 860px; width: 100%; }
@@ -36,6 +38,10 @@ td { border-bottom: 1px solid var(--rule); }
 .bar { min-width: 160px; }
 .bar div { height: 12px; margin-top: 5px; background: var(--bar); }
 """
+
+
+_LONGEST = 96
+"""Characters of a name in a table; the pointer shows all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ def html_document(page: Page) -> str:
     _groups(body, page.picture)
     peak = page.picture.peak
     _add(body, "h2", told_peak(page.picture).capitalize())
-    _add(body, "p", f"A turn of {peak.step}.", "quiet")
+    _add(body, "p", f"A turn of {short_name(peak.step, _LONGEST)}.", "quiet")
     _residents(body, peak.residents)
     _add(body, "h2", "Everything in the arena")
     _residents(body, page.picture.residents)
@@ -98,7 +104,7 @@ def _groups(body: Element, picture: ArenaMap) -> None:
     rows = _table(body, "group", "#turns", "inputs by rows")
     for stretch in streamed:
         row = SubElement(rows, "tr")
-        _add(row, "td", group_labels(stretch)[0])
+        _add(row, "td", group_names(stretch)[0])
         _add(row, "td", f"{stretch.first} to {stretch.end - 1}", "number")
         _add(row, "td", ", ".join(map(str, stretch.group.feeds)) or "none")
 
@@ -111,8 +117,9 @@ def _residents(body: Element, residents: Iterable[Resident]) -> None:
         _add(row, "td", f"{resident.offset_bytes:,}", "number")
         _add(row, "td", f"{resident.first} to {resident.end - 1}", "number")
         _add(row, "td", resident.kind.value)
-        _add(row, "td", resident.rows_told, "number")
-        _add(row, "td", resident.name, "name")
+        _add(row, "td", ring_rows(resident), "number")
+        name = _add(row, "td", short_name(resident.name, _LONGEST), "name")
+        name.set("title", xml_text(resident.name))
 
 
 def _table(body: Element, *titles: str) -> Element:
@@ -126,6 +133,7 @@ def _table(body: Element, *titles: str) -> Element:
     return SubElement(table, "tbody")
 
 
-def _add(parent: Element, tag: str, text: str, name: str | None = None) -> None:
+def _add(parent: Element, tag: str, text: str, name: str | None = None) -> Element:
     element = SubElement(parent, tag, {"class": name} if name else {})
     element.text = text if tag == "style" else xml_text(text)
+    return element

@@ -12,6 +12,14 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from edgeserve.arena_map import ArenaMap, Kind, Resident, Shared, Stretch
 from edgeserve.picture.axis import TurnAxis
+from edgeserve.picture.words import (
+    group_names,
+    told_group,
+    told_kind,
+    told_peak,
+    told_resident,
+    told_shared,
+)
 
 WIDTH, HEIGHT = 1120, 640
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76.0, 1104.0, 84.0, 560.0
@@ -21,7 +29,7 @@ _CHARACTER = 6.6
 """Width of a character of the labels in boxes, roughly."""
 _LINE = 13.0
 _LEAST_ROW = 4.0
-_LEAST_NAME = 5
+_LEAST_NAME = 8
 _SHADES = 3
 _TICKS = 6
 
@@ -64,15 +72,6 @@ STYLE = """.arena { --back: #ffffff; --ink: #1d232b; --faint: #66707c; --grid: #
         "counters",
     )
 )
-
-_TOLD = {
-    Kind.TENSOR: "a whole tensor",
-    Kind.RING: "a ring of rows",
-    Kind.STATE: "state, kept between inferences",
-    Kind.SCRATCH: "scratch of kernels",
-    Kind.SUMS: "sums over rows",
-    Kind.COUNTERS: "row counters",
-}
 
 
 def svg_document(heading: str, picture: ArenaMap) -> str:
@@ -142,11 +141,11 @@ class _Drawing:
         group, left, right = stretch.group, self.x(stretch.first), self.x(stretch.end)
         by_rows = group.rows_per_turn is not None
         band = SubElement(self.root, "g")
-        SubElement(band, "title").text = xml_text(_told_group(stretch))
+        SubElement(band, "title").text = xml_text(told_group(stretch))
         _rect(
             band, "band turns" if by_rows else "band", left, _BAND_TOP, right - left, _BAND_HEIGHT
         )
-        for label in group_labels(stretch):
+        for label in group_names(stretch):
             if len(label) * _CHARACTER < right - left - 4:
                 _text(band, "middle on", (left + right) / 2, _BAND_TOP + 13, label)
                 break
@@ -219,7 +218,7 @@ class _Drawing:
         left, right = self.x(shared.first), self.x(shared.end)
         top, bottom = self.y(shared.end_bytes), self.y(shared.begin_bytes)
         box = SubElement(self.root, "g")
-        SubElement(box, "title").text = xml_text(_told_shared(shared))
+        SubElement(box, "title").text = xml_text(told_shared(shared))
         for resident, corner in ((shared.old, (left, top)), (shared.new, (right, bottom))):
             points = ((left, bottom), corner, (right, top))
             SubElement(
@@ -256,8 +255,8 @@ class _Drawing:
             if kind in there:
                 name = f"{kind}1" if kind in (Kind.TENSOR, Kind.RING) else f"{kind}"
                 _rect(self.root, name, x, HEIGHT - 38, 12, 12)
-                _text(self.root, "", x + 18, HEIGHT - 28, _TOLD[kind])
-                x += 34 + len(_TOLD[kind]) * _CHARACTER
+                _text(self.root, "", x + 18, HEIGHT - 28, told_kind(kind))
+                x += 34 + len(told_kind(kind)) * _CHARACTER
         if self._picture.shared:
             _line(self.root, "diagonal", x, HEIGHT - 26, x + 12, HEIGHT - 38)
             _text(self.root, "", x + 18, HEIGHT - 28, "an output follows dead rows of its input")
@@ -268,15 +267,6 @@ class _Drawing:
             HEIGHT - 10,
             "Groups with few turns are drawn wider. Rest the pointer on a box to see what it is.",
         )
-
-
-def told_resident(resident: Resident) -> str:
-    """Name, bytes, place and life of a resident, in a line."""
-    rows = f" for {resident.rows_told} rows" if resident.rows_told else ""
-    return (
-        f"{resident.name}: {resident.kind}, {resident.size_bytes:,} bytes{rows} "
-        f"at {resident.offset_bytes:,}, turns {resident.first} to {resident.end - 1}"
-    )
 
 
 def xml_text(text: str) -> str:
@@ -292,39 +282,6 @@ def _fills(picture: ArenaMap) -> dict[Resident, str]:
         for index, resident in enumerate(r for r in born if r.kind is kind):
             fills[resident] = f"{kind}{index % _SHADES}"
     return fills
-
-
-def _told_group(stretch: Stretch) -> str:
-    group = stretch.group
-    fed = "".join(f", input {port} comes by rows" for port in group.feeds)
-    return f"{group_labels(stretch)[0]}, turns {stretch.first} to {stretch.end - 1}{fed}"
-
-
-def group_labels(stretch: Stretch) -> tuple[str, ...]:
-    """What a group is called, from long to short."""
-    steps, rows = stretch.group.steps, stretch.group.rows_per_turn
-    if not steps:
-        return ("input",)
-    if len(steps) == 1:
-        long, short = f"step {steps[0]}", f"{steps[0]}"
-    else:
-        long, short = f"steps {steps[0]} to {steps[-1]}", f"{steps[0]}-{steps[-1]}"
-    if rows is None:
-        return long, short
-    return f"{long}, {rows} row{'' if rows == 1 else 's'} a turn", long, short
-
-
-def _told_shared(shared: Shared) -> str:
-    return (
-        f"{shared.new.name} follows the dead rows of {shared.old.name}: "
-        f"{shared.end_bytes - shared.begin_bytes:,} bytes of both"
-    )
-
-
-def told_peak(picture: ArenaMap) -> str:
-    """Which turn is the fullest, and how full it is."""
-    peak = picture.peak
-    return f"fullest: turn {peak.turn}, {peak.used_bytes:,} of {picture.arena_bytes:,} bytes"
 
 
 def _ticks(arena_bytes: int) -> Iterator[int]:

@@ -8,6 +8,7 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from edgeserve.arena import ALIGNMENT_BYTES
 from edgeserve.arena_map import ArenaMap, Resident
 from edgeserve.picture.axis import TurnAxis
+from edgeserve.picture.words import group_names
 
 COLUMNS, ROWS = 88, 20
 FREE = "."
@@ -100,10 +101,9 @@ def _steps(picture: ArenaMap, columns: int) -> str:
     axis = TurnAxis(picture, columns)
     text = ""
     for stretch in picture.stretches:
-        steps = stretch.group.steps
-        if not steps or stretch.first == stretch.end:
+        if stretch.first == stretch.end:
             continue
-        label = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]}-{steps[-1]}"
+        label = group_names(stretch)[-1]
         left, right = int(axis.at(stretch.first)), int(axis.at(stretch.end))
         if len(text) <= left and left + len(label) < max(right, left + 2):
             text = text.ljust(left) + label + " "

@@ -20,22 +20,25 @@ Planner = Callable[[Program, Method], StreamPlan]
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """The arena that a method needs; ``extra_share``: instructions beyond whole layers, over those
-    of whole layers (estimate).
-    """
+    """The arena that a method needs; ``plan`` where the method lets outputs overlap or stream."""
 
     method: str
     arena_bytes: int
-    extra_share: float = 0.0
+    plan: StreamPlan | None = None
+
+    @property
+    def extra_share(self) -> float:
+        """Instructions beyond whole layers, over those of whole layers (estimate)."""
+        return 0.0 if self.plan is None else self.plan.extra_share
 
 
 def savings(
     program: Program, kernels: KernelModel, planner: Planner = plan_stream
 ) -> Iterator[Saving]:
-    """From TensorFlow Lite Micro's method to ours, each line with all that the lines above have.
+    """From TensorFlow Lite Micro's method to ours; each has all that those before it have.
 
-    All are of this program, so what lowering has folded away saves bytes in every line, and all
-    have the scratch of ``kernels``.
+    All are of this program, so what lowering has folded away is saved by all, and all have the
+    scratch of ``kernels``. ``planner`` is asked for each plan.
     """
     whole = _whole_problem(program, kernels)
     greedy = plan_greedily(whole.problem)
@@ -54,7 +57,7 @@ def savings(
 
 
 def _planned(method: str, plan: StreamPlan) -> Saving:
-    return Saving(method, plan.arena_bytes, plan.extra_share)
+    return Saving(method, plan.arena_bytes, plan)
 
 
 def _whole_problem(program: Program, kernels: KernelModel) -> MemoryProblem:
