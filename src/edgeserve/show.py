@@ -267,7 +267,7 @@ def print_savings(seen: Survey) -> None:
     table = columns("arena, step by step", "bytes", "saves", "of the first", "extra instructions")
     before = first = seen.savings[0].arena_bytes
     for saving in seen.savings:
-        chosen = "  <- this plan" if saving.plan == seen.compiled.plan else ""
+        chosen = "  = this plan" if saving.plan == seen.compiled.plan else ""
         table.add_row(
             saving.method,
             f"{saving.arena_bytes:,}",

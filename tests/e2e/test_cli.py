@@ -419,7 +419,7 @@ def test_a_plan_is_drawn_the_same_each_time(run: Runner, work: Path, model: Path
     said = run("plan", model, "--map", "arena.svg")
     assert said.code == 0
     assert "step  0" in said.out, "the map in text"
-    assert "<- this plan" in said.out
+    assert "= this plan" in said.out
     root = ET.fromstring((work / "arena.svg").read_bytes())
     assert root.get("aria-label") == "two on mps2-an500: arena of 96 bytes"
     assert run("plan", model, "--map", "arena.html", "--format", "json").document["schema"] == 2
