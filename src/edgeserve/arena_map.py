@@ -94,6 +94,11 @@ class ArenaMap:
     stretches: tuple[Stretch, ...]
     peak: Peak
 
+    @property
+    def by_birth(self) -> list[Resident]:
+        """The residents, the first to live before those that come later."""
+        return sorted(self.residents, key=lambda r: (r.first, r.offset_bytes, r.name))
+
 
 def arena_map(program: Program, plan: StreamPlan) -> ArenaMap:
     """Everything about a plan that a picture shows."""

@@ -304,12 +304,13 @@ def plan(
 ) -> int:
     """Plan a model's arena and draw it: who lies where and when, and what each idea saved."""
     from edgeserve import pipeline
+    from edgeserve.picture.file import ENDINGS, is_picture
     from edgeserve.strict_json import to_json
 
     if sources and not share:
         raise click.UsageError("--sources goes with --share")
-    if map_file and map_file.suffix.lower() not in pipeline.PICTURES:
-        raise click.UsageError(f"--map draws {' and '.join(pipeline.PICTURES)} alone")
+    if map_file and not is_picture(map_file):
+        raise click.UsageError(f"--map draws {' and '.join(ENDINGS)} alone")
     where = pipeline.board_of_target(board)
     shared = pipeline.share((model, *share), where, sources) if share else None
     compiled = pipeline.plan(model, where, _wish(objective, by_rows))
@@ -317,7 +318,7 @@ def plan(
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     seen = pipeline.survey(compiled) if map_file or output_format == "text" else None
     if seen and map_file:
-        pipeline.write_picture(seen, map_file)
+        pipeline.draw(seen, map_file)
     if seen is None or output_format == "json":
         also = {"tflm": show.tflm_json(tflm, offline)} if tflm and offline else {}
         also |= {"shared": show.shared_json(shared)} if shared else {}

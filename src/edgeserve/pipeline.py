@@ -44,8 +44,8 @@ from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
 from edgeserve.memory import shared_problems
-from edgeserve.picture.page import Page, html_document
-from edgeserve.picture.svg import svg_document
+from edgeserve.picture.file import write_picture
+from edgeserve.picture.page import Page
 from edgeserve.plan import plan_arena, whole_plan
 from edgeserve.plan.savings import Saving, savings
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
@@ -117,44 +117,22 @@ def survey(compiled: Compiled) -> Survey:
     )
 
 
-PICTURES = (".svg", ".html")
-"""Endings of the files that ``write_picture`` can draw."""
-
-
-def write_picture(seen: Survey, destination: Path) -> None:
-    """Writes the arena's picture as ``.svg``, or within a page as ``.html``.
-
-    Raises ConfigError for a file that cannot be written.
-    """
+def draw(seen: Survey, destination: Path) -> None:
+    """Draws the arena into a file; raises what ``write_picture`` does."""
     compiled = seen.compiled
     record = compiled.record()
-    heading = (
-        f"{compiled.bundle.name} on {compiled.board.id}: arena of {record.arena_bytes:,} bytes"
-    )
-    if destination.suffix.lower() == ".svg":
-        document = svg_document(heading, seen.picture)
-    else:
-        verdict = (
-            "the best"
-            if record.optimal
-            else f"proven to need at least {record.lower_bound_bytes:,} bytes"
-        )
-        facts = (
-            told(compiled.wish, compiled.plan).capitalize() + ".",
+    bound = f"proven to need at least {record.lower_bound_bytes:,} bytes"
+    page = Page(
+        heading=f"{compiled.bundle.name} on {record.board}: arena of {record.arena_bytes:,} bytes",
+        facts=(
+            f"{told(compiled.wish, compiled.plan).capitalize()}.",
             f"Whole tensors alive at once: {record.live_bound_bytes:,} bytes. "
-            f"For these turns the offsets are {verdict}.",
-        )
-        document = html_document(Page(heading, facts, seen.picture, seen.savings))
-    draft = destination.with_name(f".{destination.name}.new")
-    try:
-        draft.write_text(document, encoding="utf-8")
-        draft.replace(destination)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(
-            f"cannot write {destination}: {error.strerror}",
-            hint="name a file in a folder that exists and that you may write to",
-        ) from error
+            f"For these turns the offsets are {'the best' if record.optimal else bound}.",
+        ),
+        picture=seen.picture,
+        savings=seen.savings,
+    )
+    write_picture(destination, page)
 
 
 def convert(

@@ -276,10 +276,9 @@ def xml_text(text: str) -> str:
 
 def _fills(picture: ArenaMap) -> dict[Resident, str]:
     """The class of each box: tensors and rings in turn have one of three shades."""
-    born = sorted(picture.residents, key=lambda r: (r.first, r.offset_bytes, r.name))
-    fills = {resident: f"{resident.kind}" for resident in born}
+    fills = {resident: f"{resident.kind}" for resident in picture.residents}
     for kind in (Kind.TENSOR, Kind.RING):
-        for index, resident in enumerate(r for r in born if r.kind is kind):
+        for index, resident in enumerate(r for r in picture.by_birth if r.kind is kind):
             fills[resident] = f"{kind}{index % _SHADES}"
     return fills
 

@@ -17,8 +17,7 @@ _KEYS = ascii_uppercase + ascii_lowercase + digits
 
 def keys_of(picture: ArenaMap) -> dict[Resident, str]:
     """A character for each resident in the order of their births; they come round again."""
-    born = sorted(picture.residents, key=lambda r: (r.first, r.offset_bytes, r.name))
-    return {resident: _KEYS[index % len(_KEYS)] for index, resident in enumerate(born)}
+    return {resident: _KEYS[index % len(_KEYS)] for index, resident in enumerate(picture.by_birth)}
 
 
 def draw_map(picture: ArenaMap, columns: int = COLUMNS, rows: int = ROWS) -> list[str]:
