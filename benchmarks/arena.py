@@ -1,9 +1,11 @@
-"""The arena of public models: greedy, overlap, streamed, streamed with the input fed by rows.
+"""The arena of public models: TensorFlow Lite Micro's plan, and what each idea of ours takes off.
 
-``python -m benchmarks.arena [MODEL.tflite ...]``: the public models unless others are named. Every
-plan is run by the checker before it is shown. The first table is of activations alone, without a
-limit on extra instructions; the second has the scratch of the fast kernels, and says in brackets
-by how many percent the estimated instructions exceed whole layers.
+``python -m benchmarks.arena [--twins] [MODEL.tflite ...]``: the public models unless others are
+named. Every plan is run by the checker before it is shown. ``TFLM`` is its planner's arena head for
+the file as it is, by its method; ``(seen)`` where its allocator reported the same when it ran. The
+first table is of activations and row counters alone; the second has the scratch of the fast
+kernels, and says in brackets by how many percent the estimated instructions exceed whole layers.
+``seconds`` is the longest of a row's plans.
 """
 
 from __future__ import annotations
@@ -11,22 +13,24 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.models import models_folder
-from edgeserve.arena import live_bound_bytes
+from benchmarks.twins import TWINS, twin
+from edgeserve.graph import Graph
 from edgeserve.lower import lower
-from edgeserve.memory import memory_problem
 from edgeserve.narrow import narrowed
-from edgeserve.plan import plan_greedily
 from edgeserve.plan.effort import FAST, NO_SCRATCH
-from edgeserve.plan.streaming import Method, Objective, plan_stream
+from edgeserve.plan.savings import savings
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_file
+from edgeserve.tflm import offline_plan
 
 PUBLIC = (
     "vww_96_int8",
@@ -35,7 +39,7 @@ PUBLIC = (
     "pretrainedResnet_quant",
     "micro_speech_quantized",
 )
-UNLIMITED_PERCENT = 10_000
+RIVALS = Path(__file__).resolve().parent / "rivals.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,7 @@ class Cell:
     seconds: float
 
     def with_extra(self) -> str:
-        extra = 100 * self.plan.extra_instructions / max(1, self.plan.instructions)
-        return f"{self.plan.arena_bytes:,} (+{extra:.1f} %)"
+        return f"{self.plan.arena_bytes:,} (+{100 * self.plan.extra_share:.1f} %)"
 
 
 def planned(program: Program, method: Method) -> Cell:
@@ -61,24 +64,34 @@ def planned(program: Program, method: Method) -> Cell:
 
 def by_rows(program: Program, method: Method) -> Method:
     """The same with every input fed by rows."""
-    return replace(method, feeds=tuple(range(len(program.inputs))))
+    return replace(method, feeds=feedable(program))
 
 
-def methods(program: Program) -> list[str]:
-    """One row of the first table: greedy, live bound, overlap, streamed, by rows, seconds."""
-    problem = memory_problem(program).problem
-    base = Method(Objective.SIZE, NO_SCRATCH, extra_percent=UNLIMITED_PERCENT)
-    cells = [
-        planned(program, replace(base, rows_per_turn=())),
-        planned(program, base),
-        planned(program, by_rows(program, base)),
-    ]
+def ladder(graph: Graph, program: Program, recorded: int | None) -> list[str]:
+    """One row of the first table: TFLM's plan of the file, then ours of the lowered steps.
+
+    Raises SystemExit when TFLM was seen to plan another arena.
+    """
+    tflm = offline_plan(graph).greedy_bytes
+    if recorded not in (None, tflm):
+        raise SystemExit(f"{program.name}: TFLM plans {recorded:,} bytes, not {tflm:,}")
+    cells: list[Cell] = []
+
+    def planner(program: Program, method: Method) -> StreamPlan:
+        cells.append(planned(program, method))
+        return cells[-1].plan
+
+    rungs = [saving.arena_bytes for saving in savings(program, NO_SCRATCH, planner)]
     return [
-        f"{plan_greedily(problem).arena_bytes:,}",
-        f"{live_bound_bytes(problem):,}",
-        *(f"{cell.plan.arena_bytes:,}" for cell in cells),
+        f"{tflm:,}{'' if recorded is None else ' (seen)'}",
+        *(f"{arena_bytes:,}" for arena_bytes in rungs),
+        *[""] * (len(LADDER) - len(rungs)),
+        f"{rungs[-1] / tflm:.0%}",
         f"{max(cell.seconds for cell in cells):.2f}",
     ]
+
+
+LADDER = ("greedy", "packed", "order", "overlap", "balanced", "size", "input by rows")
 
 
 def objectives(program: Program) -> list[str]:
@@ -104,15 +117,23 @@ def main() -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, nargs="*")
-    paths = parser.parse_args().models or [models_folder() / f"{name}.tflite" for name in PUBLIC]
+    parser.add_argument("--twins", action="store_true", help="MobileNets too, built when absent")
+    arguments = parser.parse_args()
+    paths = arguments.models or [models_folder() / f"{name}.tflite" for name in PUBLIC]
+    paths += [twin(name) for name in TWINS] if arguments.twins else []
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         print(f"not found: {', '.join(missing)}", file=sys.stderr)
         return 2
-    programs = [(path.stem, narrowed(lower(read_file(path)))) for path in paths]
+    rivals = tomllib.loads(RIVALS.read_text())
+    graphs = [(path.stem, read_file(path)) for path in paths]
+    programs = [(name, narrowed(lower(graph))) for name, graph in graphs]
     table(
-        ("model", "greedy", "live bound", "overlap", "streamed", "input by rows", "seconds"),
-        ([name, *methods(program)] for name, program in programs),
+        ("model", "TFLM", *LADDER, "last of TFLM", "seconds"),
+        (
+            [name, *ladder(graph, program, rivals.get(name, {}).get("planned_arena_bytes"))]
+            for (name, graph), (_, program) in zip(graphs, programs, strict=True)
+        ),
     )
     print()
     columns = [f"{o.value}{rows}" for o in Objective for rows in ("", ", input by rows")]

@@ -7,12 +7,12 @@ Buffers may share bytes where a plan lets an output follow its input's dead rows
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from edgeserve.program import Program, Role
-from edgeserve.stream_plan import Action, Feed, Span, StreamPlan, Turn
+from edgeserve.stream_plan import Action, Feed, Group, Span, StreamPlan, Turn
 
 
 class Kind(StrEnum):
@@ -30,13 +30,42 @@ class Kind(StrEnum):
 class Resident:
     """``size_bytes`` at ``offset_bytes``, alive in turns ``[first, end)``.
 
-    ``name`` is a tensor's, or that of the step which uses the bytes.
+    ``name`` is a tensor's, or that of the step which uses the bytes. ``rows``: how many of a
+    tensor's rows there is room for, and how many it has; None for what has no rows.
     """
 
     name: str
     kind: Kind
     offset_bytes: int
     size_bytes: int
+    first: int
+    end: int
+    rows: tuple[int, int] | None = None
+
+    @property
+    def end_bytes(self) -> int:
+        return self.offset_bytes + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Bytes ``[begin_bytes, end_bytes)`` that two residents share during turns ``[first, end)``:
+    ``new`` is written from the lowest row upwards, where rows of ``old`` are dead already.
+    """
+
+    old: Resident
+    new: Resident
+    begin_bytes: int
+    end_bytes: int
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A group's turns ``[first, end)``."""
+
+    group: Group
     first: int
     end: int
 
@@ -54,6 +83,36 @@ class Peak:
     residents: tuple[Resident, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ArenaMap:
+    """A whole plan: addresses ``[0, arena_bytes)`` over ``turns`` turns, at least one."""
+
+    arena_bytes: int
+    turns: int
+    residents: tuple[Resident, ...]
+    shared: tuple[Shared, ...]
+    stretches: tuple[Stretch, ...]
+    peak: Peak
+
+    @property
+    def by_birth(self) -> list[Resident]:
+        """The residents, the first to live before those that come later."""
+        return sorted(self.residents, key=lambda r: (r.first, r.offset_bytes, r.name))
+
+
+def arena_map(program: Program, plan: StreamPlan) -> ArenaMap:
+    """Everything about a plan that a picture shows."""
+    everybody = residents(program, plan)
+    return ArenaMap(
+        arena_bytes=plan.arena_bytes,
+        turns=max(1, len(plan.turns)),
+        residents=everybody,
+        shared=tuple(shared_bytes(everybody)),
+        stretches=tuple(stretches(plan)),
+        peak=peak(program, plan),
+    )
+
+
 class _Times:
     """For each key the turns that touch it."""
 
@@ -61,8 +120,8 @@ class _Times:
         self._span: dict[object, tuple[int, int]] = {}
 
     def touch(self, key: object, turn: int) -> None:
-        first, _ = self._span.get(key, (turn, turn))
-        self._span[key] = first, turn + 1
+        first, end = self._span.get(key, (turn, turn + 1))
+        self._span[key] = min(first, turn), max(end, turn + 1)
 
     def of(self, key: object, default: tuple[int, int] = (0, 1)) -> tuple[int, int]:
         return self._span.get(key, default)
@@ -71,7 +130,7 @@ class _Times:
 def residents(program: Program, plan: StreamPlan) -> tuple[Resident, ...]:
     """All of a plan, by offset. Empty spans are left out."""
     total = max(1, len(plan.turns))
-    times = _times(program, plan.turns)
+    times = _times(program, plan)
     found = [*_values(program, plan, times, total), *_inner(program, plan, times)]
     if plan.counters_span.size_bytes:
         span = plan.counters_span
@@ -95,17 +154,57 @@ def peak(program: Program, plan: StreamPlan) -> Peak:
     return Peak(turn, _label(program, plan, turn), best, tuple(alive))
 
 
-def _times(program: Program, turns: Iterable[Action]) -> _Times:
+def shared_bytes(everybody: Sequence[Resident]) -> Iterable[Shared]:
+    """All pairs that share bytes while both are alive."""
+    by_offset = sorted(everybody, key=lambda r: r.offset_bytes)
+    for index, lower in enumerate(by_offset):
+        for upper in by_offset[index + 1 :]:
+            if upper.offset_bytes >= lower.end_bytes:
+                break
+            first, end = max(lower.first, upper.first), min(lower.end, upper.end)
+            end_bytes = min(lower.end_bytes, upper.end_bytes)
+            if first < end and upper.offset_bytes < end_bytes:
+                old, new = sorted((lower, upper), key=lambda r: (r.end, r.first))
+                yield Shared(old, new, upper.offset_bytes, end_bytes, first, end)
+
+
+def stretches(plan: StreamPlan) -> Iterable[Stretch]:
+    """The turns of each group, one group after the other."""
+    at = 0
+    for group in plan.groups:
+        first = at
+        while at < len(plan.turns) and _is_of(plan.turns[at], group):
+            at += 1
+        yield Stretch(group, first, at)
+
+
+def _is_of(action: Action, group: Group) -> bool:
+    match action:
+        case Feed(port, _):
+            return port in group.feeds
+        case Turn(step, _):
+            return step in group.steps
+
+
+def _times(program: Program, plan: StreamPlan) -> _Times:
+    """What each turn touches. A step that sums up touches its output in its last turn alone."""
     times = _Times()
-    for at, action in enumerate(turns):
+    written: dict[int, int] = {}
+    for at, action in enumerate(plan.turns):
         match action:
             case Feed(port, _):
                 times.touch(("value", program.inputs[port].value), at)
             case Turn(index, _):
                 step = program.steps[index]
                 times.touch(("step", index), at)
-                for operand in (*step.inputs, step.output):
+                for operand in step.inputs:
                     times.touch(("value", operand.value), at)
+                if plan.accumulators[index] is None:
+                    times.touch(("value", step.output.value), at)
+                else:
+                    written[index] = at
+    for index, at in written.items():
+        times.touch(("value", program.steps[index].output.value), at)
     return times
 
 
@@ -122,8 +221,8 @@ def _values(program: Program, plan: StreamPlan, times: _Times, total: int) -> It
             kind, first, end = Kind.STATE, 0, total
         first = 0 if value.index in given else first
         end = total if value.index in kept else end
-        size_bytes = place.size_bytes
-        yield Resident(value.name, kind, place.offset_bytes, size_bytes, first, end)
+        rows = None if kind is Kind.STATE else (place.depth, place.h)
+        yield Resident(value.name, kind, place.offset_bytes, place.size_bytes, first, end, rows)
 
 
 def _inner(program: Program, plan: StreamPlan, times: _Times) -> Iterable[Resident]:

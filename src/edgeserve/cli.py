@@ -309,6 +309,13 @@ _partition = click.option(
     metavar="FOLDER",
     help="With --share: write the C sources of all of them, planned together.",
 )
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also draw the arena: a picture (.svg), or a page with all names and figures (.html).",
+)
 @_format
 def plan(
     model: Path,
@@ -319,26 +326,34 @@ def plan(
     tflm: Path | None,
     share: tuple[Path, ...],
     sources: Path | None,
+    map_file: Path | None,
     output_format: str,
 ) -> int:
-    """Plan a model's arena and show who is alive where it is fullest."""
+    """Plan a model's arena and draw it: who lies where and when, and what each idea saved."""
     from edgeserve import pipeline
+    from edgeserve.picture.file import ENDINGS, is_picture
     from edgeserve.strict_json import to_json
 
     if sources and not share:
         raise click.UsageError("--sources goes with --share")
+    if map_file and not is_picture(map_file):
+        raise click.UsageError(f"--map draws {' and '.join(ENDINGS)} alone")
     where = pipeline.board_of_target(board)
     shared = pipeline.share((model, *share), where, sources) if share else None
     compiled = pipeline.plan(model, where, _wish(objective, by_rows, pin))
     record = compiled.record()
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
-    if output_format == "json":
+    seen = pipeline.survey(compiled) if map_file or output_format == "text" else None
+    if seen and map_file:
+        pipeline.draw(seen, map_file)
+    if seen is None or output_format == "json":
         also = {"tflm": show.tflm_json(tflm, offline)} if tflm and offline else {}
         also |= {"shared": show.shared_json(shared)} if shared else {}
         show.print_json({**to_json(record), **also})
         return 0
-    show.print_plan(compiled.bundle.name, record)
-    show.print_objectives(pipeline.objectives(compiled))
+    show.print_plan(compiled.bundle.name, record, seen.picture)
+    show.print_savings(seen)
+    show.print_objectives(seen.objectives)
     if tflm and offline:
         show.print_tflm(tflm, offline)
     if shared:

@@ -18,6 +18,7 @@ from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
 from edgeserve.narrow import narrowed
 from edgeserve.plan.effort import REFERENCE
+from edgeserve.plan.savings import Planner
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.planfile import (
     PLAN_FILE,
@@ -129,12 +130,25 @@ def compile_bundle(
     return Compiled(bundle, board, banks, run, noted, wanted, plan, write_table(run, plan))
 
 
-def plan_for(program: Program, banks: tuple[Bank, ...], wish: Wish) -> StreamPlan:
+def plan_for(
+    program: Program, banks: tuple[Bank, ...], wish: Wish, planner: Planner = plan_stream
+) -> StreamPlan:
     """The plan of a program that serves a wish in the memory that a board has for its arena.
 
     It is split among banks where no plan fits the cheapest, and is in one piece, in none of them,
     where it does not fit so either.
     """
+    method = method_for(program, banks, wish)
+    if wish.objective is Objective.SPEED and len(method.banks) > 1:
+        every = sum(bank.capacity_bytes for bank in method.banks)
+        plan = planner(program, replace(method, capacity_bytes=every))
+        if plan.banks:
+            return plan
+    return planner(program, method)
+
+
+def method_for(program: Program, banks: tuple[Bank, ...], wish: Wish) -> Method:
+    """How the planner serves a wish. Raises ConfigError for one that the model cannot serve."""
     feeds: tuple[int, ...] = ()
     if wish.by_rows:
         feeds = feedable(program)
@@ -143,17 +157,16 @@ def plan_for(program: Program, banks: tuple[Bank, ...], wish: Wish) -> StreamPla
                 f"{program.name}: none of its inputs can be handed in row by row",
                 hint="leave out --by-rows",
             )
-    usable = banks if len(banks) > 1 or wish.pins else ()
-    method = Method(wish.objective, KERNELS, feeds=feeds, banks=usable, pins=wish.pins)
-    if wish.objective is not Objective.SPEED:
-        return plan_stream(program, method)
-    largest = max(bank.capacity_bytes for bank in banks)
-    if len(usable) > 1:
-        every = sum(bank.capacity_bytes for bank in usable)
-        plan = plan_stream(program, replace(method, capacity_bytes=every))
-        if plan.banks:
-            return plan
-    return plan_stream(program, replace(method, capacity_bytes=largest))
+    return Method(
+        wish.objective,
+        KERNELS,
+        feeds=feeds,
+        banks=banks if len(banks) > 1 or wish.pins else (),
+        pins=wish.pins,
+        capacity_bytes=max(bank.capacity_bytes for bank in banks)
+        if wish.objective is Objective.SPEED
+        else None,
+    )
 
 
 def banks_for(program: Program, board: Board, reserve: Reserve) -> tuple[Bank, ...]:
@@ -180,14 +193,13 @@ def footprint_of(
 
 def told(wish: Wish, plan: StreamPlan) -> str:
     """How a plan came to its size, in a line."""
-    share = plan.extra_instructions / max(1, plan.instructions)
     parts = " and ".join(f"{bank.size_bytes:,} bytes in {bank.name}" for bank in plan.banks)
     split = f"; the arena is split: {parts}" if len(plan.banks) > 1 else ""
     fed = ", the inputs come row by row" if wish.by_rows else ""
     return (
         f"planned for {wish.objective.value}: {plan.streamed_steps} of {len(plan.order)} steps "
         f"take turns of rows{fed}; {plan.extra_instructions:,} instructions more than whole layers "
-        f"({share:.1%}, estimate){split}"
+        f"({plan.extra_share:.1%}, estimate){split}"
     )
 
 

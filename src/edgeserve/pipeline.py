@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgeserve.arena_map import peak
+from edgeserve.arena_map import ArenaMap, arena_map, peak
 from edgeserve.baseline import against_baseline, read_baseline
 from edgeserve.bench import Candidate
 from edgeserve.bench import bench as bench_device
@@ -19,9 +19,11 @@ from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundl
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.compilation import (
+    KERNELS,
     Compiled,
     compile_bundle,
     footprint_of,
+    method_for,
     naming,
     plan_for,
     program_for,
@@ -42,9 +44,13 @@ from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
 from edgeserve.memory import shared_problems
+from edgeserve.picture.file import write_picture
+from edgeserve.picture.page import Page
 from edgeserve.plan import plan_arena, whole_plan
-from edgeserve.plan.streaming import Objective, feedable
+from edgeserve.plan.savings import Planner, Saving, savings
+from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.planfile import Wish, options
+from edgeserve.program import Program
 from edgeserve.stimulus import Stimulus, random_stimuli, sample_stimuli, xorshift_stimulus
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import write_table
@@ -80,28 +86,66 @@ def open_model(path: Path) -> Bundle:
         return open_bundle(path)
 
 
-def objectives(compiled: Compiled) -> tuple[tuple[Objective, StreamPlan], ...]:
-    """What each objective makes of a model on its board."""
-    return tuple((wish.objective, plan) for wish, plan in _plans(compiled, compiled.wish.by_rows))
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The arena of a compiled model, and what other plans of it would need."""
+
+    compiled: Compiled
+    picture: ArenaMap
+    savings: tuple[Saving, ...]
+    objectives: tuple[tuple[Objective, StreamPlan], ...]
 
 
-def _plans(compiled: Compiled, by_rows: bool) -> Iterator[tuple[Wish, StreamPlan]]:
-    """Plans for all objectives, but for those that do not fit with what is pinned."""
-    for objective in Objective:
-        wish = replace(compiled.wish, objective=objective, by_rows=by_rows)
-        plan = _plan_for(compiled, wish)
-        if plan is not None:
-            yield wish, plan
+def survey(compiled: Compiled) -> Survey:
+    """Looks at a model's plan and plans it by all other methods, each once."""
+    program, banks = compiled.planned, compiled.banks
+    known = {method_for(program, banks, compiled.wish): compiled.plan}
+
+    def planned(program: Program, method: Method) -> StreamPlan:
+        if method not in known:
+            known[method] = plan_stream(program, method)
+        return known[method]
+
+    return Survey(
+        compiled=compiled,
+        picture=arena_map(program, compiled.plan),
+        savings=tuple(savings(program, KERNELS, planned)),
+        objectives=tuple(
+            (one, plan)
+            for one in Objective
+            if (plan := _other_plan(compiled, replace(compiled.wish, objective=one), planned))
+        ),
+    )
 
 
-def _plan_for(compiled: Compiled, wish: Wish) -> StreamPlan | None:
+def _other_plan(
+    compiled: Compiled, wish: Wish, planner: Planner = plan_stream
+) -> StreamPlan | None:
     """The plan of another wish; None where what is pinned does not fit."""
     if wish == compiled.wish:
         return compiled.plan
     try:
-        return plan_for(compiled.planned, compiled.banks, wish)
+        return plan_for(compiled.planned, compiled.banks, wish, planner)
     except DoesNotFit:
         return None
+
+
+def draw(seen: Survey, destination: Path) -> None:
+    """Draws the arena into a file; raises what ``write_picture`` does."""
+    compiled = seen.compiled
+    record = compiled.record()
+    bound = f"proven to need at least {record.lower_bound_bytes:,} bytes"
+    page = Page(
+        heading=f"{compiled.bundle.name} on {record.board}: arena of {record.arena_bytes:,} bytes",
+        facts=(
+            f"{told(compiled.wish, compiled.plan).capitalize()}.",
+            f"Whole tensors alive at once: {record.live_bound_bytes:,} bytes. "
+            f"For these turns the offsets are {'the best' if record.optimal else bound}.",
+        ),
+        picture=seen.picture,
+        savings=seen.savings,
+    )
+    write_picture(destination, page)
 
 
 def convert(
@@ -194,7 +238,7 @@ def _smaller_plans(compiled: Compiled) -> Iterator[OtherPlan]:
     for rows in sorted(by_rows):
         for objective in (Objective.BALANCED, Objective.SIZE):
             wish = replace(compiled.wish, objective=objective, by_rows=rows)
-            plan = _plan_for(compiled, wish)
+            plan = _other_plan(compiled, wish)
             if plan is not None and plan.arena_bytes < best:
                 best = plan.arena_bytes
                 yield OtherPlan(options(wish), told(wish, plan), footprint(compiled, plan))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeserve.arena import live_bound_bytes
-from edgeserve.arena_map import Kind, peak, residents
+from edgeserve.arena_map import Kind, peak, residents, stretches
 from edgeserve.banks import Bank, Pin
 from edgeserve.errors import ConfigError, PlanError
 from edgeserve.fit import PeakTensor
@@ -212,23 +212,11 @@ def program_sha256(program: Program) -> str:
 
 
 def _groups(plan: StreamPlan) -> Iterator[GroupRecord]:
-    """Each group with its turns, which follow one another in the plan."""
-    turns = iter(plan.turns)
-    ahead = next(turns, None)
-    for group in plan.groups:
-        words = []
-        while ahead is not None and _belongs(ahead, group):
-            words.append(_word(ahead))
-            ahead = next(turns, None)
+    """Each group with its turns."""
+    for stretch in stretches(plan):
+        group = stretch.group
+        words = map(_word, plan.turns[stretch.first : stretch.end])
         yield GroupRecord(group.steps, group.feeds, group.rows_per_turn, " ".join(words))
-
-
-def _belongs(action: Action, group: Group) -> bool:
-    match action:
-        case Turn(step, _):
-            return step in group.steps
-        case Feed(port, _):
-            return port in group.feeds
 
 
 def _word(action: Action) -> str:

@@ -17,11 +17,12 @@ from edgeserve.identifier import short_name
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edgeserve.arena_map import ArenaMap
     from edgeserve.compilation import Compiled
     from edgeserve.device.ports import Present
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
-    from edgeserve.pipeline import OpenDevice, Shared
+    from edgeserve.pipeline import OpenDevice, Shared, Survey
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import PlanRecord
     from edgeserve.program import Folded, Program
@@ -247,8 +248,11 @@ def _told_narrowed(seen: Coverage) -> str:
     )
 
 
-def print_plan(name: str, record: PlanRecord) -> None:
-    """The arena map: who takes turns, who is there where it is fullest, where everything lies."""
+def print_plan(name: str, record: PlanRecord, picture: ArenaMap) -> None:
+    """The arena map: who lies where and when, who takes turns, who is there at the peak."""
+    from edgeserve.picture.text import draw_map, keys_of
+    from edgeserve.picture.words import ring_rows, told_group, told_peak
+
     verdict = "optimal" if record.optimal else f"proven bound {record.lower_bound_bytes:,}"
     say(
         f"{name}: arena {record.arena_bytes:,} bytes ({record.wish.objective.value}); "
@@ -261,21 +265,25 @@ def print_plan(name: str, record: PlanRecord) -> None:
             f"  {' and '.join(parts)}; traffic costs {record.traffic_cost:,}, "
             f"and cannot cost less than {record.least_traffic_cost:,} there"
         )
-    for group in record.groups:
-        if group.rows_per_turn is not None:
-            fed = "".join(f"input {port}, " for port in group.fed_inputs)
-            steps = ", ".join(map(str, group.steps))
-            say(f"  steps {fed}{steps} take turns of {group.rows_per_turn} rows")
-    say(f"fullest in turn {record.peak_turn}, of {short_name(record.peak_step)}:")
-    for tensor in record.peak_tensors:
-        say(f"  {tensor.size_bytes:>10,}  {short_name(tensor.name)}")
-    table = columns("offset", "bytes", "turns", "", "tensor")
-    for resident in sorted(record.residents, key=lambda r: (r.first, r.offset_bytes)):
+    for line in draw_map(picture):
+        say(line)
+    for stretch in picture.stretches:
+        if stretch.group.rows_per_turn is not None:
+            say(f"  {told_group(stretch)}")
+    keys = keys_of(picture)
+    peak = picture.peak
+    say(f"{told_peak(picture)}, of {short_name(peak.step)}:")
+    for resident in peak.residents:
+        say(f"  {keys[resident]}  {resident.size_bytes:>10,}  {short_name(resident.name)}")
+    table = columns("", "offset", "bytes", "turns", "", "rows", "tensor")
+    for resident, key in keys.items():
         table.add_row(
+            key,
             _offset(record, resident.offset_bytes),
             f"{resident.size_bytes:,}",
             f"{resident.first}..{resident.end - 1}",
             resident.kind.value,
+            ring_rows(resident),
             short_name(resident.name),
         )
     draw(table)
@@ -288,6 +296,23 @@ def _offset(record: PlanRecord, offset_bytes: int) -> str:
     starts = [0, *accumulate(bank.size_bytes for bank in record.banks)][:-1]
     bank = bisect_right(starts, offset_bytes) - 1
     return f"{record.banks[bank].name} {offset_bytes - starts[bank]:,}"
+
+
+def print_savings(seen: Survey) -> None:
+    """What each idea takes off the arena, and which of them the plan has."""
+    table = columns("arena, step by step", "bytes", "saves", "of the first", "extra instructions")
+    before = first = seen.savings[0].arena_bytes
+    for saving in seen.savings:
+        chosen = "  = this plan" if saving.plan == seen.compiled.plan else ""
+        table.add_row(
+            saving.method,
+            f"{saving.arena_bytes:,}",
+            f"{before - saving.arena_bytes:,}",
+            f"{saving.arena_bytes / max(1, first):.0%}",
+            f"{saving.extra_share:.1%}{chosen}",
+        )
+        before = saving.arena_bytes
+    draw(table)
 
 
 def tflm_json(path: Path, planned: OfflinePlan) -> dict[str, Any]:
@@ -342,9 +367,8 @@ def print_objectives(plans: Sequence[tuple[Objective, StreamPlan]]) -> None:
     """The arena by each objective, and what it costs."""
     table = columns("--objective", "arena", "steps by rows", "extra instructions (estimate)")
     for objective, plan in plans:
-        share = plan.extra_instructions / max(1, plan.instructions)
         steps = f"{plan.streamed_steps} of {len(plan.order)}"
-        extra = f"{plan.extra_instructions:,} ({share:.1%})"
+        extra = f"{plan.extra_instructions:,} ({plan.extra_share:.1%})"
         table.add_row(objective.value, f"{plan.arena_bytes:,}", steps, extra)
     draw(table)
 

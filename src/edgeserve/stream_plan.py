@@ -139,5 +139,10 @@ class StreamPlan:
         return self.exhausted or self.arena_bytes == self.lower_bound_bytes
 
     @property
+    def extra_share(self) -> float:
+        """Extra instructions over those of whole layers."""
+        return self.extra_instructions / max(1, self.instructions - self.extra_instructions)
+
+    @property
     def streamed_steps(self) -> int:
         return sum(counter is not None for counter in self.counters)

@@ -244,6 +244,8 @@ MISTAKES: list[tuple[str, str]] = [
     ("plan good.tflite --pin nothing=data", "cannot pin 'nothing': the arena has no tensor"),
     ("plan good.tflite --pin x=tape", "cannot pin 'x': there is no bank 'tape'"),
     ("check good.tflite --board host --pin nothing=memory", "cannot pin 'nothing'"),
+    ("plan good.tflite --map arena.png", "--map draws .svg and .html alone"),
+    ("plan good.tflite --map absent/arena.svg", "cannot write absent/arena.svg"),
     ("inspect truncated.tflite", "truncated.tflite: "),
     ("build good.tflite --board esp32dev", "firmware cannot be built for esp32dev"),
     ("bench good.tflite", "Missing option '--device'"),
@@ -416,6 +418,21 @@ def test_names_from_models_cannot_spoil_a_terminal(run: Runner, work: Path) -> N
         assert answer.code == 0
         assert all(character.isprintable() for character in answer.out.replace("\n", ""))
     assert "[red]" in run("inspect", path).out, "brackets are no markup"
+
+
+def test_a_plan_is_drawn_the_same_each_time(run: Runner, work: Path, model: Path) -> None:
+    said = run("plan", model, "--map", "arena.svg")
+    assert said.code == 0
+    assert "step  0" in said.out, "the map in text"
+    assert "= this plan" in said.out
+    root = ET.fromstring((work / "arena.svg").read_bytes())
+    assert root.get("aria-label") == "two on mps2-an500: arena of 96 bytes"
+    assert run("plan", model, "--map", "arena.html", "--format", "json").document["schema"] == 2
+    first = (work / "arena.html").read_bytes()
+    assert b"two on mps2-an500: arena of 96 bytes" in first
+    run("plan", model, "--map", "arena.html")
+    assert (work / "arena.html").read_bytes() == first
+    assert sorted(path.name for path in work.iterdir()) == ["arena.html", "arena.svg"]
 
 
 @pytest.mark.parametrize("how", ["junit", "github"])
