@@ -93,7 +93,7 @@ def compare(name: str, row: Row, rival: dict[str, int]) -> Iterator[tuple[str, .
     )
     yield (
         "",
-        "edgeserve, portable C",
+        "edgeserve",
         f"{row.instructions:,}",
         f"{row.instructions / reference:.2f}",
         f"{row.init_instructions:,}",
