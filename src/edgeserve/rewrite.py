@@ -28,7 +28,7 @@ from edgeserve.kernels import (
     TransposeConvParams,
 )
 from edgeserve.program import Operand, Program, Role, Step
-from edgeserve.rows import Reach, SameRow, reaches
+from edgeserve.rows import Accumulate, Reach, SameRow, Whole, reaches
 from edgeserve.stream_plan import Place, StreamPlan
 
 _WINDOWS = (
@@ -193,10 +193,15 @@ def rows_of_makers(program: Program) -> Program:
 
 
 def _rows_of_readers(program: Program) -> dict[int, Operand]:
-    """How the first reader of each value sees it; elementwise ones as their own readers do."""
+    """How the first reader of each value sees it; elementwise ones as their own readers do.
+
+    A reader that takes any rows, into sums or as a whole, has no say.
+    """
     read: dict[int, Operand] = {}
     for step in reversed(program.steps):
-        for operand in step.inputs:
+        for operand, reach in zip(step.inputs, reaches(program, step), strict=True):
+            if isinstance(reach, Accumulate | Whole):
+                continue
             view = read.get(step.output.value, operand) if _by_element(step) else operand
             read[operand.value] = view
     return read

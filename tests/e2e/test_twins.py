@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ from benchmarks import twins
 from benchmarks.twin_source import images
 from edgeserve import pipeline
 from edgeserve.bundle import quantize_samples, tensor_facts
+from edgeserve.checkfile import Growth, ModelEntry
+from edgeserve.fit import Budget, Reserve
 from edgeserve.graph import OpKind
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish, options
+from edgeserve.resources import boards_root
 from edgeserve.tflite.reader import read_file, read_model
 from edgeserve.tflm import offline_plan
 from edgeserve.verify import verify
@@ -143,6 +147,23 @@ def test_a_twin_runs_bit_for_bit_in_a_small_arena(
     assert found.coverage.uncovered == ()
     assert marks.guards_intact
     assert marks.arena_bytes <= compiled.plan.arena_bytes <= ARENA_LIMITS[name, wish]
+
+
+@pytest.mark.soak
+def test_a_board_with_256_kib_has_room_for_mobilenet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MobileNetV2 0.35 at 224 x 224, whose whole tensors need 735 KiB; and it is said how."""
+    monkeypatch.chdir(tmp_path)
+    board = (boards_root() / "nano33ble.toml").read_text()
+    assert board.count("size_bytes = 0x40000\n") == 1, "256 KiB of RAM"
+    larger_flash = re.sub(r"size_bytes = 0x100000\b", "size_bytes = 0x400000", board)
+    (tmp_path / "roomy.toml").write_text(larger_flash)
+    entry = ModelEntry(twins.twin("mobilenet_v2_035_224"), "twin", ("roomy.toml",), Budget())
+    (found,) = pipeline.check([entry], reserve=Reserve(), baseline=None, growth=Growth())
+    assert found.fits
+    assert found.footprint.live_bound_bytes > 700_000
+    assert "take turns of rows" in found.plan
 
 
 def assert_alive(model: bytes, size: int) -> None:

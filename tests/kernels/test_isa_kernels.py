@@ -35,6 +35,8 @@ from tests.kernels.test_convolution import depthwise
 from tests.kernels.test_overlaps import least_distance_bytes, movable, overlapping
 
 BOARDS = [b for b in map(load_board, board_ids()) if b.kind is Kind.EMULATED]
+DSP = ("dsp", "ref")
+"""Kernels that are made for one core have portable twins, which other cores run."""
 SAMPLE, SOAK = 200, 2_000
 RUNS = 3
 
@@ -183,41 +185,28 @@ def differing(
     ]
 
 
-@pytest.fixture
-def isa(board: Board) -> tuple[str, ...]:
-    if "dsp" not in board.cpu.isa:
-        pytest.skip(f"{board.id} has no kernel of its own for depthwise convolutions")
-    return board.cpu.isa
-
-
-def test_depthwise_in_turns_of_any_length(
-    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
-) -> None:
+def test_depthwise_in_turns_of_any_length(on_board: BoardRunner, runner: HostRunner) -> None:
     programs = depthwise_programs(range(150))
-    kinds = {step.kernel for program in programs for step in tuned(program, isa).steps}
+    kinds = {step.kernel for program in programs for step in tuned(program, DSP).steps}
     assert kinds == {KernelId.DEPTHWISE_PAIRS}
-    cases = [case(program, isa, index % 4) for index, program in enumerate(programs)]
+    cases = [case(program, DSP, index % 4) for index, program in enumerate(programs)]
     assert differing(on_board, runner, programs, cases) == []
 
 
-def test_depthwise_stays_in_its_scratch(
-    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
-) -> None:
+def test_depthwise_stays_in_its_scratch(on_board: BoardRunner, runner: HostRunner) -> None:
     programs = depthwise_programs(range(150))
-    cases = [around_scratch(program, isa) for program in programs]
+    cases = [around_scratch(program, DSP) for program in programs]
     assert differing(on_board, runner, programs, cases) == []
 
 
-def test_depthwise_over_its_dead_input_rows(
-    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
-) -> None:
+def test_depthwise_over_its_dead_input_rows(on_board: BoardRunner, runner: HostRunner) -> None:
     programs = depthwise_programs(range(150))
-    cases = [over_dead_rows(program, isa, 0) for program in programs]
+    cases = [over_dead_rows(program, DSP, 0) for program in programs]
     assert differing(on_board, runner, programs, cases) == []
 
 
 def test_depthwise_too_close_to_its_input_is_noticed(
-    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+    on_board: BoardRunner, runner: HostRunner
 ) -> None:
     """What the test above would see of a kernel that writes a row too early.
 
@@ -226,18 +215,16 @@ def test_depthwise_too_close_to_its_input_is_noticed(
     programs = [p for p in depthwise_programs(range(150)) if p.steps[0].output.h > 4]
     outputs = [program.steps[0].output for program in programs]
     closer = [output.w * output.c // 2 + 1 for output in outputs]
-    cases = [over_dead_rows(p, isa, far) for p, far in zip(programs, closer, strict=True)]
+    cases = [over_dead_rows(p, DSP, far) for p, far in zip(programs, closer, strict=True)]
     assert len(differing(on_board, runner, programs, cases)) > len(programs) // 2
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_many_depthwise_convolutions(
-    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
-) -> None:
+def test_many_depthwise_convolutions(on_board: BoardRunner, runner: HostRunner) -> None:
     for first in range(150, 3_000, 150):
         programs = depthwise_programs(range(first, first + 150))
-        turns = [case(program, isa, index % 4) for index, program in enumerate(programs)]
-        close = [over_dead_rows(program, isa, 0) for program in programs]
-        around = [around_scratch(program, isa) for program in programs]
+        turns = [case(program, DSP, index % 4) for index, program in enumerate(programs)]
+        close = [over_dead_rows(program, DSP, 0) for program in programs]
+        around = [around_scratch(program, DSP) for program in programs]
         assert differing(on_board, runner, programs * 3, [*turns, *close, *around]) == []
