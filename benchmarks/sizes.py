@@ -142,8 +142,16 @@ def measure_core(board: Board, kinds: Sequence[type[Params]], folder: Path) -> d
     image = build(folder)
     pieces = parse_map(image.elf.with_name(f"{image.elf.name}.map").read_text())
     own, shared = _weights(pieces, shop)
-    always = _needed(shop, []) & set(shared)
-    more = {kind.SOURCE: (_needed(shop, [kind]) & set(shared)) - always for kind in kinds}
+    nothing = _needed(shop, [])
+    always = nothing.keys() & set(shared)
+    more: dict[str, frozenset[str]] = {}
+    for kind in kinds:
+        needed = _needed(shop, [kind])
+        # A library may have a larger member for all kernels than for this one alone, such as
+        # multiplication with division; a model of both kernels is then told a little too much.
+        alone = {n: size for n, size in needed.items() if n not in nothing and size is not None}
+        shared = {**alone, **shared}
+        more[kind.SOURCE] = frozenset(needed.keys() & set(shared)) - always
     graph = call_graph(shop.project, folder, shop.objects, f"{BUILT_FOLDER}/code.elf")
     return {
         "compiler": image.compiler,
@@ -181,14 +189,16 @@ def _shared_name(piece: Placed, shop: Workshop) -> str | None:
     return library_name(piece)
 
 
-def _needed(shop: Workshop, kinds: Sequence[type[Params]]) -> frozenset[str]:
-    """What the runtime with some kernels shares, found by linking them alone."""
+def _needed(shop: Workshop, kinds: Sequence[type[Params]]) -> dict[str, int | None]:
+    """What the runtime with some kernels shares, found by linking them alone, and its flash bytes;
+    None where it leaves no piece of its own.
+    """
     project = replace(shop.project, kernels=tuple(kind.SYMBOL for kind in kinds))
     output = f"{BUILT_FOLDER}/some.elf"
     members = library_members(project, shop.folder, shop.code_objects(kinds), output)
     pieces = parse_map((shop.folder / f"{output}.map").read_text())
-    names = {_shared_name(piece, shop) for piece in pieces if piece.flash_bytes}
-    return frozenset(name for name in names if name is not None) | members
+    weighed = {name: size for name, size in _weights(pieces, shop)[1].items() if size}
+    return {**dict.fromkeys(members), **weighed}
 
 
 def _loops(graph: CallGraph) -> dict[str, Any]:

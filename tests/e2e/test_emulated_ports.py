@@ -38,7 +38,7 @@ class Manner:
 ARMV7 = Manner(" cfsr=00008200 address=e8000000", " cfsr=02000000", " cfsr=00010000")
 CMSDK = Manner(ARMV7.unmapped, ARMV7.zero, ARMV7.undefined, watchdog=True)
 MANNERS = {
-    **dict.fromkeys(("mps2-an385", "mps2-an386", "mps2-an500"), CMSDK),
+    **dict.fromkeys(("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an500-banks"), CMSDK),
     **dict.fromkeys(("mps2-an505", "mps3-an547"), CMSDK),
     "netduinoplus2": ARMV7,
     # No reasons, no guard: the core has neither.

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from edgeserve.board import load_board
 from edgeserve.build import build
 from edgeserve.bundle import InputAdapter
 from edgeserve.errors import DeviceError
+from edgeserve.firmware import kernel_files
 from edgeserve.image import Image
 from edgeserve.kernels import KERNELS
 from edgeserve.project import Part, ProjectSource, read_project
@@ -247,10 +249,14 @@ def test_the_stack_of_every_kernel_is_proven(tmp_path: Path) -> None:
     folder = write_tiny(tmp_path, "mps2-an500", tiny_program())
     project = read_project(folder)
     sources = [s for s in project.sources if not s.path.startswith(("adapters/", "kernels/"))]
+    root = firmware_root()
     for kind in KERNELS:
-        for path in (f"adapters/{kind.SOURCE}.c", f"kernels/ref/{kind.SOURCE}.c"):
-            shutil.copyfile(firmware_root() / path, folder / path)
-            sources.append(ProjectSource(path, Part.CODE))
+        kernel = kernel_files(root, kind, load_board("mps2-an500").cpu.isa)
+        for path in (root / "adapters" / f"{kind.SOURCE}.c", *kernel):
+            source = ProjectSource(path.relative_to(root).as_posix(), Part.CODE)
+            (folder / source.path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / source.path)
+            sources.append(source)
     symbols = tuple(kind.SYMBOL for kind in KERNELS)
     everything = dataclasses.replace(project, sources=tuple(sources), kernels=symbols)
     (folder / "firmware.json").write_text(dump_json(everything))
