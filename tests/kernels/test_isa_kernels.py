@@ -205,18 +205,21 @@ def test_depthwise_over_its_dead_input_rows(on_board: BoardRunner, runner: HostR
     assert differing(on_board, runner, programs, cases) == []
 
 
-def test_depthwise_too_close_to_its_input_is_noticed(
-    on_board: BoardRunner, runner: HostRunner
+def test_depthwise_too_close_is_noticed(
+    board: Board, on_board: BoardRunner, runner: HostRunner
 ) -> None:
     """What the test above would see of a kernel that writes a row too early.
 
-    Not by a whole row: each byte would lie over its own channel, which has been read by then.
+    Not by a whole row: each byte would lie over its own channel, which has been read by then. The
+    portable twin reads more before it writes, so that fewer programs show it.
     """
     programs = [p for p in depthwise_programs(range(150)) if p.steps[0].output.h > 4]
     outputs = [program.steps[0].output for program in programs]
     closer = [output.w * output.c // 2 + 1 for output in outputs]
     cases = [over_dead_rows(p, DSP, far) for p, far in zip(programs, closer, strict=True)]
-    assert len(differing(on_board, runner, programs, cases)) > len(programs) // 2
+    assert len(differing(on_board, runner, programs, cases)) > (
+        len(programs) // 2 if "dsp" in board.cpu.isa else 0
+    )
 
 
 @pytest.mark.soak
