@@ -10,16 +10,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.board_runner import BoardRunner, Case
 from edgeserve import pipeline
+from edgeserve.board import load_board
 from edgeserve.measurement import per_inference
 from edgeserve.planfile import Wish
 from edgeserve.show import columns, draw
+from edgeserve.stimulus import xorshift_stimulus
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "tests" / "golden" / "models.json"
@@ -76,15 +80,27 @@ def measure(model: Path, wish: Wish = BALANCED) -> tuple[str, Row]:
     )
 
 
-def compare(name: str, row: Row, rival: dict[str, int]) -> Iterator[tuple[str, ...]]:
+def words_of(runner: BoardRunner, model: Path) -> int:
+    """Memory accesses of one inference by the balanced plan: words loaded and stored."""
+    compiled = pipeline.inspect(model, load_board(DEVICE))
+    stimulus = xorshift_stimulus(compiled.program)
+    (answer,) = runner.run([Case(compiled.table.data, (stimulus.data,))], words=True)
+    assert answer.status == 0, f"{model}: es_init refuses the table"
+    words = answer.runs[0].words
+    assert words is not None
+    return words
+
+
+def compare(name: str, row: Row, words: int, rival: dict[str, int]) -> Iterator[tuple[str, ...]]:
     """The lines of one model in the table."""
     reference, cmsis = rival["reference_instructions"], rival["cmsis_nn_instructions"]
-    yield (name, "TFLM reference", f"{reference:,}", "1.00", "", "", "", "", "")
+    yield (name, "TFLM reference", f"{reference:,}", "1.00", "", "", "", "", "", "")
     yield (
         "",
         "TFLM + CMSIS-NN",
         f"{cmsis:,}",
         f"{cmsis / reference:.2f}",
+        f"{rival['cmsis_nn_words']:,}" if "cmsis_nn_words" in rival else "",
         f"{rival['init_instructions']:,}",
         f"{rival['cmsis_nn_arena_bytes']:,} ({rival['planned_arena_bytes']:,})",
         f"{rival['flash_bytes']:,}",
@@ -96,6 +112,7 @@ def compare(name: str, row: Row, rival: dict[str, int]) -> Iterator[tuple[str, .
         "edgeserve",
         f"{row.instructions:,}",
         f"{row.instructions / reference:.2f}",
+        f"{words:,}",
         f"{row.init_instructions:,}",
         f"{row.arena_bytes:,}",
         f"{row.code_bytes:,}",
@@ -111,15 +128,18 @@ def main() -> None:
     update = parser.parse_args().update
     rivals = tomllib.loads((HERE / "rivals.toml").read_text())
     table = columns(
-        "model", "runtime", "instructions", "of ref.", "init", "arena (planned)", "code", "stack",
-        "output CRC-32",
+        "model", "runtime", "instructions", "of ref.", "words", "init", "arena (planned)", "code",
+        "stack", "output CRC-32",
     )  # fmt: skip
     golden: dict[str, Any] = {"device": DEVICE, "compiler": "", "models": {}}
-    for path in sorted(models_folder().glob("*.tflite")):
-        golden["compiler"], row = measure(path)
-        golden["models"][path.stem] = asdict(row)
-        for line in compare(path.stem, row, rivals[path.stem]):
-            table.add_row(*line)
+    with tempfile.TemporaryDirectory(prefix="edgeserve-words-") as folder:
+        runner = BoardRunner(load_board(DEVICE), Path(folder))
+        for path in sorted(models_folder().glob("*.tflite")):
+            golden["compiler"], row = measure(path)
+            golden["models"][path.stem] = asdict(row)
+            words = words_of(runner, path)
+            for line in compare(path.stem, row, words, rivals[path.stem]):
+                table.add_row(*line)
     draw(table)
     print(f"edgeserve: measured now, {golden['compiler']}, QEMU {DEVICE}; executed instructions.")
     print("TFLM: recorded in benchmarks/rivals.toml, same board, same compiler series.")
