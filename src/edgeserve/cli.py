@@ -162,7 +162,7 @@ def convert(
         )
     else:
         show.print_bundle(compiled)
-        show.print_fits([fit])
+        show.print_fits([fit], plans=False)
     return 0 if fit.fits else 1
 
 

@@ -56,8 +56,8 @@ def print_bundle(compiled: Compiled) -> None:
         say(f"  note: {note}")
 
 
-def print_fits(fits: Sequence[Fit]) -> None:
-    """A row a model and board, then what is missing and what would help."""
+def print_fits(fits: Sequence[Fit], *, plans: bool = True) -> None:
+    """A row a model and board, how each was planned, what is missing and what would help."""
     table = columns(
         "model", "board", "", "arena", "flash", "stack", "other RAM", "left", "sizes by"
     )
@@ -75,8 +75,12 @@ def print_fits(fits: Sequence[Fit]) -> None:
             footprint.source,
         )
     draw(table)
-    for fit in fits:
-        say(f"{fit.model} on {fit.board}: {fit.plan}")
+    if plans:
+        alike: dict[tuple[str, str], list[str]] = {}
+        for fit in fits:
+            alike.setdefault((fit.model, fit.plan), []).append(fit.board)
+        for (model, plan), boards in alike.items():
+            say(f"{model} on {', '.join(boards)}: {plan}")
     for fit in fits:
         if not fit.fits:
             say(f"{fit.model} does not fit {fit.board}:")
