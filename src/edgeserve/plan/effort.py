@@ -1,9 +1,7 @@
 """What kernels ask for and cost: scratch bytes, rows at once, instructions of a turn.
 
-The figures of ``FAST`` were measured on a Cortex-M7 (executed instructions, real layer shapes): a
-convolution computes tiles of three pixels and two channels with its input packed to int16, a
-depthwise convolution pairs of rows. They steer the choice between plans of the same bytes; a figure
-that is off costs speed, never correctness.
+The figures were measured on a Cortex-M7 (executed instructions, real layer shapes). They steer the
+choice between plans of the same bytes; a figure that is off costs speed, never correctness.
 """
 
 from __future__ import annotations
@@ -190,24 +188,8 @@ def _one_row(_step: Step) -> int:
     return 1
 
 
-def _packing_scratch(step: Step) -> int:
-    """One int16 tile of three windows; the packed column pairs of a depthwise row."""
-    match step.params:
-        case Conv2dParams() as p:
-            return 6 * p.kernel_h * p.kernel_w * p.weight_c
-        case DepthwiseParams():
-            return 32 * (step.output.w + step.output.w % 2)
-        case _:
-            return step.scratch_bytes
-
-
 REFERENCE = KernelModel(_stated_scratch, rows_at_once, turn_instructions)
 """The kernels of the program: what the steps themselves say."""
-
-FAST = KernelModel(_packing_scratch, _one_row, turn_instructions)
-"""The kernels for cores with SMLAD. Whole layers overlap at the distance of one row: a kernel that
-computes two rows at once must hold back the second until nothing needs what it is written over.
-"""
 
 NO_SCRATCH = KernelModel(lambda _step: 0, _one_row, turn_instructions)
 """For comparing methods: activations alone."""
