@@ -16,7 +16,7 @@ static uint32_t scratch_bytes(const es_conv_pairs_params_t *p, const es_pairs_sh
                          stays_inside(in->w, out->w, p->stride_w, reach_w, p->pad_left) &&
                          (p->dilation_w == 1 || p->kernel_w == 1);
 
-    return shape->quads * (ES_PAIRS_QUAD_WORDS * (uint32_t)sizeof(uint32_t)) +
+    return es_pairs_tile_words(shape->quads, p->tile_pixels) * (uint32_t)sizeof(uint32_t) +
            (is_plain ? 0 : es_pairs_row_bytes(shape));
 }
 
@@ -29,7 +29,8 @@ static es_status_t check(const es_call_t *call) {
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
     if (!es_axis_fits(out->h, p->stride_h, p->kernel_h, p->dilation_h) ||
-        !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w)) {
+        !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w) ||
+        (p->tile_pixels != ES_PAIRS_PIXELS && p->tile_pixels != 2)) {
         return ES_BAD_RECORD;
     }
     if (in->c > ES_PAIRS_MOST_TAPS / ((uint32_t)p->kernel_h * p->kernel_w)) {

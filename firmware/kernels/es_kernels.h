@@ -56,6 +56,7 @@ typedef struct es_conv_pairs_params {
     int32_t act_min;
     int32_t act_max;
     uint32_t negatives;
+    uint32_t tile_pixels; /* 3, or 2 */
     uint32_t stream;
 } es_conv_pairs_params_t;
 
@@ -81,8 +82,8 @@ typedef struct es_conv_pairs_params {
  * makes the table proves it. Anything else makes wrong numbers and nothing worse.
  *
  * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
- * scratch: a tile (es_pairs.h), 24 bytes a quad, and, where windows leave the image or skip
- * columns, a padded kernel row; word aligned. */
+ * scratch: a tile (es_pairs.h), 8 bytes a quad and pixel, and, where windows leave the image or
+ * skip columns, a padded kernel row; word aligned. */
 void es_conv_pairs(const es_conv_pairs_params_t *params, const uint32_t *stream,
                    const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
                    uint32_t y1);

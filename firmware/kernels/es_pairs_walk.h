@@ -1,5 +1,5 @@
-/* What the convolutions over channel pairs share on all cores: the walk over the output, three
- * pixels at a time, and the packing of what they read.
+/* What the convolutions over channel pairs share on all cores: the walk over the output, a tile at
+ * a time, and the packing of what they read.
  *
  * Pixels run on from row to row. All that a tile needs is packed before any of its pixels is
  * written, so that also a tile on two rows keeps to the rule for outputs over dead input rows. */
@@ -18,6 +18,7 @@ typedef struct es_pairs_job {
     es_rows_t in, out;
     uint32_t first, end; /* columns of the output whose windows are plain bytes of each row */
     uint32_t run, row_quads, row_left; /* taps of a kernel row */
+    uint32_t pixels;                   /* of a tile */
     uint32_t step;     /* from one output pixel to the next, in bytes of an input row */
     uint32_t even;     /* channels in whole pairs */
     int is_incomplete; /* without es_pairs_complete() */
@@ -76,11 +77,11 @@ static inline void es_pairs_put_half(uint8_t *half, int16_t tap) {
 }
 
 /* Widens what the quads leave of a band's rows, of one pixel or of three that lie `step` bytes
- * apart. Two taps share a word; the words of a pixel lie ES_PAIRS_PIXELS words apart. */
+ * apart. Two taps share a word; the words of a pixel lie `pixels` words of a tile apart. */
 static ES_PAIRS_OUT_OF_LINE uint8_t *es_pairs_pack_leftovers(uint8_t *half,
                                                              const es_pairs_band_t *band,
                                                              uint32_t count, uint32_t pixels,
-                                                             uint32_t step) {
+                                                             uint32_t apart, uint32_t step) {
     const uint32_t word = sizeof(uint32_t);
     const int8_t *row = band->from + 4 * band->quads;
 
@@ -93,7 +94,7 @@ static ES_PAIRS_OUT_OF_LINE uint8_t *es_pairs_pack_leftovers(uint8_t *half,
             }
             half += word / 2;
             if ((uintptr_t)half % word == 0) {
-                half += (ES_PAIRS_PIXELS - 1) * word;
+                half += apart - word;
             }
         }
     }
@@ -104,11 +105,12 @@ static ES_PAIRS_OUT_OF_LINE uint8_t *es_pairs_pack_leftovers(uint8_t *half,
 static inline void es_pairs_put(const es_pairs_job_t *j, es_pairs_place_t *to,
                                 const es_pairs_band_t *band) {
     if (band->quads > 0) {
-        es_pairs_pack_pixel(to->quads, band);
-        to->quads += band->rows * band->quads * ES_PAIRS_QUAD_WORDS;
+        es_pairs_pack_pixel(to->quads, band, j->pixels * sizeof(uint32_t));
+        to->quads += es_pairs_tile_words(band->rows * band->quads, j->pixels);
     }
     if (j->row_left > 0) {
-        to->half = es_pairs_pack_leftovers(to->half, band, j->row_left, 1, 0);
+        to->half = es_pairs_pack_leftovers(to->half, band, j->row_left, 1,
+                                           j->pixels * sizeof(uint32_t), 0);
     }
 }
 
@@ -180,10 +182,11 @@ static inline void es_pairs_put_three(const es_pairs_job_t *j, es_pairs_place_t 
                                       const es_pairs_band_t *band, uint32_t step) {
     if (band->quads > 0) {
         es_pairs_pack(to->quads, band, step);
-        to->quads += band->rows * band->quads * ES_PAIRS_QUAD_WORDS;
+        to->quads += es_pairs_tile_words(band->rows * band->quads, ES_PAIRS_PIXELS);
     }
     if (j->row_left > 0) {
-        to->half = es_pairs_pack_leftovers(to->half, band, j->row_left, ES_PAIRS_PIXELS, step);
+        to->half = es_pairs_pack_leftovers(to->half, band, j->row_left, ES_PAIRS_PIXELS,
+                                           ES_PAIRS_PIXELS * sizeof(uint32_t), step);
     }
 }
 
@@ -219,9 +222,20 @@ static inline void es_pairs_clamp(int8_t *q, uint32_t count, int32_t low, int32_
     }
 }
 
+/* The pairs of a product; all pixels of a tile of two. */
+static inline void es_pairs_multiply_tile(const es_pairs_job_t *j,
+                                          const es_pairs_product_t *product, uint32_t pixels) {
+    if (j->pixels == ES_PAIRS_PIXELS) {
+        es_pairs_multiply(product, pixels, j->params->negatives);
+    } else {
+        es_pairs_multiply_two(product, j->params->negatives);
+    }
+}
+
 /* The channel of a last pair that has one. */
-static inline void es_pairs_multiply_last(const es_pairs_product_t *product, uint32_t pixels,
-                                          uint32_t negatives, uint32_t even) {
+static inline void es_pairs_multiply_last(const es_pairs_job_t *j, uint32_t pixels) {
+    const es_pairs_product_t *product = &j->product;
+    const uint32_t even = j->even;
     const uint32_t words = ES_PAIRS_RECORD_WORDS + 2 * product->quads;
     int8_t pair[ES_PAIRS_PIXELS][2];
     const es_pairs_product_t last = {.out = {pair[0], pair[1], pair[2]},
@@ -230,7 +244,7 @@ static inline void es_pairs_multiply_last(const es_pairs_product_t *product, uin
                                      .quads = product->quads,
                                      .stream = product->stream + even / 2 * words};
 
-    es_pairs_multiply(&last, pixels, negatives);
+    es_pairs_multiply_tile(j, &last, pixels);
     for (uint32_t i = 0; i < pixels; i++) {
         product->out[i][even] = pair[i][0];
     }
@@ -243,7 +257,7 @@ static ES_PAIRS_OUT_OF_LINE void es_pairs_complete(const es_pairs_job_t *j, uint
     const uint32_t c = j->out.c;
 
     if (c != j->even) {
-        es_pairs_multiply_last(product, pixels, p->negatives, j->even);
+        es_pairs_multiply_last(j, pixels);
     }
     for (uint32_t i = 0; i < pixels; i++) {
         es_pairs_clamp(product->out[i], c, p->act_min, p->act_max);
@@ -254,7 +268,7 @@ static ES_PAIRS_OUT_OF_LINE void es_pairs_complete(const es_pairs_job_t *j, uint
 static inline void es_pairs_finish(es_pairs_job_t *j, uint32_t pixels) {
     if (j->even > 0) {
         j->product.end = j->product.out[0] + j->even;
-        es_pairs_multiply(&j->product, pixels, j->params->negatives);
+        es_pairs_multiply_tile(j, &j->product, pixels);
     }
     if (j->is_incomplete) {
         es_pairs_complete(j, pixels);
@@ -290,25 +304,35 @@ static inline uint32_t es_pairs_plain_tiles(es_pairs_job_t *j, uint32_t y, uint3
     return x;
 }
 
-/* The pixels of rows [y, y1): plain tiles, and between them tiles of what is left of rows. */
+/* Packs pixel (y, x) as pixel i of the tile, and notes where its results go. */
+static inline void es_pairs_take(es_pairs_job_t *j, uint32_t y, uint32_t x, uint32_t i) {
+    es_pairs_pack_window(j, y, x, i);
+    j->product.out[i] = (int8_t *)es_row(&j->out, y) + x * j->out.c;
+}
+
+/* The pixels of rows [y, y1): plain tiles, and between them tiles of what is left of rows. A pixel
+ * that is left of a tile of two is computed twice, at one place. */
 static inline void es_pairs_rows(es_pairs_job_t *j, uint32_t y, uint32_t y1) {
-    const uint32_t w = j->out.w, c = j->out.c;
+    const uint32_t w = j->out.w;
+    const int is_wide = j->pixels == ES_PAIRS_PIXELS;
     uint32_t x = 0;
 
     while (y < y1) {
         uint32_t pixels = 0;
 
-        if (x >= j->first && x + ES_PAIRS_PIXELS <= j->end) {
+        if (is_wide && x >= j->first && x + ES_PAIRS_PIXELS <= j->end) {
             x = es_pairs_plain_tiles(j, y, x);
         }
-        while (pixels < ES_PAIRS_PIXELS && y < y1) {
+        while (pixels < j->pixels && y < y1) {
             if (x < w) {
-                es_pairs_pack_window(j, y, x, pixels);
-                j->product.out[pixels++] = (int8_t *)es_row(&j->out, y) + x++ * c;
+                es_pairs_take(j, y, x++, pixels++);
             } else {
                 x = 0;
                 y++;
             }
+        }
+        if (!is_wide && pixels == 1) {
+            es_pairs_take(j, y1 - 1, w - 1, pixels++);
         }
         if (pixels > 0) {
             es_pairs_finish(j, pixels);
@@ -350,12 +374,13 @@ static inline void es_pairs_convolve(const es_conv_pairs_params_t *p, const uint
         .run = shape.run,
         .row_quads = shape.row_quads,
         .row_left = shape.row_left,
+        .pixels = p->tile_pixels,
         .step = p->stride_w * in->c,
         .even = out->c & ~1u,
         .is_incomplete = out->c % 2 != 0 || p->act_min > INT8_MIN || p->act_max < INT8_MAX,
         .tile = tile,
-        .leftovers = tile + shape.row_quads * p->kernel_h * ES_PAIRS_QUAD_WORDS,
-        .padded = (int8_t *)(tile + quads * ES_PAIRS_QUAD_WORDS),
+        .leftovers = tile + es_pairs_tile_words(shape.row_quads * p->kernel_h, p->tile_pixels),
+        .padded = (int8_t *)(tile + es_pairs_tile_words(quads, p->tile_pixels)),
         .product = {.tile = tile, .quads = quads, .stream = stream},
     };
 

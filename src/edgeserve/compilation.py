@@ -40,14 +40,17 @@ from edgeserve.tune import tuned
 
 KERNELS = REFERENCE
 """What the planner knows of the kernels."""
+SPARED_BYTES = 3_000
+"""For the least arena kernels with more scratch give way to slower ones that need less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A model with everything that the host decides about it for a board.
 
-    ``banks`` are what the board has for its arena, beside all else that lies there. ``planned`` is
-    the program as the planner saw it, ``program`` as the device runs it.
+    ``banks`` are what the board has for its arena, beside all else that lies there. ``portable`` is
+    the program before kernels were chosen for a core, ``planned`` as the planner saw it, and
+    ``program`` as the device runs it.
     """
 
     bundle: Bundle
@@ -55,6 +58,7 @@ class Compiled:
     banks: tuple[Bank, ...]
     program: Program
     planned: Program
+    portable: Program
     wish: Wish
     plan: StreamPlan
     table: ModelTable
@@ -93,6 +97,12 @@ def program_for(bundle: Bundle, board: Board) -> Program:
     return tuned(along_rows(_portable(bundle)), board.cpu.isa)
 
 
+def for_wish(program: Program, board: Board, wish: Wish) -> Program:
+    """A portable program with the kernels that suit a board's core and what a plan is for."""
+    spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
+    return tuned(program, board.cpu.isa, spared)
+
+
 def _portable(bundle: Bundle) -> Program:
     with naming(bundle.name):
         return narrowed(lower(read_model(bundle.model_bytes(), name=bundle.name)))
@@ -109,12 +119,12 @@ def compile_bundle(
     for a stored plan that is not right and for a wish that the model cannot serve, DoesNotFit for
     pinned tensors that do not fit.
     """
-    portable = _portable(bundle)
-    program = tuned(portable, board.cpu.isa)
-    banks = banks_for(program, board, reserve or Reserve())
     path = plan_path(bundle.path, board)
     record = read_record(path) if path.exists() else None
     wanted = wish or (record.wish if record else Wish())
+    portable = _portable(bundle)
+    program = for_wish(portable, board, wanted)
+    banks = banks_for(program, board, reserve or Reserve())
     if (
         record is not None
         and record.wish == wanted
@@ -126,8 +136,10 @@ def compile_bundle(
         plan = plan_for(program, banks, wanted)
     noted = replace(program, notes=(*program.notes, told(wanted, plan)))
     along = along_rows(portable)
-    run = noted if along is portable else as_planned(noted, plan, tuned(along, board.cpu.isa))
-    return Compiled(bundle, board, banks, run, noted, wanted, plan, write_table(run, plan))
+    run = noted if along is portable else as_planned(noted, plan, for_wish(along, board, wanted))
+    return Compiled(
+        bundle, board, banks, run, noted, portable, wanted, plan, write_table(run, plan)
+    )
 
 
 def plan_for(

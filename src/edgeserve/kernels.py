@@ -563,6 +563,8 @@ QUAD = 4
 """Taps that a convolution by channel pairs takes at a time."""
 TILE_PIXELS = 3
 """Output pixels that it computes together."""
+SMALL_TILE_PIXELS = 2
+"""The same with less scratch, in an eighth more instructions."""
 
 
 def quads_of_row(kernel_h: int, run: int) -> tuple[int, int]:
@@ -584,6 +586,7 @@ class ConvPairsParams(Params):
     ``stream`` holds biases, weights and requantization of each pair as ``es_conv_pairs`` reads them
     (``tune/convolution.py`` writes it). ``pad`` is the input's zero point. ``negatives`` is 0 where
     the output's least value is its zero point or above, so that no negative sum shows.
+    ``tile_pixels`` is ``TILE_PIXELS``, or ``SMALL_TILE_PIXELS`` where scratch is short.
     """
 
     KERNEL = KernelId.CONV_PAIRS
@@ -602,6 +605,7 @@ class ConvPairsParams(Params):
     act_min: I32
     act_max: I32
     negatives: U32
+    tile_pixels: U32
     stream: Blob
 
     def scratch_bytes(self, source: tuple[int, int, int], output: tuple[int, int]) -> int:
@@ -619,7 +623,7 @@ class ConvPairsParams(Params):
             and (output[1] - 1) * self.stride_w + reach_w <= w
             and 1 in (self.dilation_w, self.kernel_w)
         )
-        return 2 * TILE_PIXELS * taps + (0 if is_plain else row_bytes)
+        return 2 * self.tile_pixels * taps + (0 if is_plain else row_bytes)
 
 
 DEPTHWISE_PIXELS = 4

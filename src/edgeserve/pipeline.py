@@ -23,6 +23,7 @@ from edgeserve.compilation import (
     Compiled,
     compile_bundle,
     footprint_of,
+    for_wish,
     method_for,
     naming,
     plan_for,
@@ -101,7 +102,9 @@ def survey(compiled: Compiled) -> Survey:
     program, banks = compiled.planned, compiled.banks
     known = {method_for(program, banks, compiled.wish): compiled.plan}
 
-    def planned(program: Program, method: Method) -> StreamPlan:
+    def planned(asked: Program, method: Method) -> StreamPlan:
+        if asked is not program:
+            return plan_stream(asked, method)
         if method not in known:
             known[method] = plan_stream(program, method)
         return known[method]
@@ -124,8 +127,11 @@ def _other_plan(
     """The plan of another wish; None where what is pinned does not fit."""
     if wish == compiled.wish:
         return compiled.plan
+    program = compiled.planned
+    if Objective.SIZE in (wish.objective, compiled.wish.objective):
+        program = for_wish(compiled.portable, compiled.board, wish)
     try:
-        return plan_for(compiled.planned, compiled.banks, wish, planner)
+        return plan_for(program, compiled.banks, wish, planner)
     except DoesNotFit:
         return None
 

@@ -25,11 +25,18 @@ CORES = (("dsp", "ref"),)
 
 
 def forms_of(program: Program) -> tuple[Program, ...]:
-    """The program with the portable kernels, and with those chosen for each core that has others;
-    the portable twins run of them.
+    """The program with the portable kernels, and with those chosen for each core that has others,
+    with the usual and the least scratch; the portable twins run of them.
     """
-    others = (replace(tuned(program, isa), name=f"{program.name}, {isa[0]}") for isa in CORES)
-    return (program, *(form for form in others if form.steps != program.steps))
+    forms = [program]
+    for isa in CORES:
+        for scratch_bytes, word in ((None, ""), (0, ", spared")):
+            form = replace(
+                tuned(program, isa, scratch_bytes), name=f"{program.name}, {isa[0]}{word}"
+            )
+            if all(form.steps != other.steps for other in forms):
+                forms.append(form)
+    return tuple(forms)
 
 
 def random_inputs(program: Program, rng: np.random.Generator) -> list[Array]:

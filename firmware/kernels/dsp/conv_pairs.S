@@ -49,13 +49,14 @@ es_pairs_pack:
     pop     {r4-r11, pc}
     .size es_pairs_pack, . - es_pairs_pack
 
-@ r0 to, r1 band
+@ r0 to, r1 band, r2 apart
     .section .text.es_pairs_pack_pixel, "ax", %progbits
     .global es_pairs_pack_pixel
     .type es_pairs_pack_pixel, %function
     .thumb_func
 es_pairs_pack_pixel:
-    push    {r4-r6, lr}
+    push    {r4-r7, lr}
+    mov     r7, r2
     ldm     r1, {r1, r2, r3, r12}   @ pixel, quads, rows, row step
     sub     r12, r12, r2, lsl #2
 1:  mov     r4, r2
@@ -63,13 +64,14 @@ es_pairs_pack_pixel:
     subs    r4, r4, #1
     sxtb16  r6, r5
     sxtb16  r5, r5, ror #8
-    str     r6, [r0], #12
-    str     r5, [r0], #12
+    str     r6, [r0]
+    str     r5, [r0, r7]
+    add     r0, r0, r7, lsl #1
     bne     2b
     add     r1, r1, r12
     subs    r3, r3, #1
     bne     1b
-    pop     {r4-r6, pc}
+    pop     {r4-r7, pc}
     .size es_pairs_pack_pixel, . - es_pairs_pack_pixel
 
 @ ---- Multiplying -----------------------------------------------------------------------------
@@ -93,8 +95,12 @@ es_pairs_pack_pixel:
 
 @ Two taps of each pixel by a word of weights. Where the sums start from biases, these stand in the
 @ registers of the last pixel, which are written last.
-    .macro multiply pixels, weights, sum0=r8, both0=r11, sum1=r9, both1=r12
+    .macro multiply pixels, width, weights, sum0=r8, both0=r11, sum1=r9, both1=r12
+    .if \width > 2
     ldmia   r1!, {r5-r7}
+    .else
+    ldmia   r1!, {r5, r6}
+    .endif
     smlad   r11, r5, \weights, \both0
     .if \pixels > 1
     smlad   r12, r6, \weights, \both1
@@ -112,7 +118,7 @@ es_pairs_pack_pixel:
     .endif
     .endm
 
-    .macro first_quad pixels
+    .macro first_quad pixels, width
     .if \pixels == 3
     ldmia   r0!, {r10, lr}          @ biases
     .elseif \pixels == 2
@@ -123,19 +129,19 @@ es_pairs_pack_pixel:
     ldrd    r1, r2, [sp, #TILE]
     ldmia   r0!, {r3, r4}
     .if \pixels == 3
-    multiply 3, r3, r10, lr, r10, lr
+    multiply 3, \width, r3, r10, lr, r10, lr
     .elseif \pixels == 2
-    multiply 2, r3, r9, r12
+    multiply 2, \width, r3, r9, r12
     .else
-    multiply 1, r3
+    multiply 1, \width, r3
     .endif
-    multiply \pixels, r4
+    multiply \pixels, \width, r4
     .endm
 
-    .macro quad pixels
+    .macro quad pixels, width
     ldmia   r0!, {r3, r4}
-    multiply \pixels, r3
-    multiply \pixels, r4
+    multiply \pixels, \width, r3
+    multiply \pixels, \width, r4
     .endm
 
 @ (addend + [-1 if sum < 0] + ((2 * sum * multiplier + 2^31) >> 32)); value holds 2 * sum.
@@ -221,10 +227,10 @@ es_pairs_pack_pixel:
     pop     {r4-r11, pc}
     .endm
 
-@ All pairs of channels of a tile of so many pixels. The loop takes `unrolled` quads a pass (a power
+@ All pairs of channels of so many pixels of a tile of `width`. The loop takes `unrolled` quads a pass (a power
 @ of two); the first quad stands before it, and the first pass may begin further down. One or two
 @ pixels are rare: their results are finished as if all sums could be negative.
-    .macro product pixels, unrolled
+    .macro product pixels, width, unrolled
     ldr     r5, [r0, #PRODUCT_QUADS]
     ldr     r0, [r0, #PRODUCT_STREAM]
     .if \pixels > 2
@@ -246,11 +252,11 @@ es_pairs_pack_pixel:
     strd    r5, r4, [sp, #PASSES]
     str     r2, [sp, #FINISH]
 1:
-    first_quad \pixels
+    first_quad \pixels, \width
     ldr     pc, [sp, #BEGIN]
 2:
     .rept   \unrolled
-    quad    \pixels
+    quad    \pixels, \width
     .endr
 3:
     subs    r2, r2, #1
@@ -287,9 +293,22 @@ es_pairs_multiply:
     cmp     r1, #2
     beq.w   .Ltwo
     blo.w   .Lone
-    product 3, 8
+    product 3, 3, 8
 .Ltwo:
-    product 2, 2
+    product 2, 3, 2
 .Lone:
-    product 1, 2
+    product 1, 3, 2
     .size es_pairs_multiply, . - es_pairs_multiply
+
+@ r0 product, r1 negatives
+    .section .text.es_pairs_multiply_two, "ax", %progbits
+    .global es_pairs_multiply_two
+    .type es_pairs_multiply_two, %function
+    .thumb_func
+es_pairs_multiply_two:
+    push    {r4-r11, lr}
+    sub     sp, sp, #FRAME
+    ldmia   r0, {r3-r7}
+    stmia   sp, {r3-r7}
+    product 2, 2, 4
+    .size es_pairs_multiply_two, . - es_pairs_multiply_two

@@ -24,15 +24,17 @@ static inline uint32_t widened(uint32_t word) {
     return join((int8_t)word, (int8_t)(word >> 16));
 }
 
-void es_pairs_pack_pixel(uint32_t *to, const es_pairs_band_t *band) {
+void es_pairs_pack_pixel(uint32_t *to, const es_pairs_band_t *band, uint32_t apart) {
+    const uint32_t words = apart / sizeof *to;
+
     for (uint32_t row = 0; row < band->rows; row++) {
         const int8_t *from = band->from + row * band->row_step;
 
         for (uint32_t quads = band->quads; quads > 0; quads--, from += 4) {
             *to = join(from[0], from[2]);
-            to += ES_PAIRS_PIXELS;
+            to += words;
             *to = join(from[1], from[3]);
-            to += ES_PAIRS_PIXELS;
+            to += words;
         }
     }
 }
@@ -41,7 +43,7 @@ void es_pairs_pack(uint32_t *tile, const es_pairs_band_t *band, uint32_t step) {
     es_pairs_band_t pixel = *band;
 
     for (uint32_t i = 0; i < ES_PAIRS_PIXELS; i++, pixel.from += step) {
-        es_pairs_pack_pixel(tile + i, &pixel);
+        es_pairs_pack_pixel(tile + i, &pixel, ES_PAIRS_PIXELS * sizeof *tile);
     }
 }
 
@@ -56,7 +58,9 @@ static inline int8_t finished(int32_t twice, const uint32_t *scale, uint32_t exp
     return (int8_t)es_clamp(y, INT8_MIN, INT8_MAX);
 }
 
-void es_pairs_multiply(const es_pairs_product_t *product, uint32_t pixels, uint32_t negatives) {
+/* The first pixels of a tile of `width`. */
+static void multiply(const es_pairs_product_t *product, uint32_t width, uint32_t pixels,
+                     uint32_t negatives) {
     const uint32_t words = 2 * product->quads;
     const uint32_t *pair = product->stream;
     const uint32_t channels = (uint32_t)(product->end - product->out[0]);
@@ -68,7 +72,7 @@ void es_pairs_multiply(const es_pairs_product_t *product, uint32_t pixels, uint3
             uint32_t sum = pair[0], both = pair[1];
 
             for (uint32_t k = 0; k < words; k++) {
-                const uint32_t taps = product->tile[ES_PAIRS_PIXELS * k + i];
+                const uint32_t taps = product->tile[width * k + i];
                 both = multiply_add(taps, weights[k], both);
                 sum = multiply_add(taps, widened(weights[k]), sum);
             }
@@ -78,6 +82,14 @@ void es_pairs_multiply(const es_pairs_product_t *product, uint32_t pixels, uint3
             product->out[i][n + 1] = finished(other, scales + 2, scales[4] >> 8, negatives);
         }
     }
+}
+
+void es_pairs_multiply(const es_pairs_product_t *product, uint32_t pixels, uint32_t negatives) {
+    multiply(product, ES_PAIRS_PIXELS, pixels, negatives);
+}
+
+void es_pairs_multiply_two(const es_pairs_product_t *product, uint32_t negatives) {
+    multiply(product, 2, 2, negatives);
 }
 
 void es_conv_pairs(const es_conv_pairs_params_t *params, const uint32_t *stream,

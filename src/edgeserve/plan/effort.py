@@ -145,11 +145,21 @@ def _convolution_by_pairs(step: Step, p: ConvPairsParams, rows: int) -> int:
     quads = p.kernel_h * row_quads - (-leftovers // QUAD)
     shares = [quads * taps + pair for taps, pair in zip(_TILE_SHARES, _PAIR_SHARES, strict=True)]
     # The loop takes eight quads at a time and two instructions each time.
+    if p.tile_pixels < _TILE_PIXELS:
+        return _by_small_tiles(step, p, rows * output.w, quads)
     pairs = -(-output.c // 2) * (tiles * (shares[_TILE_PIXELS] + quads // 4) + shares[rest])
     packing = _PACK_TILE + _PACK_ROW * p.kernel_h + _PACK_QUAD * quads + _PACK_LEFTOVER * leftovers
     read = (output.w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1
     sides = max(0, -(-(read - source.w) // p.stride_w))
     return pairs + (tiles + (rest > 0)) * packing + rows * sides * p.kernel_h * _PACK_PADDED
+
+
+def _by_small_tiles(step: Step, p: ConvPairsParams, pixels: int, quads: int) -> int:
+    """Each pixel is packed by itself; the loop takes four quads at a time."""
+    tiles, count = -(-pixels // p.tile_pixels), p.tile_pixels
+    per_pair = quads * _TILE_SHARES[count] + _PAIR_SHARES[count] + quads // 2
+    packing = _PACK_TILE + 2 * _PACK_ROW * p.kernel_h + _PACK_QUAD * quads
+    return -(-step.output.c // 2) * tiles * per_pair + pixels * packing
 
 
 def _depthwise(step: Step, rows: int) -> int:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from edgeserve.program import Program, Step
 from edgeserve.tune.addition import addition_by_table
-from edgeserve.tune.convolution import convolution_by_pairs
+from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile
 from edgeserve.tune.depthwise import depthwise_by_pairs
 from edgeserve.tune.fully_connected import fully_connected_by_pairs
 
@@ -31,12 +31,18 @@ _BY_ISA: Mapping[str, Sequence[Choose]] = {
 """What each kernel folder of a board's list adds; the first that has an answer decides."""
 
 
-def tuned(program: Program, isa: Sequence[str]) -> Program:
-    """The program with the best kernel known for each step on a core with these kernel folders."""
+def tuned(program: Program, isa: Sequence[str], scratch_bytes: int | None = None) -> Program:
+    """The program with the best kernel known for each step on a core with these kernel folders.
+
+    Above ``scratch_bytes`` a slower form with less scratch is taken, where a kernel has one.
+    """
     choices = [choose for folder in isa for choose in _BY_ISA.get(folder, ())]
     if not choices:
         return program
-    return replace(program, steps=tuple(_chosen(program, step, choices) for step in program.steps))
+    steps = (_chosen(program, step, choices) for step in program.steps)
+    if scratch_bytes is not None:
+        steps = (with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
+    return replace(program, steps=tuple(steps))
 
 
 def _chosen(program: Program, step: Step, choices: Sequence[Choose]) -> Step:

@@ -16,7 +16,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import QUAD, Blob, Conv2dParams, ConvPairsParams, quads_of_row
+from edgeserve.kernels import (
+    QUAD,
+    SMALL_TILE_PIXELS,
+    TILE_PIXELS,
+    Blob,
+    Conv2dParams,
+    ConvPairsParams,
+    quads_of_row,
+)
 from edgeserve.program import Program, Step
 from edgeserve.tune.scale import Scale, scale_of
 
@@ -83,8 +91,20 @@ def convolution_by_pairs(program: Program, step: Step) -> Step | None:
         act_min=p.act_min,
         act_max=p.act_max,
         negatives=int(p.act_min < p.output_zero_point),
+        tile_pixels=TILE_PIXELS,
         stream=Blob(stream, p.weights.note),
     )
+    return _with(step, params)
+
+
+def with_small_tile(step: Step) -> Step:
+    """A step on channel pairs with less scratch; any other as it is."""
+    if not isinstance(step.params, ConvPairsParams):
+        return step
+    return _with(step, replace(step.params, tile_pixels=SMALL_TILE_PIXELS))
+
+
+def _with(step: Step, params: ConvPairsParams) -> Step:
     source, output = step.inputs[0], step.output
     scratch_bytes = params.scratch_bytes((source.h, source.w, source.c), (output.h, output.w))
     return replace(step, params=params, scratch_bytes=scratch_bytes)
