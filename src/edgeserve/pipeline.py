@@ -99,14 +99,14 @@ class Survey:
 
 def survey(compiled: Compiled) -> Survey:
     """Looks at a model's plan and plans it by all other methods, each once."""
-    program, banks = compiled.planned, compiled.banks
-    known = {method_for(program, banks, compiled.wish): compiled.plan}
+    program = compiled.planned
+    forms = {one: for_wish(compiled.portable, compiled.board, Wish(one)) for one in Objective}
+    known = {method_for(program, compiled.banks, compiled.wish): compiled.plan}
 
-    def planned(asked: Program, method: Method) -> StreamPlan:
-        if asked is not program:
-            return plan_stream(asked, method)
+    def planned(_program: Program, method: Method) -> StreamPlan:
+        """By the kernels that the objective takes."""
         if method not in known:
-            known[method] = plan_stream(program, method)
+            known[method] = plan_stream(forms[method.objective], method)
         return known[method]
 
     return Survey(
@@ -127,9 +127,7 @@ def _other_plan(
     """The plan of another wish; None where what is pinned does not fit."""
     if wish == compiled.wish:
         return compiled.plan
-    program = compiled.planned
-    if Objective.SIZE in (wish.objective, compiled.wish.objective):
-        program = for_wish(compiled.portable, compiled.board, wish)
+    program = for_wish(compiled.portable, compiled.board, wish)
     try:
         return plan_for(program, compiled.banks, wish, planner)
     except DoesNotFit:
