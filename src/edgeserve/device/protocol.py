@@ -1,17 +1,9 @@
-"""The device under test: the serial protocol's commands as typed calls.
-
-``docs/FORMAT.md``, section 2, states the protocol. The grammar here is strict: a line that is not
-what the protocol promises ends the conversation with one error, and every answer to an ``es``
-command is held against the checksum that it ends with, so that a noisy line never becomes a wrong
-number.
-"""
+"""The device under test: the commands of bench firmware as typed calls."""
 
 from __future__ import annotations
 
 import re
-import time
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,19 +15,11 @@ from edgeserve.device.answers import (
     StepProfile,
     parse_info,
 )
-from edgeserve.device.link import Link, excerpt
-from edgeserve.errors import DeviceError, ProtocolError, Timeout
+from edgeserve.device.conversation import ANSWER_S, SLOWEST_BYTES_A_SECOND, Conversation
+from edgeserve.device.link import Link
+from edgeserve.errors import DeviceError, ProtocolError
 from edgeserve.program import Program
 
-READY_S = 15.0
-PROBE_S = 1.0
-QUIET_S = 0.2
-SLOWEST_BYTES_A_SECOND = 8000
-"""What is allowed for on the line; emulated UARTs take 12,000 and more."""
-
-READY = "m-ready"
-RESTARTED = "m-init-done"
-_CHECK = re.compile(r"m-es-check-([0-9a-f]{8})")
 _ROW_WANTED = re.compile(r"m-es-row-(\d{1,5})-(\d{1,5})")
 _MAX_FACTS = 64
 
@@ -53,7 +37,7 @@ class RowSource(Protocol):
 class Limits:
     """How long a device may take: to answer at all, for one inference, to show its output."""
 
-    answer_s: float = 5.0
+    answer_s: float = ANSWER_S
     inference_s: float = 60.0
     results_s: float = 10.0
 
@@ -71,47 +55,16 @@ def limits_for(program: Program, clock_hz: int | None) -> Limits:
     )
 
 
-class Dut:
-    """A device that speaks the protocol. Call ``wait_ready`` first; use one command at a time.
-
-    Every method raises DeviceError (also as ProtocolError or Timeout) and nothing else; after that
-    the conversation is over.
-    """
+class Dut(Conversation):
+    """A device that speaks the protocol. Call ``wait_ready`` first; use one command at a time."""
 
     def __init__(self, link: Link, limits: Limits | None = None) -> None:
-        self._link = link
         self._limits = limits or Limits()
+        super().__init__(link, self._limits.answer_s)
         self._info: DeviceInfo | None = None
         self._input_crc: int | None = None
 
-    @property
-    def name(self) -> str:
-        return self._link.name
-
-    def close(self) -> None:
-        """Ends the connection, and with it an emulator or process that was started for it."""
-        self._link.close()
-
-    # Starting.
-
-    def wait_ready(self, wait_s: float = READY_S) -> str:
-        """Waits until the device answers, whether it just starts or is idle; returns its name.
-
-        The command is sent again every second, as a board that starts may lose it.
-        """
-        deadline = time.monotonic() + wait_s
-        excuses: list[DeviceError] = []
-        for probes in range(1, int(wait_s / PROBE_S) + 2):
-            # The first % ends whatever an earlier, broken conversation left in the device's buffer.
-            self._link.send("%name%")
-            name = self._await_name(min(deadline, time.monotonic() + PROBE_S), excuses)
-            if name is not None:
-                if probes > 1:
-                    self._drain(deadline)
-                return name
-            if time.monotonic() >= deadline:
-                break
-        raise excuses[0]
+    # The model.
 
     def info(self) -> DeviceInfo:
         """The device's facts. DeviceError when its model could not be readied."""
@@ -177,7 +130,11 @@ class Dut:
         the one that was given.
         """
         sent = None if rows is None else _SentRows(rows)
-        lines = self._command("es run", idle_s=3 * self._limits.inference_s, rows=sent)
+        lines = self._command(
+            "es run",
+            idle_s=3 * self._limits.inference_s,
+            take=None if sent is None else lambda line: self._send_row(sent, line),
+        )
         done, input_crc, output_crc = self._expect_count(lines, 3)
         self._match("m-es-run-done", done)
         self._require_input(input_crc, self._input_crc if sent is None else sent.crc)
@@ -294,50 +251,11 @@ class Dut:
             ),
         )
 
-    # The conversation.
-
-    def _command(
-        self,
-        text: str,
-        *,
-        idle_s: float = 0.0,
-        max_lines: int = 16,
-        rows: _SentRows | None = None,
-    ) -> tuple[str, ...]:
-        """Sends a command; the lines of its answer without the last, ``m-ready``.
-
-        Each line is awaited for ``answer_s`` and ``idle_s`` more, ``max_lines`` of them at most.
-        Rows that the device asks for are sent, and are no lines of the answer.
-        """
-        checked = text.startswith("es ")
-        self._link.send(f"{text}%")
-        idle_s += self._limits.answer_s + len(text) / SLOWEST_BYTES_A_SECOND
-        lines: list[str] = []
-        asked: list[str] = []
-        while True:
-            try:
-                line = self._link.read_line(time.monotonic() + idle_s)
-            except DeviceError as error:
-                # A device that faults says so in one line, and is silent after it.
-                raise (
-                    self._stopped(lines[-1]) if lines and _is_refusal(lines[-1]) else error
-                ) from None
-            if line == READY:
-                break
-            self._require_sane(line, text)
-            if rows is not None and (wanted := _ROW_WANTED.fullmatch(line)):
-                self._send_row(rows, int(wanted[1]), int(wanted[2]))
-                asked.append(line)
-                continue
-            lines.append(line)
-            if len(lines) > max_lines + 2:  # an error line and the check line come on top
-                raise self._unexpected((line,), f"the end of the answer to {text!r}")
-        if checked:
-            lines = self._without_check(text, [*asked, *lines])[len(asked) :]
-        self._require_no_refusal(text, lines)
-        return tuple(lines)
-
-    def _send_row(self, rows: _SentRows, port: int, row: int) -> None:
+    def _send_row(self, rows: _SentRows, line: str) -> bool:
+        wanted = _ROW_WANTED.fullmatch(line)
+        if wanted is None:
+            return False
+        port, row = int(wanted[1]), int(wanted[2])
         data = rows.take(port, row)
         if data is None:
             raise ProtocolError(
@@ -345,123 +263,7 @@ class Dut:
                 hint="the firmware does not suit this model: build and flash it again",
             )
         self._link.send(f"{data.hex()}%")
-
-    def _require_sane(self, line: str, command: str) -> None:
-        if line == RESTARTED:
-            raise ProtocolError(
-                f"{self.name} restarted while it answered {excerpt(command)}",
-                hint="look for a crash, a watchdog or a weak power supply",
-            )
-        if not line.startswith(("m-", "e-[")):
-            raise self._unexpected((line,), f"the answer to {excerpt(command)}")
-
-    def _without_check(self, command: str, lines: Sequence[str]) -> list[str]:
-        match = _CHECK.fullmatch(lines[-1]) if lines else None
-        if match is None:
-            self._require_no_refusal(command, lines)
-            raise ProtocolError(
-                f"{self.name}: the answer to {excerpt(command)} is not complete", hint=_NOISE
-            )
-        told = "".join(f"{line}\n" for line in (command, *lines[:-1]))
-        if zlib.crc32(told.encode()) != int(match[1], 16):
-            raise ProtocolError(
-                f"{self.name}: the answer to {excerpt(command)} was damaged on the line",
-                hint=_NOISE,
-            )
-        return list(lines[:-1])
-
-    def _stopped(self, line: str) -> DeviceError:
-        return DeviceError(
-            f"{self.name} stopped: {_reason(line)}",
-            hint="this is a fault of the firmware: reset the device; report it with the model",
-        )
-
-    def _require_no_refusal(self, command: str, lines: Sequence[str]) -> None:
-        for line in lines:
-            if _is_refusal(line):
-                raise DeviceError(
-                    f"{self.name} refuses {excerpt(command, 30)}: {_reason(line)}",
-                    hint="if that is unexpected, reset the device and try again",
-                )
-
-    def _await_name(self, deadline: float, excuses: list[DeviceError]) -> str | None:
-        """The name, once ``m-name`` and ``m-ready`` came; None when they did not.
-
-        The best reason so far is the one element of ``excuses``: what was said beats silence.
-        """
-        name: str | None = None
-        while True:
-            try:
-                line = self._link.read_line(deadline)
-            except Timeout as error:
-                if not excuses or isinstance(excuses[0], Timeout):
-                    excuses[:] = [error]
-                return None
-            match = re.fullmatch(r"m-name-dut-\[([ -~]*)\]", line)
-            if match:
-                name = match[1]
-            elif line == READY and name is not None:
-                return name
-            elif _is_refusal(line):
-                excuses[:] = [self._stopped(line)]
-            elif line and not line.startswith("m-"):
-                excuses[:] = [self._babble(line)]
-            if time.monotonic() >= deadline:
-                excuses[:] = excuses or [self._babble(line)]
-                return None
-
-    def _babble(self, line: str) -> ProtocolError:
-        return ProtocolError(
-            f"{self.name} does not speak edgeserve's protocol: it sends {excerpt(line)}",
-            hint="check the baud rate; put the bench firmware on the device (edgeserve flash)",
-        )
-
-    def _drain(self, deadline: float) -> None:
-        """Reads away the answers to earlier probes."""
-        while time.monotonic() < deadline:
-            try:
-                self._link.read_line(time.monotonic() + QUIET_S)
-            except Timeout:
-                return
-        raise ProtocolError(f"{self.name} does not stop talking", hint="reset the device")
-
-    # Grammar.
-
-    def _expect_count(self, lines: Sequence[str], count: int) -> tuple[str, ...]:
-        if len(lines) != count:
-            raise self._unexpected(lines[-1:], f"{count} lines, not {len(lines)}")
-        return tuple(lines)
-
-    def _expect_start(self, lines: Sequence[str], count: int, warmup: int) -> None:
-        self._match(f"m-warmup-start-{warmup}", lines[0])
-        self._match("m-warmup-done", lines[1])
-        self._match(f"m-infer-start-{count}", lines[2])
-
-    def _match(self, pattern: str, line: str) -> re.Match[str]:
-        match = re.fullmatch(pattern, line)
-        if match is None:
-            raise self._unexpected((line,), "a line of another form")
-        return match
-
-    def _hex(self, pattern: str, line: str) -> int:
-        return int(self._match(pattern, line)[1], 16)
-
-    def _results(self, line: str) -> tuple[float, ...]:
-        number = r"-?(?:\d+\.\d{3}|inf)|nan"
-        match = self._match(rf"m-results-\[((?:{number})(?:,(?:{number}))*|)\]", line)
-        return tuple(float(text) for text in match[1].split(",") if text)
-
-    def _require_input(self, line: str, given_crc: int | None) -> None:
-        crc = self._hex(r"m-es-input-crc-([0-9a-f]{8})", line)
-        if given_crc is not None and crc != given_crc:
-            raise ProtocolError(f"{self.name}: the input was damaged on the line", hint=_NOISE)
-
-    def _unexpected(self, lines: Sequence[str], wanted: str) -> ProtocolError:
-        came = excerpt(lines[0]) if lines else "nothing"
-        return ProtocolError(
-            f"{self.name} sends {came} where {wanted} was expected",
-            hint="check that the bench firmware is of this version of edgeserve, and the line",
-        )
+        return True
 
     def _known(self) -> DeviceInfo:
         return self._info or self.info()
@@ -484,14 +286,3 @@ class _SentRows:
         data = self._rows.row(port, row)
         self.crc = zlib.crc32(data or b"", self.crc)
         return data
-
-
-def _is_refusal(line: str) -> bool:
-    return line.startswith("e-[")
-
-
-def _reason(line: str) -> str:
-    return line.removeprefix("e-[").removesuffix("]")[:100]
-
-
-_NOISE = "use a shorter cable or a lower baud rate, then run the command again"
