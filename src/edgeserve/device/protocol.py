@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
 from typing import Protocol
 
 from edgeserve.device.answers import (
     DeviceInfo,
     Inferred,
-    Laps,
     MemoryMarks,
     StepProfile,
     parse_info,
 )
-from edgeserve.device.conversation import ANSWER_S, SLOWEST_BYTES_A_SECOND, Conversation
+from edgeserve.device.conversation import SLOWEST_BYTES_A_SECOND
 from edgeserve.device.link import Link
+from edgeserve.device.runs import Limits, Runs
 from edgeserve.errors import DeviceError, ProtocolError
 from edgeserve.program import Program
 
@@ -33,15 +32,6 @@ class RowSource(Protocol):
         """The bytes of a row; None where there is no such row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a device may take: to answer at all, for one inference, to show its output."""
-
-    answer_s: float = ANSWER_S
-    inference_s: float = 60.0
-    results_s: float = 10.0
-
-
 def limits_for(program: Program, clock_hz: int | None) -> Limits:
     """Generous limits for a program: 100 cycles a multiplication at ``clock_hz``.
 
@@ -55,14 +45,12 @@ def limits_for(program: Program, clock_hz: int | None) -> Limits:
     )
 
 
-class Dut(Conversation):
+class Dut(Runs):
     """A device that speaks the protocol. Call ``wait_ready`` first; use one command at a time."""
 
     def __init__(self, link: Link, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
-        super().__init__(link, self._limits.answer_s)
+        super().__init__(link, limits)
         self._info: DeviceInfo | None = None
-        self._input_crc: int | None = None
 
     # The model.
 
@@ -84,18 +72,6 @@ class Dut(Conversation):
         return info
 
     # Input.
-
-    def load(self, data: bytes) -> None:
-        """Sends the bytes of all inputs, one after the other, in chunks of the device's size."""
-        (line,) = self._expect_count(self._command(f"es load {len(data)}"), 1)
-        self._match(rf"m-\[Expecting {len(data)} bytes\]", line)
-        chunk = (self._known().command_bytes - len("db ") - 2) // 2
-        for start in range(0, len(data), chunk):
-            last = start + chunk >= len(data)
-            lines = self._command(f"db {data[start : start + chunk].hex()}")
-            if lines != (("m-load-done",) if last else ()):
-                raise self._unexpected(lines, "loading the input")
-        self._input_crc = zlib.crc32(data)
 
     def fill(self, seed: int, expected: bytes) -> None:
         """Lets the device make the input of a seed; ``expected`` are the bytes that this gives."""
@@ -158,23 +134,6 @@ class Dut(Conversation):
         ]
         return tuple(StepProfile(i, m[1], int(m[2])) for i, m in enumerate(matches))
 
-    def laps(self, count: int, warmup: int) -> Laps:
-        """``count`` inferences timed one by one after ``warmup`` others, all on the same input."""
-        lines = self._command(
-            f"es lap {count} {warmup}",
-            idle_s=self._idle_s(max(1, warmup)),
-            max_lines=count + 6,
-        )
-        lines = self._expect_count(lines, count + 6)
-        head, laps, tail = lines[:3], lines[3 : 3 + count], lines[3 + count :]
-        self._expect_start(head, count, warmup)
-        counts = tuple(
-            int(self._match(rf"m-es-lap-{i}-(\d{{1,20}})", line)[1]) for i, line in enumerate(laps)
-        )
-        self._match("m-infer-done", tail[0])
-        self._require_input(tail[1], self._input_crc)
-        return Laps(counts, self._hex(r"m-es-output-crc-([0-9a-f]{8})", tail[2]))
-
     def infer(self, count: int, warmup: int) -> Inferred:
         """The base protocol's measurement of ``count`` inferences together."""
         lines = self._command(
@@ -192,22 +151,6 @@ class Dut(Conversation):
         """The real values of all outputs, as the device shows them (three decimals)."""
         (line,) = self._expect_count(self._command("results", idle_s=self._limits.results_s), 1)
         return self._results(line)
-
-    def out(self, size_bytes: int) -> bytes:
-        """The bytes of all outputs, one after the other; there must be ``size_bytes`` of them."""
-        lines = self._command("es out", max_lines=size_bytes + 1)
-        data = bytearray()
-        for line in lines:
-            match = self._match(r"m-es-out-(\d{1,20})-((?:[0-9a-f]{2})+)", line)
-            if int(match[1]) != len(data):
-                raise self._unexpected((line,), f"byte {len(data)} of the output")
-            data += bytes.fromhex(match[2])
-        if len(data) != size_bytes:
-            raise ProtocolError(
-                f"{self.name} sends {len(data)} bytes of output, the model has {size_bytes}",
-                hint="the firmware does not suit this model: build and flash it again",
-            )
-        return bytes(data)
 
     def dump(self, step: int, row0: int, rows: int, row_bytes: int) -> bytes:
         """Runs again; the bytes of rows ``[row0, row0 + rows)`` as the step wrote them."""
@@ -268,8 +211,8 @@ class Dut(Conversation):
     def _known(self) -> DeviceInfo:
         return self._info or self.info()
 
-    def _idle_s(self, inferences: int) -> float:
-        return inferences * self._limits.inference_s + self._limits.results_s
+    def _command_bytes(self) -> int:
+        return self._known().command_bytes
 
     def _fill_s(self) -> float:
         return self._known().input_bytes / SLOWEST_BYTES_A_SECOND

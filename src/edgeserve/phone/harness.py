@@ -1,0 +1,156 @@
+"""The harness on a phone: LiteRT's commands as typed calls."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from edgeserve.device.link import Link
+from edgeserve.device.runs import Limits, Runs
+from edgeserve.errors import ProtocolError
+
+_FACT = re.compile(r"m-es-([a-z0-9-]+)-\[([ -~]*)\]")
+_AT = re.compile(r"m-es-at-(\d{1,20})-(\d{1,20})-(\d{1,20})")
+
+
+class Accelerator(StrEnum):
+    """Where LiteRT is asked to run a model."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+    NPU = "npu"
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """Nanoseconds of a start in a fresh process, part by part; ``process`` None where not told."""
+
+    process_ns: int | None
+    library_ns: int
+    load_ns: int
+    compile_ns: int
+    first_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class HarnessInfo:
+    """What ``es info`` says of the harness and of the model in it."""
+
+    model: str
+    abi: str
+    asked: Accelerator
+    fully_accelerated: bool
+    threads: int
+    input_bytes: int
+    output_bytes: int
+    cold: ColdStart
+    peak_bytes: int
+    command_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One inference of a sustained run: its period, when it ended, and what it took."""
+
+    slot: int
+    end_ns: int
+    ns: int
+
+
+class Harness(Runs):
+    """A harness that has started. Errors as of ``Conversation``."""
+
+    def __init__(self, link: Link, limits: Limits | None = None) -> None:
+        super().__init__(link, limits)
+        self._info: HarnessInfo | None = None
+
+    def info(self) -> HarnessInfo:
+        """Its facts; the memory peak is that up to now."""
+        facts: dict[str, str] = {}
+        for line in self._command("es info", max_lines=40):
+            match = self._match(_FACT.pattern, line)
+            facts[match[1]] = match[2]
+        try:
+            self._info = _info(facts)
+        except (KeyError, ValueError) as error:
+            raise ProtocolError(
+                f"{self.name}: the harness does not tell {error}",
+                hint="it is of another version: remove it from the phone and run again",
+            ) from None
+        return self._info
+
+    def fill(self, seed: int, expected: bytes) -> None:
+        """Lets the phone make the input of a seed; ``expected`` are the bytes that this gives."""
+        (line,) = self._expect_count(self._command(f"es fill {seed}"), 1)
+        self._match("m-es-fill-done", line)
+        self._input_crc = zlib.crc32(expected)
+
+    def run(self) -> int:
+        """One inference; the CRC-32 of all outputs in order."""
+        lines = self._command("es run", idle_s=self._limits.inference_s)
+        done, input_crc, output_crc = self._expect_count(lines, 3)
+        self._match("m-es-run-done", done)
+        self._require_input(input_crc, self._input_crc)
+        return self._hex(r"m-es-output-crc-([0-9a-f]{8})", output_crc)
+
+    def sustain(self, duration_ms: int, period_us: int, each: Callable[[Sample], None]) -> int:
+        """Runs for so long, each inference told to ``each`` as it ends; the output's CRC-32.
+
+        With a period (0: none) one inference begins at each of its multiples, or not at all when
+        the one before has not ended by then.
+        """
+        count = 0
+
+        def take(line: str) -> bool:
+            nonlocal count
+            match = _AT.fullmatch(line)
+            if match is None:
+                return False
+            each(Sample(int(match[1]), int(match[2]), int(match[3])))
+            count += 1
+            return True
+
+        lines = self._command(
+            f"es sustain {duration_ms} {period_us}",
+            idle_s=self._limits.inference_s + period_us / 1e6,
+            take=take,
+        )
+        done, input_crc, output_crc = self._expect_count(lines, 3)
+        self._match(f"m-es-sustain-done-{count}", done)
+        self._require_input(input_crc, self._input_crc)
+        return self._hex(r"m-es-output-crc-([0-9a-f]{8})", output_crc)
+
+    def operators(self) -> tuple[str, ...]:
+        """LiteRT's own account of its operators, as it words it."""
+        lines = self._command("es prof", idle_s=self._limits.inference_s, max_lines=5000)
+        return tuple(self._match(r"m-es-prof-\[([ -~]*)\]", line)[1] for line in lines)
+
+    def _command_bytes(self) -> int:
+        return (self._info or self.info()).command_bytes
+
+
+def _info(facts: dict[str, str]) -> HarnessInfo:
+    def number(key: str) -> int:
+        return int(facts[key])
+
+    return HarnessInfo(
+        model=facts["model"],
+        abi=facts["abi"],
+        asked=Accelerator(facts["asked"]),
+        fully_accelerated={"yes": True, "no": False}[facts["fully-accelerated"]],
+        threads=number("threads"),
+        input_bytes=number("input-bytes"),
+        output_bytes=number("output-bytes"),
+        cold=ColdStart(
+            process_ns=number("cold-process") or None,
+            library_ns=number("cold-library"),
+            load_ns=number("cold-load"),
+            compile_ns=number("cold-compile"),
+            first_ns=number("cold-first"),
+        ),
+        peak_bytes=number("peak-bytes"),
+        command_bytes=number("command-bytes"),
+    )

@@ -1,0 +1,136 @@
+"""The real adb client against a simulated phone: files, commands, and what may go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgeserve.device.adb import FOLDER, Adb, adb_devices, the_device
+from edgeserve.errors import DeviceError, NotFound
+from edgeserve.phone.harness import Accelerator, Harness, Sample
+from tests.phones.simulated_phone import Phone
+
+Connect = Callable[..., tuple[Phone, str]]
+KWS_CRC = 0xF7CB3257
+SEED = 0x12345678
+
+
+@pytest.mark.parametrize("features", ["shell_v2,cmd", "cmd"])
+def test_commands_have_exit_codes_on_any_phone(connect: Connect, features: str) -> None:
+    _phone, serial = connect(features=features)
+    adb = Adb(serial)
+    assert adb.shell("echo one; echo two; false").code == 1
+    answer = adb.shell("printf 'no end of line'; exit 7 | cat")
+    assert (answer.code, answer.text) == (0, "no end of line")
+    assert adb.ask("echo 50 %").strip() == "50 %"
+    assert adb.ask("cat /nowhere") == ""
+
+
+def test_a_file_goes_over_once(connect: Connect, tmp_path: Path) -> None:
+    phone, serial = connect()
+    adb = Adb(serial)
+    file = tmp_path / "a model's file.bin"
+    file.write_bytes(bytes(range(256)) * 4000)
+    remote = adb.push(file)
+    assert Path(phone.place(str(remote))).read_bytes() == file.read_bytes()
+    pushes = sum(service.startswith("sync") for service in phone.log)
+    assert adb.push(file) == remote
+    assert sum(service.startswith("sync") for service in phone.log) == pushes
+    file.write_bytes(b"another")
+    assert adb.push(file) != remote
+
+
+def test_a_full_phone_keeps_no_half_file(connect: Connect, tmp_path: Path) -> None:
+    phone, serial = connect(full=True)
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 1000)
+    with pytest.raises(DeviceError, match=r"does not take file: .*No space left") as caught:
+        Adb(serial).push(file)
+    assert str(FOLDER) in caught.value.hint
+    assert not [path for path in phone.storage.rglob("*") if path.is_file()]
+
+
+def test_which_phone(connect: Connect) -> None:
+    with pytest.raises(NotFound, match="no phone is connected"):
+        the_device(None)
+    properties = {"ro.product.model": "Pixel_6", "ro.product.device": "oriole"}
+    _, first = connect(properties=properties)
+    assert the_device(None).serial == first
+    (seen,) = adb_devices()
+    assert (seen.serial, seen.state, seen.model, seen.product) == (
+        first,
+        "device",
+        "Pixel_6",
+        "oriole",
+    )
+    _, second = connect()
+    with pytest.raises(NotFound, match="2 phones are connected"):
+        the_device(None)
+    assert the_device(second).serial == second
+    with pytest.raises(NotFound, match="no phone nothing is connected"):
+        the_device("nothing")
+
+
+def start(adb: Adb, harness: Path, litert: Path, model: Path, *more: str) -> Harness:
+    program = adb.push(harness, executable=True)
+    argv = [program, "--library", adb.push(litert), "--model", adb.push(model), *more]
+    link = adb.open([str(part) for part in argv], log=FOLDER / "log")
+    return Harness(link)
+
+
+@pytest.mark.parametrize("features", ["shell_v2,cmd", "cmd"])
+def test_the_harness_on_a_phone(
+    connect: Connect, harness: Path, litert: Path, shared_data: Path, features: str
+) -> None:
+    _phone, serial = connect(features=features)
+    model = shared_data / "models/kws_ref_model.tflite"
+    client = start(Adb(serial), harness, litert, model, "--threads", "1")
+    try:
+        assert client.wait_ready() == "edgeserve phone harness"
+        info = client.info()
+        assert (info.model, info.asked, info.threads) == (model.name, Accelerator.CPU, 1)
+        assert (info.input_bytes, info.output_bytes) == (490, 12)
+        assert info.cold.process_ns is not None
+        assert min(info.cold.library_ns, info.cold.compile_ns, info.cold.first_ns) > 0
+        assert info.peak_bytes > 1 << 20
+        data = _xorshift(info.input_bytes)
+        client.fill(SEED, data)
+        assert client.run() == KWS_CRC
+        client.load(data)
+        laps = client.laps(20, 3)
+        assert len(laps.counts) == 20
+        assert laps.output_crc == KWS_CRC
+        assert len(client.out(12)) == 12
+        samples: list[Sample] = []
+        assert client.sustain(60, 5000, samples.append) == KWS_CRC
+        assert [sample.slot for sample in samples] == sorted({s.slot for s in samples})
+        assert all(sample.end_ns >= sample.slot * 5_000_000 for sample in samples)
+    finally:
+        client.close()
+
+
+def test_a_cable_that_comes_loose_is_told(
+    connect: Connect, harness: Path, litert: Path, shared_data: Path
+) -> None:
+    phone, serial = connect(cut_after_bytes=4000)
+    model = shared_data / "models/kws_ref_model.tflite"
+    client = start(Adb(serial), harness, litert, model)
+    try:
+        client.wait_ready()
+        with pytest.raises(DeviceError, match="ended while it was in use"):
+            client.sustain(20_000, 0, lambda sample: None)
+    finally:
+        client.close()
+    assert phone.log
+
+
+def _xorshift(count: int) -> bytes:
+    state, data = SEED, bytearray()
+    for _ in range(count):
+        state ^= state << 13 & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= state << 5 & 0xFFFFFFFF
+        data.append(state & 255)
+    return bytes(data)
