@@ -29,12 +29,12 @@ check: $(STAMP) ## linters and types, no changes
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	git ls-files -z 'firmware/*.[ch]' 'tests/*.[ch]' 'benchmarks/*.[ch]' ':!tests/golden' | xargs -0 $(BIN)/clang-format --dry-run --Werror
+	git ls-files -z 'firmware/*.[ch]' 'android_harness/*.[ch]' 'tests/*.[ch]' 'benchmarks/*.[ch]' ':!tests/golden' | xargs -0 $(BIN)/clang-format --dry-run --Werror
 
 fmt: $(STAMP) ## format Python and C
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format -q .
-	git ls-files -z 'firmware/*.[ch]' 'tests/*.[ch]' 'benchmarks/*.[ch]' ':!tests/golden' | xargs -0 $(BIN)/clang-format -i
+	git ls-files -z 'firmware/*.[ch]' 'android_harness/*.[ch]' 'tests/*.[ch]' 'benchmarks/*.[ch]' ':!tests/golden' | xargs -0 $(BIN)/clang-format -i
 
 bench: $(STAMP) ## instructions, arena, flash and stack of the public models, beside the rivals'
 	$(BIN)/python -m benchmarks.models
