@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from edgeserve.bundle import ToolVersion
 from edgeserve.bundle_store import bundle_lock
@@ -137,12 +138,17 @@ def p99(measurement: Measurement) -> Percentile:
 
 
 def append_measurement(path: Path, measurement: Measurement) -> None:
-    """Adds one line to a ``measurements.jsonl``, whole or not at all; makes the file if need be.
+    """Adds one line to a ``measurements.jsonl``; see ``append_record``."""
+    append_record(path, measurement)
+
+
+def append_record(path: Path, record: Any) -> None:
+    """Adds one line to a file of records, whole or not at all; makes the file if need be.
 
     Raises ConfigError when the file's last line is cut, or another process holds the lock of its
     bundle (the folder that it lies in) for more than 10 s; ToolError when the disk refuses.
     """
-    line = json.dumps(to_json(measurement), allow_nan=False, separators=(",", ":")) + "\n"
+    line = json.dumps(to_json(record), allow_nan=False, separators=(",", ":")) + "\n"
     try:
         with bundle_lock(path.parent, wait_s=LOCK_WAIT_S):
             _append(path, line.encode("ascii"))

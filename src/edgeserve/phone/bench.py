@@ -43,6 +43,7 @@ SETTLED = 0.02
 MOST_WARM_UPS = 20
 COOL_SKIN_C = 37.0
 WATCH_S = 5.0
+WAIT_COOL_S = 900.0
 Say = Callable[[str], None]
 
 
@@ -67,7 +68,7 @@ class Plan:
     duration_s: float = LEAST_S
     least_count: int = LEAST_COUNT
     cold_starts: int = 3
-    wait_cool_s: float = 900.0
+    wait_cool_s: float = WAIT_COOL_S
     idle_s: float = 15.0
     allow_fallback: bool = False
     airplane: bool = False
