@@ -17,12 +17,15 @@ from edgeserve.kernels import (
     AveragePoolParams,
     ConcatenationParams,
     Conv2dParams,
+    ConvLanesParams,
     ConvPairsParams,
     CopyParams,
+    DepthwiseColumnsParams,
     DepthwisePairsParams,
     DepthwiseParams,
     DequantizeParams,
     ExtremumParams,
+    FullyConnectedBlocksParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
     GatherParams,
@@ -44,6 +47,8 @@ from edgeserve.program import Operand, Program, Role, Step
 
 ACCUMULATOR_BYTES = 4
 """Of one int32 sum."""
+COLUMN_ROWS = 3
+"""Of the window that a depthwise convolution by columns has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +159,17 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
         case Conv2dParams() | ConvPairsParams() | DepthwiseParams() | DepthwisePairsParams() as p:
             reach = (p.kernel_h - 1) * p.dilation_h + 1
             return (Window(p.stride_h, p.pad_top, reach),)
+        case ConvLanesParams() as p:
+            return (Window(p.stride_h, p.pad_top, (p.kernel_h - 1) * p.dilation_h + 1),)
+        case DepthwiseColumnsParams() as p:
+            return (Window(p.stride_h, p.pad_top, COLUMN_ROWS),)
         case AveragePoolParams() as p:
             return (_average_pool(p, step),)
         case MaxPoolParams() as p:
             return (Window(p.stride_h, p.pad_top, p.kernel_h),)
         case TransposeConvParams() as p:
             return (_transpose_conv(p, step.inputs[0], step.output),)
-        case FullyConnectedParams() | FullyConnectedPairsParams():
+        case FullyConnectedParams() | FullyConnectedPairsParams() | FullyConnectedBlocksParams():
             return (_sums(step) if step.output.h == 1 else SameRow(None),)
         case ReduceParams() as p:
             return (_reduce(p, step),)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from edgeserve.kernels import Blob, FullyConnectedPairsParams, FullyConnectedParams
 from edgeserve.program import Program, Step
+from edgeserve.tune.scale import least_tie
 
 BLOCK, QUAD = 4, 4
 """Output channels and taps that lie together."""
@@ -52,7 +53,7 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
     if stream is None or biases.max() >= SUM_LIMIT:
         return None
     reach = biases + _LOWEST * np.abs(weights).sum(axis=1)
-    if not all(most < _least_tie(*row[1:]) for most, row in zip(reach, rows, strict=True)):
+    if not all(most < least_tie(*row[1:]) for most, row in zip(reach, rows, strict=True)):
         return None
     params = FullyConnectedPairsParams(
         output_zero_point=p.output_zero_point,
@@ -63,11 +64,6 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
         blocks=Blob(_blocks(rows), p.channels.note),
     )
     return replace(step, params=params)
-
-
-def _least_tie(multiplier: int, shift: int) -> int:
-    """The least magnitude, but 0, that ``multiplier * 2**(shift - 31)`` may scale to a half."""
-    return (1 << 30 - shift) // (multiplier & -multiplier) if multiplier else 1 << 31
 
 
 def paired(weights: Matrix) -> bytes | None:

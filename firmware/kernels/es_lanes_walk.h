@@ -1,0 +1,236 @@
+/* What the convolutions of three pixels at a time share on all cores: the walk over the output, the
+ * packing of what a tile of pixels reads, and the way from two words to three outputs.
+ *
+ * Pixels run on from row to row. All that a tile needs is packed before any of its pixels is
+ * written, so that also a tile on two rows keeps to the rule for outputs over dead input rows. */
+#ifndef ES_LANES_WALK_H
+#define ES_LANES_WALK_H
+
+#include "es_scale.h"
+
+#include <string.h>
+
+#define ES_LANES_OUT_OF_LINE __attribute__((noinline))
+
+/* Output channels of a block; its sums are in two words each. */
+enum { ES_LANES_BLOCK = 4, ES_LANES_WORDS = 2 * ES_LANES_BLOCK };
+
+/* acc[2i], acc[2i + 1] += sum over `taps` of tile[k][0], tile[k][1] * weights[k][i]: each variant
+ * has its own. */
+void es_lanes_dot(uint32_t acc[ES_LANES_WORDS], const uint32_t *tile, const int8_t *weights,
+                  uint32_t taps);
+
+typedef struct es_lanes_job {
+    const es_conv_lanes_params_t *params;
+    const int8_t *weights;
+    const es_scale_t *scales;
+    es_rows_t in, out;
+    uint32_t row_taps, taps; /* of a kernel row, and of the window */
+    uint32_t first, end;     /* columns of the output whose windows are plain bytes of each row */
+    uint32_t *tile;
+    int8_t *blank;                /* a kernel row outside the image */
+    int8_t *rows;                 /* a kernel row of each pixel that is not plain bytes */
+    int8_t *out_at[ES_LANES_PIXELS]; /* where the pixels of the tile go */
+} es_lanes_job_t;
+
+/* A pixel of the output, by the input's row and column where its window begins. */
+typedef struct es_lanes_pixel {
+    int32_t top, left;
+    int is_plain;
+} es_lanes_pixel_t;
+
+static inline void es_lanes_put(uint32_t *to, int32_t a, int32_t b, int32_t c) {
+    to[0] = (uint32_t)a + ((uint32_t)b << 21);
+    to[1] = (uint32_t)c + ((uint32_t)b << 10);
+}
+
+/* Packs `taps` neighbouring bytes of three pixels. */
+static inline uint32_t *es_lanes_pack(uint32_t *to, const int8_t *const from[ES_LANES_PIXELS],
+                                      uint32_t taps) {
+    const int8_t *a = from[0], *b = from[1], *c = from[2];
+    const uint32_t *end = to + 2 * taps, *fours = to + 2 * (taps & ~3u);
+
+    while (to != fours) {
+        es_lanes_put(to, a[0], b[0], c[0]);
+        es_lanes_put(to + 2, a[1], b[1], c[1]);
+        es_lanes_put(to + 4, a[2], b[2], c[2]);
+        es_lanes_put(to + 6, a[3], b[3], c[3]);
+        to += 8;
+        a += 4;
+        b += 4;
+        c += 4;
+    }
+    while (to != end) {
+        es_lanes_put(to, *a++, *b++, *c++);
+        to += 2;
+    }
+    return to;
+}
+
+/* Gathers a kernel row that lies beside the image or skips columns. `row`: of the image. */
+static ES_LANES_OUT_OF_LINE void es_lanes_gather(const es_lanes_job_t *j, const int8_t *row,
+                                                 int32_t left, int8_t *to) {
+    const es_conv_lanes_params_t *p = j->params;
+    const uint32_t c = j->in.c;
+    uint32_t x = (uint32_t)left;
+
+    for (uint32_t k = p->kernel_w; k > 0; k--, x += p->dilation_w) {
+        const int8_t *from = x < j->in.w ? row + x * c : j->blank;
+
+        for (uint32_t i = 0; i < c; i++) {
+            *to++ = *from++;
+        }
+    }
+}
+
+/* Where the elements of a kernel row are that a pixel sees in row `y` of the image. */
+static inline const int8_t *es_lanes_row(const es_lanes_job_t *j, const es_lanes_pixel_t *pixel,
+                                         uint32_t y, int8_t *room) {
+    const es_rows_t *in = &j->in;
+
+    if (y >= in->h) {
+        return j->blank;
+    }
+    const int8_t *row = (const int8_t *)in->base + (y < in->depth ? y : y % in->depth) * in->row_bytes;
+    if (pixel->is_plain) {
+        return row + (uint32_t)pixel->left * in->c;
+    }
+    es_lanes_gather(j, row, pixel->left, room);
+    return room;
+}
+
+/* Packs the windows of three pixels. */
+static inline void es_lanes_fill(const es_lanes_job_t *j,
+                                 const es_lanes_pixel_t pixels[ES_LANES_PIXELS]) {
+    const uint32_t dilation = j->params->dilation_h;
+    uint32_t *to = j->tile;
+
+    for (uint32_t k = 0, far = 0; k < j->params->kernel_h; k++, far += dilation) {
+        const int8_t *from[ES_LANES_PIXELS];
+        int8_t *room = j->rows;
+
+        for (uint32_t i = 0; i < ES_LANES_PIXELS; i++, room += j->row_taps) {
+            from[i] = es_lanes_row(j, &pixels[i], (uint32_t)pixels[i].top + far, room);
+        }
+        to = es_lanes_pack(to, from, j->row_taps);
+    }
+}
+
+/* The sums of the first, second and third pixel in two words. Each is an int21; what the second has
+ * above 11 bits stands in the other word. */
+static inline void es_lanes_add(uint32_t sums[ES_LANES_PIXELS], uint32_t one, uint32_t other) {
+    const uint32_t a = (uint32_t)((int32_t)(one << 11) >> 11), rest = one - a;
+    const uint32_t mixed = other - (rest >> 11);
+    const uint32_t c = (uint32_t)((int32_t)(mixed << 11) >> 11);
+
+    sums[0] += a;
+    sums[1] += (rest >> 21) + (uint32_t)((int32_t)(mixed - c) >> 10);
+    sums[2] += c;
+}
+
+/* `count` channels from channel n on of the tile's pixels. */
+static inline void es_lanes_block(const es_lanes_job_t *j, uint32_t n, uint32_t count,
+                                  uint32_t pixels) {
+    const es_conv_lanes_params_t *p = j->params;
+    const int8_t *weights = j->weights + n * j->taps;
+    uint32_t sums[ES_LANES_BLOCK][ES_LANES_PIXELS];
+
+    for (uint32_t i = 0; i < ES_LANES_BLOCK; i++) {
+        const uint32_t bias = i < count ? (uint32_t)j->scales[n + i].bias : 0;
+        sums[i][0] = sums[i][1] = sums[i][2] = bias;
+    }
+    for (uint32_t k = 0, run; k < j->taps; k += run) {
+        uint32_t acc[ES_LANES_WORDS] = {0};
+
+        run = j->taps - k < p->run ? j->taps - k : p->run;
+        es_lanes_dot(acc, j->tile + 2 * k, weights + ES_LANES_BLOCK * k, run);
+        for (uint32_t i = 0; i < ES_LANES_BLOCK; i++) {
+            es_lanes_add(sums[i], acc[2 * i], acc[2 * i + 1]);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const es_scale_t *s = &j->scales[n + i];
+
+        for (uint32_t k = 0; k < pixels; k++) {
+            j->out_at[k][n + i] = es_scaled(sums[i][k], s, p->below, p->act_min, p->act_max);
+        }
+    }
+}
+
+static ES_LANES_OUT_OF_LINE void es_lanes_channels(const es_lanes_job_t *j, uint32_t pixels) {
+    const uint32_t c = j->out.c;
+
+    for (uint32_t n = 0; n < c; n += ES_LANES_BLOCK) {
+        es_lanes_block(j, n, c - n < ES_LANES_BLOCK ? c - n : ES_LANES_BLOCK, pixels);
+    }
+}
+
+/* The pixels of rows [y, y1). A last tile that is not full computes its last pixel again, and writes
+ * it once. */
+static inline void es_lanes_rows(es_lanes_job_t *j, uint32_t y, uint32_t y1) {
+    const es_conv_lanes_params_t *p = j->params;
+    uint32_t x = 0;
+
+    while (y < y1) {
+        es_lanes_pixel_t pixels[ES_LANES_PIXELS];
+        uint32_t count = 0;
+
+        for (uint32_t i = 0; i < ES_LANES_PIXELS; i++) {
+            if (y == y1) {
+                pixels[i] = pixels[i - 1];
+                continue;
+            }
+            pixels[i].top = (int32_t)(y * p->stride_h) - p->pad_top;
+            pixels[i].left = (int32_t)(x * p->stride_w) - p->pad_left;
+            pixels[i].is_plain = x >= j->first && x < j->end;
+            j->out_at[i] = (int8_t *)es_row(&j->out, y) + x * j->out.c;
+            count++;
+            if (++x == j->out.w) {
+                x = 0;
+                y++;
+            }
+        }
+        es_lanes_fill(j, pixels);
+        es_lanes_channels(j, count);
+    }
+}
+
+/* Which columns of the output read nothing beside the image and skip none of its columns. */
+static inline void es_lanes_columns(es_lanes_job_t *j) {
+    const es_conv_lanes_params_t *p = j->params;
+    const uint32_t room = j->in.w + p->pad_left;
+
+    if ((p->dilation_w == 1 || p->kernel_w == 1) && room >= p->kernel_w) {
+        j->first = (p->pad_left + p->stride_w - 1u) / p->stride_w;
+        j->end = (room - p->kernel_w) / p->stride_w + 1;
+    }
+}
+
+/* es_conv_lanes() by the inner loop that is linked in. */
+static inline void es_lanes_convolve(const es_conv_lanes_params_t *p, const int8_t *weights,
+                                     const es_scale_t *scales, const es_rows_t *in,
+                                     const es_rows_t *out, void *scratch, uint32_t y0,
+                                     uint32_t y1) {
+    const uint32_t row_taps = p->kernel_w * in->c, taps = p->kernel_h * row_taps;
+    int8_t *rows = (int8_t *)scratch + ES_LANES_TAP_BYTES * taps;
+    es_lanes_job_t job = {
+        .params = p,
+        .weights = weights,
+        .scales = scales,
+        .in = *in,
+        .out = *out,
+        .row_taps = row_taps,
+        .taps = taps,
+        .tile = scratch,
+        .blank = rows,
+        .rows = rows + row_taps,
+    };
+
+    if (!es_lanes_stay_inside(p, in->h, in->w, out->h, out->w)) {
+        memset(job.blank, p->pad, row_taps);
+    }
+    es_lanes_columns(&job);
+    es_lanes_rows(&job, y0, y1);
+}
+
+#endif
