@@ -15,7 +15,7 @@
 /* Output channels of a block; its sums are in two words each. */
 enum { ES_LANES_BLOCK = 4, ES_LANES_WORDS = 2 * ES_LANES_BLOCK };
 
-/* acc[2i], acc[2i + 1] += sum over `taps` of tile[k][0], tile[k][1] * weights[k][i]: each variant
+/* acc[2i], acc[2i + 1] = sum over `taps` of tile[k][0], tile[k][1] * weights[k][i]: each variant
  * has its own. */
 void es_lanes_dot(uint32_t acc[ES_LANES_WORDS], const uint32_t *tile, const int8_t *weights,
                   uint32_t taps);
@@ -116,82 +116,109 @@ static inline void es_lanes_fill(const es_lanes_job_t *j,
     }
 }
 
-/* The sums of the first, second and third pixel in two words. Each is an int21; what the second has
- * above 11 bits stands in the other word. */
-static inline void es_lanes_add(uint32_t sums[ES_LANES_PIXELS], uint32_t one, uint32_t other) {
-    const uint32_t a = (uint32_t)((int32_t)(one << 11) >> 11), rest = one - a;
-    const uint32_t mixed = other - (rest >> 11);
+/* Sums of the first, second and third pixel. */
+typedef struct es_lanes_sums {
+    uint32_t a, b, c;
+} es_lanes_sums_t;
+
+/* The sums in two words, added to others. Each is an int21; what the second has above 11 bits stands
+ * in the other word. */
+static inline es_lanes_sums_t es_lanes_add(es_lanes_sums_t s, const uint32_t words[2]) {
+    const uint32_t a = (uint32_t)((int32_t)(words[0] << 11) >> 11), rest = words[0] - a;
+    const uint32_t mixed = words[1] - (rest >> 11);
     const uint32_t c = (uint32_t)((int32_t)(mixed << 11) >> 11);
+    const uint32_t b = (rest >> 21) + (uint32_t)((int32_t)(mixed - c) >> 10);
 
-    sums[0] += a;
-    sums[1] += (rest >> 21) + (uint32_t)((int32_t)(mixed - c) >> 10);
-    sums[2] += c;
+    return (es_lanes_sums_t){s.a + a, s.b + b, s.c + c};
 }
 
-/* `count` channels from channel n on of the tile's pixels. */
-static inline void es_lanes_block(const es_lanes_job_t *j, uint32_t n, uint32_t count,
-                                  uint32_t pixels) {
+/* Writes channels of a block from their sums, less what stands in the words of the last run. */
+static inline void es_lanes_finish(const es_lanes_job_t *j, uint32_t n, uint32_t count,
+                                   const es_lanes_sums_t *sums, const uint32_t *words) {
     const es_conv_lanes_params_t *p = j->params;
+    const int32_t below = p->below, low = p->act_min, high = p->act_max;
+    const es_scale_t *s = j->scales + n, *end = s + count;
+    int8_t *a = j->out_at[0] + n, *b = j->out_at[1] + n, *c = j->out_at[2] + n;
+
+    do {
+        const uint32_t bias = (uint32_t)s->bias;
+        es_lanes_sums_t sum = {bias, bias, bias};
+
+        if (sums != NULL) {
+            sum = (es_lanes_sums_t){bias + sums->a, bias + sums->b, bias + sums->c};
+            sums++;
+        }
+        sum = es_lanes_add(sum, words);
+        *a++ = es_scaled(sum.a, s, below, low, high);
+        *b++ = es_scaled(sum.b, s, below, low, high);
+        *c++ = es_scaled(sum.c, s, below, low, high);
+        words += 2;
+    } while (++s != end);
+}
+
+/* `count` channels from channel n on, whose window is more than a run. */
+static ES_LANES_OUT_OF_LINE void es_lanes_long_block(const es_lanes_job_t *j, uint32_t n,
+                                                     uint32_t count) {
+    const uint32_t run = j->params->run, *tile = j->tile;
     const int8_t *weights = j->weights + n * j->taps;
-    uint32_t sums[ES_LANES_BLOCK][ES_LANES_PIXELS];
+    es_lanes_sums_t sums[ES_LANES_BLOCK] = {{0, 0, 0}};
+    uint32_t words[ES_LANES_WORDS], left = j->taps;
 
-    for (uint32_t i = 0; i < ES_LANES_BLOCK; i++) {
-        const uint32_t bias = i < count ? (uint32_t)j->scales[n + i].bias : 0;
-        sums[i][0] = sums[i][1] = sums[i][2] = bias;
-    }
-    for (uint32_t k = 0, run; k < j->taps; k += run) {
-        uint32_t acc[ES_LANES_WORDS] = {0};
-
-        run = j->taps - k < p->run ? j->taps - k : p->run;
-        es_lanes_dot(acc, j->tile + 2 * k, weights + ES_LANES_BLOCK * k, run);
+    for (; left > run; left -= run) {
+        es_lanes_dot(words, tile, weights, run);
         for (uint32_t i = 0; i < ES_LANES_BLOCK; i++) {
-            es_lanes_add(sums[i], acc[2 * i], acc[2 * i + 1]);
+            sums[i] = es_lanes_add(sums[i], words + 2 * i);
         }
+        tile += 2 * run;
+        weights += ES_LANES_BLOCK * run;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const es_scale_t *s = &j->scales[n + i];
+    es_lanes_dot(words, tile, weights, left);
+    es_lanes_finish(j, n, count, sums, words);
+}
 
-        for (uint32_t k = 0; k < pixels; k++) {
-            j->out_at[k][n + i] = es_scaled(sums[i][k], s, p->below, p->act_min, p->act_max);
+static ES_LANES_OUT_OF_LINE void es_lanes_channels(const es_lanes_job_t *j) {
+    const uint32_t c = j->out.c, taps = j->taps;
+    const int8_t *weights = j->weights;
+
+    for (uint32_t n = 0; n < c; n += ES_LANES_BLOCK, weights += ES_LANES_BLOCK * taps) {
+        const uint32_t count = c - n < ES_LANES_BLOCK ? c - n : ES_LANES_BLOCK;
+        uint32_t words[ES_LANES_WORDS];
+
+        if (taps > j->params->run) {
+            es_lanes_long_block(j, n, count);
+        } else {
+            es_lanes_dot(words, j->tile, weights, taps);
+            es_lanes_finish(j, n, count, NULL, words);
         }
     }
 }
 
-static ES_LANES_OUT_OF_LINE void es_lanes_channels(const es_lanes_job_t *j, uint32_t pixels) {
-    const uint32_t c = j->out.c;
-
-    for (uint32_t n = 0; n < c; n += ES_LANES_BLOCK) {
-        es_lanes_block(j, n, c - n < ES_LANES_BLOCK ? c - n : ES_LANES_BLOCK, pixels);
-    }
-}
-
-/* The pixels of rows [y, y1). A last tile that is not full computes its last pixel again, and writes
- * it once. */
+/* The pixels of rows [y, y1). Where they do not fill the last tile, its last one is there again, and
+ * is computed twice at one place. */
 static inline void es_lanes_rows(es_lanes_job_t *j, uint32_t y, uint32_t y1) {
     const es_conv_lanes_params_t *p = j->params;
     uint32_t x = 0;
 
     while (y < y1) {
         es_lanes_pixel_t pixels[ES_LANES_PIXELS];
-        uint32_t count = 0;
 
         for (uint32_t i = 0; i < ES_LANES_PIXELS; i++) {
             if (y == y1) {
                 pixels[i] = pixels[i - 1];
+                j->out_at[i] = j->out_at[i - 1];
                 continue;
             }
             pixels[i].top = (int32_t)(y * p->stride_h) - p->pad_top;
             pixels[i].left = (int32_t)(x * p->stride_w) - p->pad_left;
             pixels[i].is_plain = x >= j->first && x < j->end;
             j->out_at[i] = (int8_t *)es_row(&j->out, y) + x * j->out.c;
-            count++;
             if (++x == j->out.w) {
                 x = 0;
                 y++;
             }
         }
         es_lanes_fill(j, pixels);
-        es_lanes_channels(j, count);
+        es_lanes_channels(j);
     }
 }
 

@@ -1,25 +1,39 @@
 /* FULLY_CONNECTED by blocks of eight output channels, portable. */
 #include "es_blocks.h"
 
+/* Named one by one, the sums stay in registers. */
+typedef struct sums {
+    uint32_t a0, a1, a2, a3, a4, a5, a6, a7;
+} sums_t;
+
+static inline void add_tap(sums_t *s, int32_t x, const int8_t *w) {
+    s->a0 += (uint32_t)(x * w[0]);
+    s->a1 += (uint32_t)(x * w[1]);
+    s->a2 += (uint32_t)(x * w[2]);
+    s->a3 += (uint32_t)(x * w[3]);
+    s->a4 += (uint32_t)(x * w[4]);
+    s->a5 += (uint32_t)(x * w[5]);
+    s->a6 += (uint32_t)(x * w[6]);
+    s->a7 += (uint32_t)(x * w[7]);
+}
+
 void es_block_dot(uint32_t acc[ES_BLOCK_CHANNELS], const int8_t *x, const int8_t *w,
                   uint32_t taps) {
-    uint32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
-    uint32_t a4 = acc[4], a5 = acc[5], a6 = acc[6], a7 = acc[7];
+    const int8_t *end = x + taps;
+    sums_t s = {acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], acc[6], acc[7]};
 
-    for (const int8_t *end = x + taps; x != end; x++, w += ES_BLOCK_CHANNELS) {
-        const int32_t v = *x;
-
-        a0 += (uint32_t)(v * w[0]);
-        a1 += (uint32_t)(v * w[1]);
-        a2 += (uint32_t)(v * w[2]);
-        a3 += (uint32_t)(v * w[3]);
-        a4 += (uint32_t)(v * w[4]);
-        a5 += (uint32_t)(v * w[5]);
-        a6 += (uint32_t)(v * w[6]);
-        a7 += (uint32_t)(v * w[7]);
+    if (taps % 2 != 0) {
+        add_tap(&s, *x++, w);
+        w += ES_BLOCK_CHANNELS;
     }
-    acc[0] = a0, acc[1] = a1, acc[2] = a2, acc[3] = a3;
-    acc[4] = a4, acc[5] = a5, acc[6] = a6, acc[7] = a7;
+    while (x != end) {
+        add_tap(&s, x[0], w);
+        add_tap(&s, x[1], w + ES_BLOCK_CHANNELS);
+        x += 2;
+        w += 2 * ES_BLOCK_CHANNELS;
+    }
+    acc[0] = s.a0, acc[1] = s.a1, acc[2] = s.a2, acc[3] = s.a3;
+    acc[4] = s.a4, acc[5] = s.a5, acc[6] = s.a6, acc[7] = s.a7;
 }
 
 void es_fully_connected_blocks(const es_fully_connected_blocks_params_t *p, const es_rows_t *in,
