@@ -6,7 +6,7 @@
 static es_status_t check_blobs(const es_call_t *call, uint64_t depth) {
     const es_fully_connected_blocks_params_t *p = es_call_params(call);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t block = ES_BLOCK_CHANNELS, channels = (out->c + block - 1) / block * block;
+    const uint64_t channels = ((uint64_t)out->c + 3) & ~(uint64_t)3;
 
     if (out->w != 1 || depth > INT32_MAX) {
         return ES_BAD_RECORD;

@@ -659,7 +659,7 @@ typedef struct es_fully_connected_blocks_params {
 enum { ES_BLOCK_CHANNELS = 8 };
 
 /* Makes what es_fully_connected() makes, where no sum lies on a tie. weights: blocks of eight
- * output channels, the last filled up with zeros, [depth][8]. scales: [out->c], with `below` 0. No
+ * output channels, [depth][8], the last filled up with zeros; if it has at most four, [depth][4]. scales: [out->c], with `below` 0. No
  * aliasing, no scratch. */
 void es_fully_connected_blocks(const es_fully_connected_blocks_params_t *params,
                                const es_rows_t *in, const es_rows_t *out, const int8_t *weights,

@@ -811,8 +811,8 @@ class DepthwiseColumnsParams(Params):
 class FullyConnectedBlocksParams(Params):
     """FULLY_CONNECTED by blocks of eight output channels, for cores without SIMD.
 
-    ``weights`` int8 [out_c / 8][depth][8], filled up with zeros; ``scales`` as for
-    ``ConvLanesParams``. No sum lies on a tie.
+    ``weights`` int8 [out_c / 8][depth][8], filled up with zeros; a last block of at most four
+    channels is [depth][4]. ``scales`` as for ``ConvLanesParams``. No sum lies on a tie.
     """
 
     KERNEL = KernelId.FULLY_CONNECTED_BLOCKS

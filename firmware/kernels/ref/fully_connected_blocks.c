@@ -6,34 +6,38 @@ typedef struct sums {
     uint32_t a0, a1, a2, a3, a4, a5, a6, a7;
 } sums_t;
 
-static inline void add_tap(sums_t *s, int32_t x, const int8_t *w) {
+static inline void add_tap(sums_t *s, int32_t x, const int8_t *w, uint32_t width) {
     s->a0 += (uint32_t)(x * w[0]);
     s->a1 += (uint32_t)(x * w[1]);
     s->a2 += (uint32_t)(x * w[2]);
     s->a3 += (uint32_t)(x * w[3]);
-    s->a4 += (uint32_t)(x * w[4]);
-    s->a5 += (uint32_t)(x * w[5]);
-    s->a6 += (uint32_t)(x * w[6]);
-    s->a7 += (uint32_t)(x * w[7]);
+    if (width == ES_BLOCK_CHANNELS) {
+        s->a4 += (uint32_t)(x * w[4]);
+        s->a5 += (uint32_t)(x * w[5]);
+        s->a6 += (uint32_t)(x * w[6]);
+        s->a7 += (uint32_t)(x * w[7]);
+    }
 }
 
-void es_block_dot(uint32_t acc[ES_BLOCK_CHANNELS], const int8_t *x, const int8_t *w,
-                  uint32_t taps) {
-    const int8_t *end = x + taps;
-    sums_t s = {acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], acc[6], acc[7]};
+static inline void dot(uint32_t acc[ES_BLOCK_CHANNELS], const int8_t *x, const int8_t *w,
+                       uint32_t taps, uint32_t width) {
+    sums_t s = {0};
 
-    if (taps % 2 != 0) {
-        add_tap(&s, *x++, w);
-        w += ES_BLOCK_CHANNELS;
-    }
-    while (x != end) {
-        add_tap(&s, x[0], w);
-        add_tap(&s, x[1], w + ES_BLOCK_CHANNELS);
-        x += 2;
-        w += 2 * ES_BLOCK_CHANNELS;
+    for (const int8_t *end = x + taps; x != end; w += width) {
+        add_tap(&s, *x++, w, width);
     }
     acc[0] = s.a0, acc[1] = s.a1, acc[2] = s.a2, acc[3] = s.a3;
     acc[4] = s.a4, acc[5] = s.a5, acc[6] = s.a6, acc[7] = s.a7;
+}
+
+void es_block_dot(uint32_t acc[ES_BLOCK_CHANNELS], const int8_t *x, const int8_t *weights,
+                  uint32_t taps) {
+    dot(acc, x, weights, taps, ES_BLOCK_CHANNELS);
+}
+
+void es_half_block_dot(uint32_t acc[ES_BLOCK_CHANNELS], const int8_t *x, const int8_t *weights,
+                       uint32_t taps) {
+    dot(acc, x, weights, taps, ES_BLOCK_CHANNELS / 2);
 }
 
 void es_fully_connected_blocks(const es_fully_connected_blocks_params_t *p, const es_rows_t *in,

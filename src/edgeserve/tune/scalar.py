@@ -180,8 +180,10 @@ def _is_lane(weights: Matrix) -> bool:
 
 
 def in_blocks(weights: Matrix, channels: int) -> bytes:
-    """[out_c / channels][taps][channels], filled up with zeros."""
-    out_c, taps = weights.shape
-    filled = np.pad(weights, ((0, -out_c % channels), (0, 0))).astype(np.int8)
-    data: bytes = filled.reshape(-1, channels, taps).transpose(0, 2, 1).tobytes()
+    """[out_c / channels][taps][channels], the last block with as few channels as whole fours are."""
+    data = b""
+    for first in range(0, len(weights), channels):
+        block = weights[first : first + channels]
+        filled = np.pad(block, ((0, -len(block) % LANES_BLOCK), (0, 0)))
+        data += filled.T.astype(np.int8).tobytes()
     return data
