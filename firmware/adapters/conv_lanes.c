@@ -21,10 +21,9 @@ static es_status_t check(const es_call_t *call) {
         return ES_OUT_OF_BOUNDS;
     }
     const uint32_t row = p->kernel_w * in->c, taps = p->kernel_h * row;
-    const uint32_t bytes = ES_LANES_TAP_BYTES * taps +
-                           (es_lanes_stay_inside(p, in->h, in->w, out->h, out->w)
-                                ? 0
-                                : ES_LANES_ROWS * row);
+    const uint32_t bytes =
+        ES_LANES_TAP_BYTES * taps +
+        (es_lanes_stay_inside(p, in->h, in->w, out->h, out->w) ? 0 : ES_LANES_ROWS * row);
     const uint64_t channels = ((uint64_t)out->c + 3) & ~(uint64_t)3;
     return es_call_has_blob(call, p->weights, channels * taps, 1) &&
                    es_call_has_blob(call, p->scales, out->c * (uint64_t)sizeof(es_scale_t), 4) &&

@@ -579,8 +579,8 @@ void es_add_by_table(const es_add_by_table_params_t *params, const es_rows_t *a,
 
 /* What a channel's sum starts from, and what becomes of it: clamp((sum * multiplier / 2^30, rounded
  * down, + addend + (negative sum ? below : 0)) >> exponent). Whoever makes the table has proven
- * that |sum| < 2^29, that 0 <= multiplier, and that nothing before the shift leaves 32 bits; anything
- * else makes wrong numbers and nothing worse. */
+ * that |sum| < 2^29, that 0 <= multiplier, and that nothing before the shift leaves 32 bits;
+ * anything else makes wrong numbers and nothing worse. */
 typedef struct es_scale {
     int32_t bias;
     int32_t multiplier;
@@ -659,14 +659,14 @@ typedef struct es_fully_connected_blocks_params {
 enum { ES_BLOCK_CHANNELS = 8 };
 
 /* Makes what es_fully_connected() makes, where no sum lies on a tie. weights: blocks of eight
- * output channels, [depth][8], the last filled up with zeros; if it has at most four, [depth][4]. scales: [out->c], with `below` 0. No
- * aliasing, no scratch. */
+ * output channels, [depth][8], the last filled up with zeros; if it has at most four, [depth][4].
+ * scales: [out->c], with `below` 0. No aliasing, no scratch. */
 void es_fully_connected_blocks(const es_fully_connected_blocks_params_t *params,
                                const es_rows_t *in, const es_rows_t *out, const int8_t *weights,
                                const es_scale_t *scales, uint32_t y0, uint32_t y1);
 void es_fully_connected_blocks_sum(const es_fully_connected_blocks_params_t *params,
-                                   const es_rows_t *in, const es_rows_t *out,
-                                   const int8_t *weights, const es_scale_t *scales,
-                                   uint32_t *sums, uint32_t y0, uint32_t y1);
+                                   const es_rows_t *in, const es_rows_t *out, const int8_t *weights,
+                                   const es_scale_t *scales, uint32_t *sums, uint32_t y0,
+                                   uint32_t y1);
 
 #endif

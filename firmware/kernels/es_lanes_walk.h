@@ -7,6 +7,7 @@
 #define ES_LANES_WALK_H
 
 #include "es_scale.h"
+#include "es_taps.h"
 
 #include <string.h>
 
@@ -28,8 +29,8 @@ typedef struct es_lanes_job {
     uint32_t row_taps, taps; /* of a kernel row, and of the window */
     uint32_t first, end;     /* columns of the output whose windows are plain bytes of each row */
     uint32_t *tile;
-    int8_t *blank;                /* a kernel row outside the image */
-    int8_t *rows;                 /* a kernel row of each pixel that is not plain bytes */
+    int8_t *blank;                   /* a kernel row outside the image */
+    int8_t *rows;                    /* a kernel row of each pixel that is not plain bytes */
     int8_t *out_at[ES_LANES_PIXELS]; /* where the pixels of the tile go */
 } es_lanes_job_t;
 
@@ -67,50 +68,63 @@ static inline uint32_t *es_lanes_pack(uint32_t *to, const int8_t *const from[ES_
     return to;
 }
 
+static inline int8_t *es_lanes_copy(int8_t *to, const int8_t *from, uint32_t bytes) {
+    for (const int8_t *end = from + bytes; from != end;) {
+        *to++ = *from++;
+    }
+    return to;
+}
+
 /* Gathers a kernel row that lies beside the image or skips columns. `row`: of the image. */
 static ES_LANES_OUT_OF_LINE void es_lanes_gather(const es_lanes_job_t *j, const int8_t *row,
                                                  int32_t left, int8_t *to) {
     const es_conv_lanes_params_t *p = j->params;
-    const uint32_t c = j->in.c;
-    uint32_t x = (uint32_t)left;
+    const uint32_t c = j->in.c, kernel_w = p->kernel_w, dilation = p->dilation_w;
+    const es_taps_t taps = es_taps(left, j->in.w, dilation, kernel_w);
+    const uint32_t inside = taps.end > taps.first ? taps.end - taps.first : 0;
+    const uint32_t before = inside > 0 ? taps.first : kernel_w;
+    const uint32_t together = dilation == 1 ? inside : 1;
+    uint32_t x = (uint32_t)left + before * dilation;
 
-    for (uint32_t k = p->kernel_w; k > 0; k--, x += p->dilation_w) {
-        const int8_t *from = x < j->in.w ? row + x * c : j->blank;
-
-        for (uint32_t i = 0; i < c; i++) {
-            *to++ = *from++;
-        }
+    to = es_lanes_copy(to, j->blank, before * c);
+    for (uint32_t k = 0; k < inside; k += together, x += dilation) {
+        to = es_lanes_copy(to, row + x * c, together * c);
     }
+    es_lanes_copy(to, j->blank, (kernel_w - before - inside) * c);
 }
 
-/* Where the elements of a kernel row are that a pixel sees in row `y` of the image. */
-static inline const int8_t *es_lanes_row(const es_lanes_job_t *j, const es_lanes_pixel_t *pixel,
-                                         uint32_t y, int8_t *room) {
-    const es_rows_t *in = &j->in;
-
+/* A row of the image, or null outside of it. */
+static inline const int8_t *es_lanes_row(const es_rows_t *in, uint32_t y) {
     if (y >= in->h) {
-        return j->blank;
+        return NULL;
     }
-    const int8_t *row = (const int8_t *)in->base + (y < in->depth ? y : y % in->depth) * in->row_bytes;
-    if (pixel->is_plain) {
-        return row + (uint32_t)pixel->left * in->c;
-    }
-    es_lanes_gather(j, row, pixel->left, room);
-    return room;
+    return (const int8_t *)in->base + (y < in->depth ? y : y % in->depth) * in->row_bytes;
 }
 
 /* Packs the windows of three pixels. */
 static inline void es_lanes_fill(const es_lanes_job_t *j,
                                  const es_lanes_pixel_t pixels[ES_LANES_PIXELS]) {
-    const uint32_t dilation = j->params->dilation_h;
+    const uint32_t dilation = j->params->dilation_h, c = j->in.c;
     uint32_t *to = j->tile;
 
     for (uint32_t k = 0, far = 0; k < j->params->kernel_h; k++, far += dilation) {
-        const int8_t *from[ES_LANES_PIXELS];
+        const int8_t *from[ES_LANES_PIXELS], *row = NULL;
         int8_t *room = j->rows;
 
         for (uint32_t i = 0; i < ES_LANES_PIXELS; i++, room += j->row_taps) {
-            from[i] = es_lanes_row(j, &pixels[i], (uint32_t)pixels[i].top + far, room);
+            const es_lanes_pixel_t *pixel = &pixels[i];
+
+            if (i == 0 || pixel->top != pixel[-1].top) {
+                row = es_lanes_row(&j->in, (uint32_t)pixel->top + far);
+            }
+            if (row == NULL) {
+                from[i] = j->blank;
+            } else if (pixel->is_plain) {
+                from[i] = row + (uint32_t)pixel->left * c;
+            } else {
+                es_lanes_gather(j, row, pixel->left, room);
+                from[i] = room;
+            }
         }
         to = es_lanes_pack(to, from, j->row_taps);
     }
@@ -121,8 +135,8 @@ typedef struct es_lanes_sums {
     uint32_t a, b, c;
 } es_lanes_sums_t;
 
-/* The sums in two words, added to others. Each is an int21; what the second has above 11 bits stands
- * in the other word. */
+/* The sums in two words, added to others. Each is an int21; what the second has above 11 bits
+ * stands in the other word. */
 static inline es_lanes_sums_t es_lanes_add(es_lanes_sums_t s, const uint32_t words[2]) {
     const uint32_t a = (uint32_t)((int32_t)(words[0] << 11) >> 11), rest = words[0] - a;
     const uint32_t mixed = words[1] - (rest >> 11);
@@ -193,8 +207,8 @@ static ES_LANES_OUT_OF_LINE void es_lanes_channels(const es_lanes_job_t *j) {
     }
 }
 
-/* The pixels of rows [y, y1). Where they do not fill the last tile, its last one is there again, and
- * is computed twice at one place. */
+/* The pixels of rows [y, y1). Where they do not fill the last tile, its last one is there again,
+ * and is computed twice at one place. */
 static inline void es_lanes_rows(es_lanes_job_t *j, uint32_t y, uint32_t y1) {
     const es_conv_lanes_params_t *p = j->params;
     uint32_t x = 0;
