@@ -180,7 +180,7 @@ def _is_lane(weights: Matrix) -> bool:
 
 
 def in_blocks(weights: Matrix, channels: int) -> bytes:
-    """[out_c / channels][taps][channels], the last block with as few channels as whole fours are."""
+    """[out_c / channels][taps][channels], the last block with no more fours than it needs."""
     data = b""
     for first in range(0, len(weights), channels):
         block = weights[first : first + channels]
