@@ -2,7 +2,7 @@
 # ../ref/fully_connected_blocks.c.
 #
 # a0       where the sums go              a1  the input           a2  the weights
-# a3       taps, then the input's end     a4  the end of its whole fours
+# a3       taps, then the input's end     a4  the end of its whole eights
 # a5       an element                     a6  a weight, a product
 # t1-t6, a7, t0  the sums
 
@@ -29,7 +29,7 @@
     .endm
 
     .macro dot width
-    andi    a4, a3, -4
+    andi    a4, a3, -8
     add     a4, a4, a1
     add     a3, a3, a1
     li      t1, 0
@@ -45,8 +45,12 @@
     tap     1, \width
     tap     2, \width
     tap     3, \width
-    addi    a1, a1, 4
-    addi    a2, a2, 4 * \width
+    tap     4, \width
+    tap     5, \width
+    tap     6, \width
+    tap     7, \width
+    addi    a1, a1, 8
+    addi    a2, a2, 8 * \width
     bne     a1, a4, 1b
 2:  beq     a1, a3, 4f
 3:  tap     0, \width
