@@ -104,7 +104,7 @@ def hold(shared_data: Path, name: str, core: str) -> None:
 
 
 def gain(shared_data: Path, name: str, core: str, most: float) -> None:
-    """The kernels chosen for the core take no more than that of what was recorded, in little code."""
+    """The kernels chosen for the core take no more than that of the record, in little code."""
     need_tools(BOARDS[core])
     _, row = measure(model_path(shared_data, name), load_board(BOARDS[core]))
     assert row.instructions <= most * read_baseline()[name][core].instructions

@@ -42,7 +42,7 @@ static inline void channel(const job_t *j, uint32_t n, const int8_t *weights, co
     const int8_t *l0 = j->lines[0].at + (s0 ? n : 0), *l1 = j->lines[1].at + (s1 ? n : 0);
     const int8_t *l2 = j->lines[2].at + (s2 ? n : 0);
     const uint32_t w = j->in_w, bias = (uint32_t)s->bias;
-    const int32_t pad = p->pad;
+    const int32_t pad = (int8_t)p->pad;
     uint32_t x = 0u - p->pad_left;
     int8_t *q = j->out + n;
     const int8_t *end = q + j->out_w * j->c;
