@@ -72,6 +72,7 @@ def test_costs_what_is_recorded(shared_data: Path, name: str) -> None:
     assert row.ram_other_bytes < 1024
     assert row.code_bytes < RIVALS[name]["flash_bytes"] / 2
     assert row.stack_high_water_bytes <= row.stack_bytes
+    assert row.init_instructions <= INIT_INSTRUCTIONS + row.steps * INIT_STEP_INSTRUCTIONS
     if compiler == golden["compiler"]:
         assert asdict(row) == recorded
     else:
@@ -83,6 +84,11 @@ def test_less_than_half_of_the_rivals_instructions(name: str) -> None:
     golden: dict[str, Any] = json.loads(GOLDEN.read_text())
     limit = 0.46 * RIVALS[name]["cmsis_nn_instructions"]
     assert golden["models"][name]["instructions"] <= limit
+
+
+INIT_INSTRUCTIONS = 350
+INIT_STEP_INSTRUCTIONS = 240
+"""Of es_init with every check: once, and for each step."""
 
 
 # Of the arena, in bytes: size, size with the inputs by rows, balanced.
