@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from edgeserve.kernels import FullyConnectedPairsParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.addition import addition_by_table
 from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile
 from edgeserve.tune.depthwise import depthwise_by_pairs
-from edgeserve.tune.fully_connected import fully_connected_by_pairs
+from edgeserve.tune.fully_connected import (
+    LEAST_MACS,
+    fully_connected_by_pairs,
+    multiplications,
+)
 from edgeserve.tune.scalar import (
     convolution_by_lanes,
     depthwise_by_columns,
@@ -50,10 +55,24 @@ def tuned(program: Program, isa: Sequence[str], scratch_bytes: int | None = None
     choices = [choose for folder in isa for choose in _BY_ISA.get(folder, ())]
     if not choices:
         return program
-    steps = (_chosen(program, step, choices) for step in program.steps)
+    steps = _that_pay(program.steps, [_chosen(program, step, choices) for step in program.steps])
     if scratch_bytes is not None:
         steps = (with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
     return replace(program, steps=tuple(steps))
+
+
+def _that_pay(before: Sequence[Step], after: Sequence[Step]) -> Sequence[Step]:
+    """The steps after tuning; before it where all layers of a kernel together gain too little.
+
+    A kernel's code is linked once, whatever the number of its layers: the whole program decides.
+    """
+    dense = [step for step in after if isinstance(step.params, FullyConnectedPairsParams)]
+    if not dense or sum(map(multiplications, dense)) >= LEAST_MACS:
+        return after
+    return [
+        old if isinstance(new.params, FullyConnectedPairsParams) else new
+        for old, new in zip(before, after, strict=True)
+    ]
 
 
 def _chosen(program: Program, step: Step, choices: Sequence[Choose]) -> Step:
