@@ -57,6 +57,7 @@ _FOLDERS = {
     "adapters": Part.CODE,
     "kernels": Part.CODE,
     "model": Part.TABLE,
+    "preprocess": Part.PREPROCESS,
     "port": Part.PORT,
     "bench": Part.BENCH,
     "src": Part.APP,
