@@ -18,19 +18,16 @@ from edgeserve.codegen import (
     generate_sources,
     used_kernels,
 )
+from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.errors import ConfigError, ToolError
 from edgeserve.folder_swap import recover, replacing
 from edgeserve.graph import DType
 from edgeserve.kernels import Params
 from edgeserve.makefile import makefile
-from edgeserve.preprocess.c_source import HEADER, kernel_sources, preprocess_sources
-from edgeserve.preprocess.declaration import Front
-from edgeserve.preprocess.host import affines
 from edgeserve.program import Program
 from edgeserve.project import (
     BUILD_FOLDER,
     LIBC_FOLDER,
-    PREPROCESS_FOLDER,
     PROJECT_FILE,
     USER_FOLDER,
     Part,
@@ -39,11 +36,11 @@ from edgeserve.project import (
     ProjectSource,
 )
 from edgeserve.resources import firmware_root
+from edgeserve.signal_sources import signal_files, signal_sources
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable
 
 COMMAND_BYTES = 1024
-_PREPROCESS_TABLES = "tables.c"
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,+=/:@-]+")
 
 
@@ -55,19 +52,20 @@ def write_firmware(
     program: Program,
     board: Board,
     adapter: InputAdapter = InputAdapter.NONE,
-    front: Front | None = None,
+    signals: Declaration = NOTHING_DECLARED,
 ) -> Project:
     """Writes the project of a model for a board at ``dest``: it builds with make and a compiler.
 
-    ``symbol`` is the model's C identifier, ``front`` how raw data become its input. A project that
-    stands there is replaced, but for
+    ``symbol`` is the model's C identifier; ``signals`` suits the model. A project that stands
+    there is replaced, but for
     ``src/``, which is the user's; nothing happens when it would be the same. Raises ConfigError
     when the board has no port or ``dest`` holds something else, ToolError when the disk refuses.
     """
-    project = make_project(symbol=symbol, table=table, program=program, board=board, front=front)
+    project = make_project(
+        symbol=symbol, table=table, program=program, board=board, signals=signals
+    )
     files = dict(_files(project, table, program, board, adapter))
-    if front is not None:
-        files |= _preprocess_files(project, program, front)
+    files |= signal_files(signals, program, symbol)
     try:
         recover(dest)
         _require_replaceable(dest)
@@ -87,7 +85,7 @@ def make_project(
     table: ModelTable,
     program: Program,
     board: Board,
-    front: Front | None = None,
+    signals: Declaration = NOTHING_DECLARED,
 ) -> Project:
     """What a project consists of, before any file is written."""
     if board.port is None or board.toolchain is None:
@@ -114,7 +112,7 @@ def make_project(
         compiler=f"{board.toolchain.prefix}gcc",
         cpu_flags=board.toolchain.flags,
         libraries=board.toolchain.libraries,
-        sources=(*_sources(symbol, kernels, board), *_preprocess_sources(front)),
+        sources=(*_sources(symbol, kernels, board), *signal_sources(signals)),
         kernels=tuple(kind.SYMBOL for kind in kernels),
         table_file=f"model/{ModelNames(symbol).table}.bin",
         arena_bytes=table.arena_bytes,
@@ -149,28 +147,6 @@ def _sources(
     for path in sorted((root / "bench").glob("*.c")):
         yield ProjectSource(f"bench/{path.name}", Part.BENCH)
     yield ProjectSource(f"{USER_FOLDER}/app.c", Part.APP)
-
-
-def _preprocess_sources(front: Front | None) -> Iterator[ProjectSource]:
-    for name in kernel_sources(front) if front is not None else ():
-        yield ProjectSource(f"{PREPROCESS_FOLDER}/{name}", Part.PREPROCESS)
-    if front is not None:
-        yield ProjectSource(f"{PREPROCESS_FOLDER}/{_PREPROCESS_TABLES}", Part.PREPROCESS)
-
-
-def _preprocess_files(project: Project, program: Program, front: Front) -> dict[str, bytes]:
-    """The kernels of a front, and its tables for the scale of the model's input."""
-    quant = program.inputs[0].quant
-    assert quant is not None, "convert refuses a declaration for an input without a scale"
-    last = affines(front, step=quant.scale, zero_point=quant.zero_point)
-    generated = preprocess_sources(front, last, f"es_preprocess_{project.symbol}")
-    root = firmware_root() / PREPROCESS_FOLDER
-    copied = [*sorted(root.glob("*.h")), *(root / name for name in kernel_sources(front))]
-    return {
-        **{f"{PREPROCESS_FOLDER}/{path.name}": path.read_bytes() for path in copied},
-        f"{PREPROCESS_FOLDER}/{HEADER}": generated.header.encode(),
-        f"{PREPROCESS_FOLDER}/{_PREPROCESS_TABLES}": generated.tables.encode(),
-    }
 
 
 def _port_files(port: str) -> Iterator[Path]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from benchmarks.board_runner import SEMIHOSTING, emulator_argv
 from edgeserve.board import Board
 from edgeserve.build import build
+from edgeserve.declaration_file import Declaration
 from edgeserve.firmware import write_firmware
 from edgeserve.graph import Quant
-from edgeserve.preprocess.declaration import Front
+from edgeserve.preprocess.declaration import Front, declared
 from edgeserve.preprocess.host import affines, quantized
 from edgeserve.project import PREPROCESS_FOLDER, ImageKind
 from edgeserve.table import write_table
@@ -54,7 +55,7 @@ def write_project(folder: Path, case: Case, board: Board) -> Path:
         table=write_table(program, tiny_memory(program)),
         program=program,
         board=board,
-        front=case.front,
+        signals=Declaration(declared(case.front)),
     )
     for source, name in ((RUNNER, "app.c"), (SEMIHOSTING, SEMIHOSTING.name)):
         (project / "src" / name).write_bytes(source.read_bytes())

@@ -33,18 +33,22 @@ from edgeserve.preprocess.image import coloured, decoded, image_levels, laid_out
 
 def ideal(front: Front, raw: Raw) -> Reals:
     """``(feature - mean) * scale`` of ``front.shape``."""
+    scaled = (features(front, raw) - np.array(front.mean)) * np.array(front.scale)
+    return np.asarray(laid_out(front, scaled) if isinstance(front, ImageInput) else scaled, float)
+
+
+def features(front: Front, raw: Raw) -> Reals:
+    """Before mean and scale, the channel last."""
     match front:
         case ImageInput():
-            values = ideal_pixels(front, raw)
+            return ideal_pixels(front, raw)
         case AudioInput():
-            values = ideal_features(front, raw)
+            return ideal_features(front, raw)
         case SensorInput():
             rows = raw.reshape(front.samples, front.channels)
-            values = rows[:, list(front.axes)].astype(np.float64)
+            return rows[:, list(front.axes)].astype(np.float64)
         case _:
             assert_never(front)
-    scaled = (values - np.array(front.mean)) * np.array(front.scale)
-    return np.asarray(laid_out(front, scaled) if isinstance(front, ImageInput) else scaled, float)
 
 
 def ideal_pixels(front: ImageInput, frame: Raw) -> Reals:
