@@ -62,21 +62,34 @@ def write_project(folder: Path, case: Case, board: Board) -> Path:
     return project
 
 
-def on_host(project: Path, case: Case, raws: Sequence[NDArray[Any]], mode: int = 0) -> list[bytes]:
-    """What the sanitized C makes of raw data."""
-    binary = project / f"host-{mode}"
+def build_on_host(
+    project: Path,
+    sources: Sequence[Path],
+    includes: Sequence[Path],
+    flags: Sequence[str] = (),
+) -> Path:
+    """A sanitized program of a project's sources."""
+    binary = project / "on host"
     subprocess.run(
         [
             *("gcc", "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror"),
             *SANITIZERS,
-            *("-DRUNNER_ON_HOST", f"-I{project / PREPROCESS_FOLDER}"),
-            str(project / "src/app.c"),
-            *map(str, sorted((project / PREPROCESS_FOLDER).glob("*.c"))),
+            *("-DRUNNER_ON_HOST", *flags),
+            *(f"-I{folder}" for folder in includes),
+            *map(str, sources),
             *("-o", str(binary)),
         ],
         check=True,
     )
-    return _answers(project, [str(binary.resolve())], case, raws, mode)
+    return binary.resolve()
+
+
+def on_host(project: Path, case: Case, raws: Sequence[NDArray[Any]], mode: int = 0) -> list[bytes]:
+    """What the sanitized C makes of raw data."""
+    folder = project / PREPROCESS_FOLDER
+    sources = [project / "src/app.c", *sorted(folder.glob("*.c"))]
+    binary = build_on_host(project, sources, [folder])
+    return _answers(project, [str(binary)], case, raws, mode)
 
 
 def on_board(

@@ -44,10 +44,14 @@ MOST_CHANGES = 2
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``changes`` of the declaration, in words, and the difference that they leave, in steps."""
+    """``changes`` of the declaration, in words, and the difference that they leave, in steps.
+
+    ``is_fitted``: mean and scale are among them. Of as many changes those with names come first.
+    """
 
     changes: tuple[str, ...]
     largest_steps: float
+    is_fitted: bool = False
 
     @property
     def is_exact(self) -> bool:
@@ -82,7 +86,7 @@ def diagnose(
     """``fed[i]`` is what training made of ``raws[i]``, with as many elements as the input has."""
     wanted = fed.reshape(len(fed), -1).astype(np.float64)
     explanations = sorted(
-        _explanations(front, raws, wanted, step), key=lambda one: len(one.changes)
+        _explanations(front, raws, wanted, step), key=lambda one: (len(one.changes), one.is_fitted)
     )
     declared = next(one for one in explanations if not one.changes)
     if declared.is_exact:
@@ -117,10 +121,11 @@ def _fitted(values: Reals, target: Reals, words: tuple[str, ...], step: float) -
         spread = float(((x - x.mean()) ** 2).mean())
         slope = float(((x - x.mean()) * (y - y.mean())).mean()) / spread if spread else 0.0
         fitted[..., channel] = y.mean() + slope * (x - x.mean())
-        means.append(float(x.mean() - y.mean() / slope) if slope else 0.0)
+        # The fit of a 0 is not quite 0, and would be told as such.
+        means.append(round(float(x.mean() - y.mean() / slope), 4) + 0.0 if slope else 0.0)
         scales.append(slope)
     told = f"mean {_numbers(means)} and scale {_numbers(scales)}"
-    return Explanation((*words, told), _steps(fitted, target, step))
+    return Explanation((*words, told), _steps(fitted, target, step), is_fitted=True)
 
 
 def _numbers(values: list[float]) -> str:
