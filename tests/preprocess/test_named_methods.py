@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,45 +19,17 @@ from edgeserve.preprocess.audio_tables import (
     mel_matrix,
     window_weights,
 )
-from edgeserve.preprocess.declaration import (
-    Colour,
-    Crop,
-    Dct,
-    Front,
-    ImageInput,
-    Layout,
-    MelScale,
-    PixelFormat,
-    Resize,
-    Window,
-)
+from edgeserve.preprocess.declaration import Colour, Dct, Front, MelScale, Resize, Window
 from edgeserve.preprocess.host import levels, real
 from edgeserve.preprocess.ideal import cost, ideal
 from edgeserve.resources import firmware_root
 from tests.preprocess.harness import Case
+from tests.preprocess.pictures import SIZES, picture, resize_key
 from tests.preprocess.signals import ALL, LOG_MEL, MFCC, raw_data
+from tests.preprocess.tensorflow_references import CLIPS
 
-SIZES = [(37, 52, 24, 30), (24, 30, 37, 52), (96, 96, 96, 96), (50, 40, 1, 1), (1, 1, 5, 7)]
+REPO = Path(__file__).resolve().parents[2]
 sizes = pytest.mark.parametrize("size", SIZES, ids=str)
-
-
-def picture(size: tuple[int, ...], method: Resize) -> tuple[ImageInput, np.ndarray]:
-    height, width, out_height, out_width = size
-    front = ImageInput(
-        format=PixelFormat.RGB888,
-        height=height,
-        width=width,
-        crop=Crop(0, 0, height, width),
-        colour=Colour.RGB,
-        resize=method,
-        out_height=out_height,
-        out_width=out_width,
-        mean=(0.0,) * 3,
-        scale=(1.0,) * 3,
-        layout=Layout.NHWC,
-    )
-    raw = np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return front, raw
 
 
 @sizes
@@ -72,18 +47,19 @@ def test_gray_is_pillows_to_the_bit() -> None:
     assert np.array_equal(levels(front, raw)[..., 0], np.asarray(image.fromarray(raw).convert("L")))
 
 
-def tensorflows(tf: Any, method: Resize, raw: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    batch, target = raw[None].astype(np.float32), size[2:]
-    old = tf.compat.v1.image
-    resized = {
-        Resize.NEAREST: lambda: tf.image.resize(batch, target, "nearest"),
-        Resize.BILINEAR: lambda: tf.image.resize(batch, target, "bilinear"),
-        Resize.ANTIALIAS: lambda: tf.image.resize(batch, target, "bilinear", antialias=True),
-        Resize.AREA: lambda: tf.image.resize(batch, target, "area"),
-        Resize.ALIGN_CORNERS: lambda: old.resize_bilinear(batch, target, align_corners=True),
-        Resize.ASYMMETRIC: lambda: old.resize_bilinear(batch, target),
-    }[method]()
-    return np.asarray(resized[0])
+@pytest.fixture(scope="module")
+def tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """What ``tensorflow_references.py`` says."""
+    if find_spec("tensorflow") is None:
+        pytest.skip("tensorflow is not installed")
+    file = tmp_path_factory.mktemp("tensorflow") / "references.npz"
+    command = [sys.executable, "-m", "tests.preprocess.tensorflow_references", str(file)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, cwd=REPO
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    with np.load(file) as archive:
+        return dict(archive)
 
 
 @sizes
@@ -91,31 +67,22 @@ def tensorflows(tf: Any, method: Resize, raw: np.ndarray, size: tuple[int, ...])
     "method", [one for one in Resize if one not in (Resize.NONE, Resize.PILLOW)]
 )
 def test_the_others_are_tensorflows_to_a_hundredth_of_a_level(
-    method: Resize, size: tuple[int, ...]
+    method: Resize, size: tuple[int, ...], tensorflow: dict[str, np.ndarray]
 ) -> None:
-    tf = pytest.importorskip("tensorflow")
     front, raw = picture(size, method)
-    theirs = tensorflows(tf, method, raw, size)
+    theirs = tensorflow[resize_key(method, size)]
     assert np.abs(ideal(front, raw) - theirs).max() < 2e-3
     # 1/128 of a level is the device's unit; each of its two passes rounds to it.
     assert np.abs(real(front, raw) - theirs).max() < 1.5 / 128
 
 
-def test_mel_bands_and_mfccs_are_tensorflows() -> None:
-    tf = pytest.importorskip("tensorflow")
-    theirs = tf.signal.linear_to_mel_weight_matrix(
-        MFCC.bands, MFCC.fft // 2 + 1, MFCC.rate_hz, MFCC.low_hz, MFCC.high_hz, tf.float64
-    )
-    assert np.allclose(mel_matrix(MFCC), theirs, atol=1e-9)
-    for clip in raw_data(MFCC, 3, 6):
-        samples = tf.constant(clip / 32768.0, tf.float32)
-        stft = tf.signal.stft(samples, MFCC.window_samples, MFCC.hop, MFCC.fft)
-        bands = tf.tensordot(tf.abs(stft), tf.cast(theirs, tf.float32), 1)
-        log_mel = tf.math.log(bands + MFCC.floor)
-        mfccs = tf.signal.mfccs_from_log_mel_spectrograms(log_mel)[:, : MFCC.coefficients]
-        assert np.abs(ideal(MFCC, clip) - mfccs).max() < 0.02
-        # A step of the model of signals.py is 0.6.
-        assert np.abs(real(MFCC, clip) - mfccs).max() < 0.03
+def test_mel_bands_and_mfccs_are_tensorflows(tensorflow: dict[str, np.ndarray]) -> None:
+    assert np.allclose(mel_matrix(MFCC), tensorflow["mel"], atol=1e-9)
+    for number, clip in enumerate(raw_data(MFCC, 3, CLIPS)):
+        theirs = tensorflow[f"mfcc{number}"]
+        # TensorFlow computes in 32 bits; a step of the model of signals.py is 0.6.
+        assert np.abs(ideal(MFCC, clip) - theirs).max() < 0.02
+        assert np.abs(real(MFCC, clip) - theirs).max() < 0.03
 
 
 def test_windows_and_the_orthonormal_dct_are_scipys() -> None:
