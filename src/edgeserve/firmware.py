@@ -281,8 +281,11 @@ def _port_bytes(dtype: DType, shape: tuple[int, ...]) -> int:
 
 
 def _require_replaceable(dest: Path) -> None:
-    empty = not dest.exists() or (dest.is_dir() and not any(dest.iterdir()))
-    if not empty and not (dest / PROJECT_FILE).is_file():
+    # A bundle that is written again keeps the user's sources alone of its firmware.
+    is_ours = not dest.exists() or (
+        dest.is_dir() and all(path.name == USER_FOLDER for path in dest.iterdir())
+    )
+    if not is_ours and not (dest / PROJECT_FILE).is_file():
         raise ConfigError(
             f"{dest} exists and is not a firmware project, so it is not replaced",
             hint="name another place, or remove it yourself",
