@@ -46,12 +46,13 @@ def check_reference(bundle: Bundle, path: Path) -> Diagnosis:
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ("raw", "x")}
-    except KeyError as error:
-        raise ConfigError(f"{path}: array {error} is missing", hint=_HINT) from None
+            arrays = {name: archive[name] for name in ("raw", "x") if name in archive}
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"reference {path} cannot be read: {reason}", hint=_HINT) from error
+    for name in ("raw", "x"):
+        if name not in arrays or arrays[name].ndim < 2:
+            raise ConfigError(f"{path}: array {name!r} is missing, or no batch", hint=_HINT)
     if len({array.shape[:1] for array in arrays.values()}) != 1 or not arrays["raw"].size:
         raise ConfigError(f"{path}: raw and x differ in length, or are empty", hint=_HINT)
     return arrays

@@ -202,7 +202,8 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arrays", "told"),
         [
-            ({"raw": np.zeros((2, 3), np.uint8)}, "array 'x"),
+            ({"raw": np.zeros((2, 3), np.uint8)}, "array 'x' is missing"),
+            ({"raw": np.uint8(1), "x": np.float32(1)}, "array 'raw' is missing, or no batch"),
             ({"raw": np.zeros((2, 3), np.uint8), "x": np.zeros((2, 3), np.float32)}, "6,240 bytes"),
             (
                 {
