@@ -7,7 +7,7 @@ the kernel asks for. A step for which nothing better is known stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -55,7 +55,9 @@ def tuned(program: Program, isa: Sequence[str], scratch_bytes: int | None = None
     choices = [choose for folder in isa for choose in _BY_ISA.get(folder, ())]
     if not choices:
         return program
-    steps = _that_pay(program.steps, [_chosen(program, step, choices) for step in program.steps])
+    steps: Iterable[Step] = _that_pay(
+        program.steps, [_chosen(program, step, choices) for step in program.steps]
+    )
     if scratch_bytes is not None:
         steps = (with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
     return replace(program, steps=tuple(steps))
