@@ -36,7 +36,7 @@ from edgeserve.stream_plan import StreamPlan
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
-from edgeserve.tune import tuned
+from edgeserve.tune import tuned, worth_their_code
 
 KERNELS = REFERENCE
 """What the planner knows of the kernels."""
@@ -94,13 +94,14 @@ def naming(what: object) -> Iterator[None]:
 
 def program_for(bundle: Bundle, board: Board) -> Program:
     """The steps of a bundle's model with kernels that suit the board's core and whole tensors."""
-    return tuned(along_rows(_portable(bundle)), board.cpu.isa)
+    portable = along_rows(_portable(bundle))
+    return worth_their_code(portable, tuned(portable, board.cpu.isa))
 
 
 def for_wish(program: Program, board: Board, wish: Wish) -> Program:
     """A portable program with the kernels that suit a board's core and what a plan is for."""
     spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
-    return tuned(program, board.cpu.isa, spared)
+    return worth_their_code(program, tuned(program, board.cpu.isa, spared))
 
 
 def _portable(bundle: Bundle) -> Program:
