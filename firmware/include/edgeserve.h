@@ -2,8 +2,9 @@
  *
  * A model is one little-endian, position-independent table (docs/FORMAT.md). It may be linked into
  * the firmware or lie in a flash partition; either way es_init() checks every field of it before
- * anything runs, and after that nothing can fail. Nothing here allocates, recurses, prints, or
- * keeps state outside what the caller passes in.
+ * anything runs, but for the turns of the schedule, which es_run() checks as it takes them, and
+ * after that nothing can fail. Nothing here allocates, recurses, prints, or keeps state outside
+ * what the caller passes in.
  *
  *     static _Alignas(ES_ALIGNMENT) uint8_t arena[ES_MODEL_DIGITS_ARENA_BYTES];
  *     static es_model_t model;
