@@ -152,18 +152,23 @@ def measure(core: str) -> tuple[str, list[Counted]]:
     """All samples on an emulated core, and the compiler's first line."""
     board = load_board(BOARDS[core])
     listed = list(samples(board.cpu.isa))
-    cases = list(dict.fromkeys(case for one in listed for case in (one.case, one.without)))
     with tempfile.TemporaryDirectory(prefix="edgeserve-costs-") as folder:
-        runner = BoardRunner(board, Path(folder))
-        answers = runner.run(cases, words=True)
-    assert len(answers) == len(cases), f"{core}: case {len(answers)} is refused"
+        counted = counts_of(BoardRunner(board, Path(folder)), listed)
+    assert board.toolchain is not None
+    return compiler_version(f"{board.toolchain.prefix}gcc"), counted
+
+
+def counts_of(runner: BoardRunner, listed: Sequence[Sample]) -> list[Counted]:
+    """What samples take, all in one start of the emulator."""
+    cases = list(dict.fromkeys(case for one in listed for case in (one.case, one.without)))
+    answers = runner.run(cases, words=True)
+    assert len(answers) == len(cases), f"case {len(answers)} is refused"
     seen = dict(zip(cases, map(_seen, answers), strict=True))
     counted = []
     for one in listed:
         (instructions, words), (before, words_before) = seen[one.case], seen[one.without]
         counted.append(Counted(one, instructions - before, words - words_before))
-    assert board.toolchain is not None
-    return compiler_version(f"{board.toolchain.prefix}gcc"), counted
+    return counted
 
 
 def _seen(answer: Answer) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from edgeserve.arena import live_bound_bytes
 from edgeserve.banks import Bank
 from edgeserve.board import Board
 from edgeserve.bundle_store import Bundle
-from edgeserve.cost.table import costs_of
+from edgeserve.cost.table import Estimate, costs_of
 from edgeserve.errors import ConfigError, ModelError
 from edgeserve.fit import Footprint, Reserve, arena_banks
 from edgeserve.lower import lower
@@ -34,7 +34,7 @@ from edgeserve.program import Program
 from edgeserve.rewrite import along_rows, as_planned
 from edgeserve.rows import rows_at_once
 from edgeserve.sizes import code_size
-from edgeserve.stream_plan import StreamPlan
+from edgeserve.stream_plan import StreamPlan, Turn
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
@@ -67,6 +67,20 @@ class Compiled:
     def live_bound_bytes(self) -> int:
         """The most bytes alive in one step: no plan that keeps tensors whole is smaller."""
         return live_bound_bytes(memory_problem(self.program).problem)
+
+    def estimates(self) -> tuple[Estimate, ...]:
+        """What each step is estimated to take on the board's core, in all its turns."""
+        costs = costs_of(self.board.cpu.core)
+        rows: dict[int, list[int]] = {step.index: [] for step in self.program.steps}
+        for turn in self.plan.turns:
+            if isinstance(turn, Turn):
+                rows[turn.step].append(turn.rows)
+        return tuple(
+            costs.whole(step)
+            if self.plan.counters[step.index] is None
+            else costs.turns(step, tuple(rows[step.index]))
+            for step in self.program.steps
+        )
 
     def record(self) -> PlanRecord:
         """What ``plan.json`` says of it."""

@@ -262,16 +262,16 @@ def pad(turn: Turn) -> Work:
     assert isinstance(p, PadParams)
     runs, inner_runs = prod(p.dims[1:-1]), prod(p.inner[1:-1])
     around = p.before[-1], p.dims[-1] - p.inner[-1] - p.before[-1]
-    moved = turn.share(p.inner[0] * inner_runs)
-    work: dict[str, int] = {"turn": 1, "row": turn.rows, "run": turn.share(p.inner[0] * runs)}
+    moved = p.inner[0] * inner_runs
+    whole: dict[str, int] = {"run": p.inner[0] * runs, **_moved(moved, p.inner[-1])}
     for count, run in (
         *((moved, side) for side in around),
-        (work["run"] - moved, p.dims[-1]),
-        (turn.share(p.dims[0] - p.inner[0]), runs * p.dims[-1]),
+        (p.inner[0] * (runs - inner_runs), p.dims[-1]),
+        (p.dims[0] - p.inner[0], runs * p.dims[-1]),
     ):
         for name, much in _filled(count, run).items():
-            work[name] = work.get(name, 0) + much
-    return {**work, **_moved(moved, p.inner[-1])}
+            whole[name] = whole.get(name, 0) + much
+    return {"turn": 1, "row": turn.rows, **{name: turn.share(n) for name, n in whole.items()}}
 
 
 def _filled(calls: int, run_bytes: int) -> Work:

@@ -41,6 +41,11 @@ class Fit:
     median_error: int
     worst_error: int
 
+    @property
+    def errors(self) -> tuple[float, float]:
+        """Median and worst, as shares."""
+        return self.median_error / THOUSAND, self.worst_error / THOUSAND
+
     def of(self, work: Work) -> int:
         """The estimate for some work."""
         total = sum(self.coefficients.get(name, 0) * count for name, count in work.items())
