@@ -25,6 +25,7 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from benchmarks.board_runner import Answer, BoardRunner, Case
+from benchmarks.inner_loops import print_loops
 from benchmarks.kernel_grid import GRID
 from benchmarks.sizes import BOARDS
 from edgeserve.board import load_board
@@ -278,6 +279,7 @@ def main() -> None:
     temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     temporary.replace(COSTS_FILE)
     print_errors(entries)
+    print_loops()
     print(f"{COSTS_FILE.name} written in {time.monotonic() - began:.0f} s")
 
 
