@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from edgeserve.cost import pairs, portable
+from edgeserve.cost import pairs, portable, scalar
 from edgeserve.cost.work import Turn, Work
 from edgeserve.kernels import (
     AddByTableParams,
@@ -17,12 +17,15 @@ from edgeserve.kernels import (
     AveragePoolParams,
     ConcatenationParams,
     Conv2dParams,
+    ConvLanesParams,
     ConvPairsParams,
     CopyParams,
+    DepthwiseColumnsParams,
     DepthwisePairsParams,
     DepthwiseParams,
     DequantizeParams,
     ExtremumParams,
+    FullyConnectedBlocksParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
     GatherParams,
@@ -73,4 +76,7 @@ FEATURES: Mapping[type[Params], Features] = {
     DepthwisePairsParams: pairs.depthwise_pairs,
     FullyConnectedPairsParams: pairs.fully_connected_pairs,
     AddByTableParams: portable.elementwise,
+    ConvLanesParams: scalar.conv_lanes,
+    DepthwiseColumnsParams: scalar.depthwise_columns,
+    FullyConnectedBlocksParams: scalar.fully_connected_blocks,
 }
