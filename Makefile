@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test soak check fmt lock wheel clean bench bench-arena bench-packing bench-sizes bench-cores
+.PHONY: help setup demo test soak check fmt lock wheel clean bench bench-arena bench-packing bench-sizes bench-cores bench-kernels
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -50,6 +50,9 @@ bench-sizes: $(STAMP) ## measures the code and stack sizes that `edgeserve check
 
 bench-cores: $(STAMP) ## the public models on every emulated core, beside the portable kernels' record
 	$(BIN)/python -m benchmarks.cores
+
+bench-kernels: $(STAMP) ## measures what kernels cost on every emulated core, for the planner and `edgeserve inspect`
+	$(BIN)/python -m benchmarks.kernel_costs
 
 lock: $(STAMP) ## pins all packages anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --group dev \

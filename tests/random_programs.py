@@ -121,6 +121,8 @@ class Growing:
             pads.append(max(0, (out - 1) * step + span - extent) // 2)
         out_c = random.randint(1, 6) if kind is Conv2dParams else c
         given = {"dilation_h": dilation, "dilation_w": 1} if dilated else {}
+        if dilated:
+            given |= {"weight_c": c} if kind is Conv2dParams else {"multiplier": 1}
         params = make_params(
             kind,
             kernel_h=kernel[0],

@@ -12,12 +12,13 @@ from edgeserve.arena import live_bound_bytes
 from edgeserve.banks import Bank
 from edgeserve.board import Board
 from edgeserve.bundle_store import Bundle
+from edgeserve.cost.table import Estimate, costs_of
 from edgeserve.errors import ConfigError, ModelError
 from edgeserve.fit import Footprint, Reserve, arena_banks
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
 from edgeserve.narrow import narrowed
-from edgeserve.plan.effort import REFERENCE
+from edgeserve.plan.effort import kernels_on
 from edgeserve.plan.savings import Planner
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.planfile import (
@@ -31,15 +32,14 @@ from edgeserve.planfile import (
 )
 from edgeserve.program import Program
 from edgeserve.rewrite import along_rows, as_planned
+from edgeserve.rows import rows_at_once
 from edgeserve.sizes import code_size
-from edgeserve.stream_plan import StreamPlan
+from edgeserve.stream_plan import StreamPlan, Turn
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned, worth_their_code
 
-KERNELS = REFERENCE
-"""What the planner knows of the kernels."""
 SPARED_BYTES = 3_000
 """For the least arena kernels with more scratch give way to slower ones that need less."""
 
@@ -68,6 +68,20 @@ class Compiled:
         """The most bytes alive in one step: no plan that keeps tensors whole is smaller."""
         return live_bound_bytes(memory_problem(self.program).problem)
 
+    def estimates(self) -> tuple[Estimate, ...]:
+        """What each step is estimated to take on the board's core, in all its turns."""
+        costs = costs_of(self.board.cpu.core)
+        rows: dict[int, list[int]] = {step.index: [] for step in self.program.steps}
+        for turn in self.plan.turns:
+            if isinstance(turn, Turn):
+                rows[turn.step].append(turn.rows)
+        return tuple(
+            costs.whole(step)
+            if self.plan.counters[step.index] is None
+            else costs.turns(step, tuple(rows[step.index]))
+            for step in self.program.steps
+        )
+
     def record(self) -> PlanRecord:
         """What ``plan.json`` says of it."""
         return plan_record(
@@ -95,13 +109,15 @@ def naming(what: object) -> Iterator[None]:
 def program_for(bundle: Bundle, board: Board) -> Program:
     """The steps of a bundle's model with kernels that suit the board's core and whole tensors."""
     portable = along_rows(_portable(bundle))
-    return worth_their_code(portable, tuned(portable, board.cpu.isa))
+    chosen = tuned(portable, board.cpu.isa, costs=costs_of(board.cpu.core))
+    return worth_their_code(portable, chosen)
 
 
 def for_wish(program: Program, board: Board, wish: Wish) -> Program:
     """A portable program with the kernels that suit a board's core and what a plan is for."""
     spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
-    return worth_their_code(program, tuned(program, board.cpu.isa, spared))
+    chosen = tuned(program, board.cpu.isa, spared, costs_of(board.cpu.core))
+    return worth_their_code(program, chosen)
 
 
 def _portable(bundle: Bundle) -> Program:
@@ -132,9 +148,9 @@ def compile_bundle(
         and record.offered == banks
         and belongs(record, program, planner=__version__)
     ):
-        plan = stored_plan(path, record, program, KERNELS.rows_at_once)
+        plan = stored_plan(path, record, program, rows_at_once)
     else:
-        plan = plan_for(program, banks, wanted)
+        plan = plan_for(program, board, banks, wanted)
     noted = replace(program, notes=(*program.notes, told(wanted, plan)))
     along = along_rows(portable)
     run = noted if along is portable else as_planned(noted, plan, for_wish(along, board, wanted))
@@ -144,14 +160,18 @@ def compile_bundle(
 
 
 def plan_for(
-    program: Program, banks: tuple[Bank, ...], wish: Wish, planner: Planner = plan_stream
+    program: Program,
+    board: Board,
+    banks: tuple[Bank, ...],
+    wish: Wish,
+    planner: Planner = plan_stream,
 ) -> StreamPlan:
     """The plan of a program that serves a wish in the memory that a board has for its arena.
 
     It is split among banks where no plan fits the cheapest, and is in one piece, in none of them,
     where it does not fit so either.
     """
-    method = method_for(program, banks, wish)
+    method = method_for(program, board, banks, wish)
     if wish.objective is Objective.SPEED and len(method.banks) > 1:
         every = sum(bank.capacity_bytes for bank in method.banks)
         plan = planner(program, replace(method, capacity_bytes=every))
@@ -160,7 +180,7 @@ def plan_for(
     return planner(program, method)
 
 
-def method_for(program: Program, banks: tuple[Bank, ...], wish: Wish) -> Method:
+def method_for(program: Program, board: Board, banks: tuple[Bank, ...], wish: Wish) -> Method:
     """How the planner serves a wish. Raises ConfigError for one that the model cannot serve."""
     feeds: tuple[int, ...] = ()
     if wish.by_rows:
@@ -172,7 +192,7 @@ def method_for(program: Program, banks: tuple[Bank, ...], wish: Wish) -> Method:
             )
     return Method(
         wish.objective,
-        KERNELS,
+        kernels_on(board.cpu.core),
         feeds=feeds,
         banks=banks if len(banks) > 1 or wish.pins else (),
         pins=wish.pins,

@@ -19,7 +19,6 @@ from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundl
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.compilation import (
-    KERNELS,
     Compiled,
     compile_bundle,
     footprint_of,
@@ -49,6 +48,7 @@ from edgeserve.memory import shared_problems
 from edgeserve.picture.file import write_picture
 from edgeserve.picture.page import Page
 from edgeserve.plan import plan_arena, whole_plan
+from edgeserve.plan.effort import kernels_on
 from edgeserve.plan.savings import Planner, Saving, savings
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.planfile import Wish, options
@@ -104,7 +104,7 @@ def survey(compiled: Compiled) -> Survey:
     """Looks at a model's plan and plans it by all other methods, each once."""
     program = compiled.planned
     forms = {one: for_wish(compiled.portable, compiled.board, Wish(one)) for one in Objective}
-    known = {method_for(program, compiled.banks, compiled.wish): compiled.plan}
+    known = {method_for(program, compiled.board, compiled.banks, compiled.wish): compiled.plan}
 
     def planned(_program: Program, method: Method) -> StreamPlan:
         """By the kernels that the objective takes."""
@@ -115,7 +115,7 @@ def survey(compiled: Compiled) -> Survey:
     return Survey(
         compiled=compiled,
         picture=arena_map(program, compiled.plan),
-        savings=tuple(savings(program, KERNELS, planned)),
+        savings=tuple(savings(program, kernels_on(compiled.board.cpu.core), planned)),
         objectives=tuple(
             (one, plan)
             for one in Objective
@@ -132,7 +132,7 @@ def _other_plan(
         return compiled.plan
     program = for_wish(compiled.portable, compiled.board, wish)
     try:
-        return plan_for(program, compiled.banks, wish, planner)
+        return plan_for(program, compiled.board, compiled.banks, wish, planner)
     except DoesNotFit:
         return None
 

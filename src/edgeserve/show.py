@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgeserve.arena_map import ArenaMap
+    from edgeserve.board import Cpu
     from edgeserve.bundle import BundleFacts
     from edgeserve.compilation import Compiled
+    from edgeserve.cost.table import Estimate
     from edgeserve.device.ports import Present
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
@@ -401,8 +403,9 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
                 "columns": step.output.w,
                 "channels": step.output.c,
                 "macs": step.macs,
+                **_estimate_json(estimate),
             }
-            for step in program.steps
+            for step, estimate in zip(program.steps, compiled.estimates(), strict=True)
         ],
         "folded": [{"tensor": f.name, "step": f.step, "why": f.why} for f in program.folded],
         "narrowed": [
@@ -426,6 +429,18 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
     }
 
 
+def _estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """``estimated_words`` and the errors are None for a kernel that was never measured."""
+    fit = estimate.fit
+    errors = (None, None) if fit is None else fit.instructions.errors
+    return {
+        "estimated_instructions": estimate.instructions,
+        "estimated_words": None if fit is None else estimate.words,
+        "estimate_median_error": errors[0],
+        "estimate_worst_error": errors[1],
+    }
+
+
 def _notes(compiled: Compiled) -> tuple[str, ...]:
     """Of the bundle and of the program, each once."""
     return tuple(dict.fromkeys((*compiled.bundle.facts.notes, *compiled.program.notes)))
@@ -434,14 +449,26 @@ def _notes(compiled: Compiled) -> tuple[str, ...]:
 def print_program(compiled: Compiled) -> None:
     """Steps, kernels, shapes, MACs, and what was folded away."""
     program = compiled.program
-    table = columns("step", "kernel", "rows x columns x channels", "MACs", "tensor")
-    for step in program.steps:
+    table = columns(
+        *("step", "kernel", "rows x columns x channels", "MACs"),
+        *("instructions (estimate)", "error", "words (estimate)", "tensor"),
+    )
+    estimates = compiled.estimates()
+    for step, estimate in zip(program.steps, estimates, strict=True):
         view = step.output
-        shape = f"{view.h} x {view.w} x {view.c}"
         table.add_row(
-            str(step.index), step.kernel.name, shape, f"{step.macs:,}", short_name(step.label)
+            str(step.index),
+            step.kernel.name,
+            f"{view.h} x {view.w} x {view.c}",
+            f"{step.macs:,}",
+            f"{estimate.instructions:,}",
+            _told_error(estimate),
+            f"{estimate.words:,}" if estimate.fit else "unknown",
+            short_name(step.label),
         )
     draw(table)
+    for line in told_costs(compiled.board.cpu, estimates):
+        say(line)
     if program.narrowings:
         _print_narrowings(program)
     for folded in program.folded:
@@ -493,6 +520,32 @@ def print_diagnosis(name: str, diagnosis: Diagnosis) -> None:
             f"nothing that was tried explains it; nearest is {' and '.join(found.changes)}, "
             f"{found.largest_steps:.2f} steps"
         )
+
+
+def _told_error(estimate: Estimate) -> str:
+    """How far estimates of the kernel were off on shapes held out: in the median, at worst."""
+    if estimate.fit is None:
+        return "never measured: a guess"
+    fit = estimate.fit.instructions
+    return f"{fit.median_error / 10:.1f} %, worst {fit.worst_error / 10:.0f} %"
+
+
+def told_costs(cpu: Cpu, estimates: Sequence[Estimate]) -> Iterator[str]:
+    """The sums, what they come from, and why there is no time."""
+    from edgeserve.cost.table import costs_of
+
+    costs = costs_of(cpu.core)
+    yield (
+        f"estimate of an inference: {sum(e.instructions for e in estimates):,} instructions, "
+        f"{sum(e.words for e in estimates):,} words loaded and stored "
+        f"(counts of {costs.core} under QEMU, {costs.compiler})"
+    )
+    if costs.core != costs.stands_for:
+        yield f"note: {costs.core} stands for {costs.stands_for}, which no emulator here has"
+    guessed = sum(estimate.fit is None for estimate in estimates)
+    if guessed:
+        yield f"note: {guessed} steps have a kernel that was never measured on {costs.core}"
+    yield "no estimate of time: instructions are not cycles, and nothing measured calibrates them"
 
 
 def _print_narrowings(program: Program) -> None:

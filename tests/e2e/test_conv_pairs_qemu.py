@@ -19,7 +19,6 @@ from edgeserve.board import load_board
 from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
-from edgeserve.plan.effort import turn_instructions
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
@@ -42,9 +41,6 @@ def board_runner(tmp_path_factory: pytest.TempPathFactory) -> BoardRunner:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     return BoardRunner(board, tmp_path_factory.mktemp("runner"))
-
-
-ESTIMATE_PERCENT = 20
 
 
 class Trial:
@@ -173,21 +169,6 @@ def test_quantisations(board_runner: BoardRunner) -> None:
         for case in (replace(shape, **quantisation),)
     ]
     assert_equal_on_the_board(board_runner, trials)
-
-
-def test_the_planner_knows_what_a_layer_costs(board_runner: BoardRunner) -> None:
-    cases = [
-        Layer(25, 5, 64, 64, kernel=(1, 1), least_weight=-127),
-        Layer(24, 24, 8, 16, kernel=(1, 1), least_weight=-127),
-        Layer(16, 16, 16, 16, least_weight=-127),
-        Layer(16, 16, 3, 16, stride=(2, 2), least_weight=-127),
-        Layer(25, 10, 1, 32, kernel=(10, 4), stride=(2, 2), least_weight=-127),
-    ]
-    trials = [Trial(repr(case), conv2d(case)) for case in cases]
-    for trial, answer in zip(trials, board_runner.run(t.case for t in trials), strict=True):
-        rows = trial.step.output.h
-        estimate, count = turn_instructions(trial.step, rows, rows), answer.runs[0].steps[0].count
-        assert abs(estimate - count) * 100 < ESTIMATE_PERCENT * count, f"{trial.name}: {count}"
 
 
 @pytest.mark.soak

@@ -9,7 +9,7 @@ import pytest
 
 from edgeserve.lower import lower
 from edgeserve.plan.effort import NO_SCRATCH, REFERENCE
-from edgeserve.plan.streaming import Method, Objective, plan_stream
+from edgeserve.plan.streaming import EXTRA_PERMILLE, Method, Objective, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.program import Program
 from edgeserve.rows import rows_at_once
@@ -73,8 +73,11 @@ def test_objectives_keep_their_promises(programs: dict[str, Program], name: str)
     assert balanced.arena_bytes <= OBJECTIVES[name][1]
     assert size.arena_bytes <= balanced.arena_bytes <= speed.arena_bytes
     assert speed.extra_instructions == 0
-    assert 100 * balanced.extra_instructions <= 3 * balanced.instructions
-    assert 100 * size.extra_instructions <= 25 * size.instructions
+    assert (
+        1_000 * balanced.extra_instructions
+        <= EXTRA_PERMILLE[Objective.BALANCED] * balanced.instructions
+    )
+    assert 1_000 * size.extra_instructions <= EXTRA_PERMILLE[Objective.SIZE] * size.instructions
 
 
 def test_speed_spends_what_a_board_has(programs: dict[str, Program]) -> None:

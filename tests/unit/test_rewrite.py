@@ -63,6 +63,7 @@ def signal(length: int) -> Program:
     for _ in range(3):
         params = make_params(
             Conv2dParams,
+            weight_c=4,
             kernel_h=1,
             kernel_w=3,
             stride_h=1,
@@ -77,6 +78,7 @@ def signal(length: int) -> Program:
         )
         params = make_params(
             Conv2dParams,
+            weight_c=16,
             kernel_h=1,
             kernel_w=1,
             stride_h=1,

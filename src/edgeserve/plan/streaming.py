@@ -44,7 +44,7 @@ class Objective(StrEnum):
     """What a plan is for. The extra instructions are estimates over whole layers.
 
     SIZE: the least arena with at most a quarter more instructions. BALANCED: the least arena with
-    at most 3 % more. SPEED: the fewest instructions that fit the capacity.
+    at most 4.5 % more. SPEED: the fewest instructions that fit the capacity.
     """
 
     SIZE = "size"
@@ -52,7 +52,7 @@ class Objective(StrEnum):
     SPEED = "speed"
 
 
-EXTRA_PERCENT = {Objective.SIZE: 25, Objective.BALANCED: 3, Objective.SPEED: 0}
+EXTRA_PERMILLE = {Objective.SIZE: 250, Objective.BALANCED: 45, Objective.SPEED: 0}
 
 _SHARES = 256
 _MORE = (0, 1, 2, 4, 8, 16, 32)
@@ -60,8 +60,8 @@ _SHIFTS = 32
 _WORTH_TRYING = 64
 _ESTIMATE = 16
 _FINALISTS = 3
-_LESS = (1, EXTRA_PERCENT[Objective.BALANCED])
-_PERCENTS = (0, 1, 2, 3, 5, 8, 12, 18, 25, 50, 1_000)
+_LESS = (10, EXTRA_PERMILLE[Objective.BALANCED])
+_PERMILLES = (0, 10, 20, 30, 50, 80, 120, 180, 250, 500, 10_000)
 _DRAFT_NODES = 6_000
 
 
@@ -186,9 +186,9 @@ def _budgets(program: Program, method: Method) -> list[int]:
     total = sum(kernels.instructions(step, step.output.h, step.output.h) for step in program.steps)
     if method.extra_percent is not None:
         return [total * method.extra_percent // 100]
-    most = EXTRA_PERCENT[method.objective]
-    percents = _PERCENTS if _fills(method) else (*(p for p in _LESS if p < most), most)
-    return [total * percent // 100 for percent in percents]
+    most = EXTRA_PERMILLE[method.objective]
+    shares = _PERMILLES if _fills(method) else (*(p for p in _LESS if p < most), most)
+    return [total * permille // 1_000 for permille in shares]
 
 
 def _fills(method: Method) -> bool:

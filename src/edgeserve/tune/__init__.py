@@ -7,10 +7,11 @@ the kernel asks for. A step for which nothing better is known stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from edgeserve.cost.table import Costs
 from edgeserve.kernels import FullyConnectedPairsParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.addition import addition_by_table
@@ -47,18 +48,54 @@ _BY_ISA: Mapping[str, Sequence[Choose]] = {
 """What each kernel folder of a board's list adds; the first that has an answer decides."""
 
 
-def tuned(program: Program, isa: Sequence[str], scratch_bytes: int | None = None) -> Program:
+_WORTH_A_KERNEL = 100
+"""The share of a program's instructions that another kernel must save."""
+
+
+def tuned(
+    program: Program,
+    isa: Sequence[str],
+    scratch_bytes: int | None = None,
+    costs: Costs | None = None,
+) -> Program:
     """The program with the best kernel known for each step on a core with these kernel folders.
 
-    Above ``scratch_bytes`` a slower form with less scratch is taken, where a kernel has one.
+    Of the kernels that can do a step the first that has an answer is taken; by ``costs`` another,
+    where that saves a hundredth of all instructions: each kernel is flash. One whose own costs are
+    not known is taken unheard. Above ``scratch_bytes`` a slower form with less scratch is taken,
+    where a kernel has one.
     """
-    choices = [choose for folder in isa for choose in _BY_ISA.get(folder, ())]
-    if not choices:
-        return program
-    steps = (_chosen(program, step, choices) for step in program.steps)
+    better = [tuple(forms(program, step, isa)) for step in program.steps]
+    first = [known[0] if known else s for s, known in zip(program.steps, better, strict=True)]
+    steps = tuple(first)
+    if costs is not None:
+        worth = sum(costs.whole(step).instructions for step in steps) // _WORTH_A_KERNEL
+        steps = tuple(
+            _cheapest(chosen, (*known, step), costs, worth) if known else chosen
+            for step, chosen, known in zip(program.steps, steps, better, strict=True)
+        )
     if scratch_bytes is not None:
-        steps = (with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
-    return replace(program, steps=tuple(steps))
+        steps = tuple(with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
+    return program if steps == program.steps else replace(program, steps=steps)
+
+
+def forms(program: Program, step: Step, isa: Sequence[str]) -> Iterator[Step]:
+    """The kernels that a core has for a step beside its own, best by the order of the folders."""
+    for folder in isa:
+        for choose in _BY_ISA.get(folder, ()):
+            form = choose(program, step)
+            if form is not None:
+                yield form
+
+
+def _cheapest(chosen: Step, others: Sequence[Step], costs: Costs, worth: int) -> Step:
+    """The chosen form, or the one among the others that saves more than ``worth`` instructions."""
+    known = [form for form in others if costs.knows(form)]
+    if not known or not costs.knows(chosen):
+        return chosen
+    best = min(known, key=lambda form: costs.whole(form).instructions)
+    saved = costs.whole(chosen).instructions - costs.whole(best).instructions
+    return best if saved > worth else chosen
 
 
 def worth_their_code(portable: Program, program: Program) -> Program:
@@ -73,11 +110,3 @@ def worth_their_code(portable: Program, program: Program) -> Program:
         for old, new in zip(portable.steps, program.steps, strict=True)
     )
     return replace(program, steps=tuple(steps))
-
-
-def _chosen(program: Program, step: Step, choices: Sequence[Choose]) -> Step:
-    for choose in choices:
-        better = choose(program, step)
-        if better is not None:
-            return better
-    return step
