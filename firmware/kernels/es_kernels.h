@@ -577,4 +577,37 @@ typedef struct es_add_by_table_params {
 void es_add_by_table(const es_add_by_table_params_t *params, const es_rows_t *a, const es_rows_t *b,
                      const es_rows_t *out, const int32_t table[256], uint32_t y0, uint32_t y1);
 
+typedef struct es_fully_connected_wide_params {
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t weights;
+    uint32_t blocks;
+} es_fully_connected_wide_params_t;
+
+/* What a sum becomes: clamp((addend + (sum * multiplier >> 32)) >> exponent). */
+typedef struct es_wide_scale {
+    int32_t multiplier;
+    int32_t addend;
+    int32_t exponent; /* 1 to 31 */
+} es_wide_scale_t;
+
+/* Four neighbouring channels: where their sums start, and their scales. */
+typedef struct es_wide_block {
+    int32_t biases[4];
+    es_wide_scale_t scales[4];
+} es_wide_block_t;
+
+/* Makes what es_fully_connected() makes, from weights of 16 bits. weights: blocks of four channels,
+ * [depth / 4][parity][channel][2], tap 4 * q + 2 * i + parity of a channel at
+ * [q][parity][channel][i]; taps and channels that are not there are zeros. in->w * in->c is a
+ * multiple of 4, or at most ES_PAIRS_WIDE. Whoever makes the table has proven that no sum falls on
+ * a tie and that nothing before the shift leaves 32 bits. No aliasing, no scratch. */
+void es_fully_connected_wide(const es_fully_connected_wide_params_t *params, const es_rows_t *in,
+                             const es_rows_t *out, const int16_t *weights,
+                             const es_wide_block_t *blocks, uint32_t y0, uint32_t y1);
+void es_fully_connected_wide_sum(const es_fully_connected_wide_params_t *params,
+                                 const es_rows_t *in, const es_rows_t *out, const int16_t *weights,
+                                 const es_wide_block_t *blocks, uint32_t *sums, uint32_t y0,
+                                 uint32_t y1);
+
 #endif

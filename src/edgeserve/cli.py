@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -50,6 +51,27 @@ _by_rows = click.option(
 )
 
 
+class _ByteSize(click.ParamType[int]):
+    """``65536``, ``64K`` or ``1M``; K and M are 1,024 and its square."""
+
+    name = "bytes"
+    _TEXT = re.compile(r"(\d{1,9})([KM]?)", re.ASCII | re.IGNORECASE)
+    _UNITS: ClassVar = {"": 1, "K": 1 << 10, "M": 1 << 20}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = self._TEXT.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no size: write bytes, or as 64K or 1M", param, ctx)
+        return int(found[1]) * self._UNITS[found[2].upper()]
+
+
+_flash_for_speed = click.option(
+    "--flash-for-speed",
+    type=_ByteSize(),
+    help="Flash that the model may take beyond its normal size where that saves most instructions: "
+    "bytes, 64K, 1M.",
+)
+
 _pin = click.option(
     "--pin",
     multiple=True,
@@ -58,15 +80,17 @@ _pin = click.option(
 )
 
 
-def _wish(objective: str | None, by_rows: bool, pins: Sequence[str] = ()) -> Wish | None:
+def _wish(
+    objective: str | None, by_rows: bool, flash_for_speed: int | None, pins: Sequence[str] = ()
+) -> Wish | None:
     """What the options ask for; None where none was given."""
     from edgeserve.banks import parse_pins
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import Wish
 
-    if objective is None and not by_rows and not pins:
+    if objective is None and not by_rows and flash_for_speed is None and not pins:
         return None
-    return Wish(Objective(objective or "balanced"), by_rows, parse_pins(pins))
+    return Wish(Objective(objective or "balanced"), by_rows, parse_pins(pins), flash_for_speed or 0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -103,6 +127,7 @@ def cli(verbose: bool) -> None:
 )
 @_objective
 @_by_rows
+@_flash_for_speed
 @click.option(
     "--integer-edges",
     is_flag=True,
@@ -126,6 +151,7 @@ def convert(
     image_range: tuple[float, float],
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     integer_edges: bool,
     transposed_inputs: bool,
     force: bool,
@@ -146,7 +172,7 @@ def convert(
             force=force,
             trust_source=trust_source,
             edges=Edges(integer_edges, transposed_inputs),
-            wish=_wish(objective, by_rows),
+            wish=_wish(objective, by_rows, flash_for_speed),
             progress=progress,
         )
     if output_format == "json":
@@ -177,6 +203,7 @@ def convert(
 )
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @click.option("--reserve-ram", type=click.IntRange(0), default=0, help="Bytes of RAM kept free.")
 @click.option(
@@ -209,6 +236,7 @@ def check(
     config: Path | None,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     reserve_ram: int,
     reserve_flash: int,
@@ -229,7 +257,7 @@ def check(
     from edgeserve.fit import Budget, Reserve
 
     limits = (reserve_ram, reserve_flash, max_arena, max_flash, arena_growth, flash_growth)
-    wish = _wish(objective, by_rows, pin)
+    wish = _wish(objective, by_rows, flash_for_speed, pin)
     if not models:
         if boards or all_boards or any(limits) or wish:
             raise click.UsageError(
@@ -289,6 +317,7 @@ _partition = click.option(
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @click.option(
     "--tflm",
@@ -322,6 +351,7 @@ def plan(
     board: str,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     tflm: Path | None,
     share: tuple[Path, ...],
@@ -340,7 +370,7 @@ def plan(
         raise click.UsageError(f"--map draws {' and '.join(ENDINGS)} alone")
     where = pipeline.board_of_target(board)
     shared = pipeline.share((model, *share), where, sources) if share else None
-    compiled = pipeline.plan(model, where, _wish(objective, by_rows, pin))
+    compiled = pipeline.plan(model, where, _wish(objective, by_rows, flash_for_speed, pin))
     record = compiled.record()
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     seen = pipeline.survey(compiled) if map_file or output_format == "text" else None
@@ -383,6 +413,7 @@ def inspect(model: Path, board: str, output_format: str) -> int:
 @_partition
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @_format
 def build(
@@ -391,6 +422,7 @@ def build(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     output_format: str,
 ) -> int:
@@ -403,7 +435,7 @@ def build(
             pipeline.open_model(model),
             pipeline.board_of_target(board),
             partition=partition,
-            wish=_wish(objective, by_rows, pin),
+            wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
         )
     if output_format == "json":
@@ -447,6 +479,7 @@ def build(
 @_partition
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @_format
 def bench(
@@ -460,6 +493,7 @@ def bench(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     output_format: str,
 ) -> int:
@@ -479,7 +513,7 @@ def bench(
             warmup=warmup,
             seed=seed,
             partition=partition,
-            wish=_wish(objective, by_rows, pin),
+            wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
         )
     if output_format == "json":
@@ -497,6 +531,7 @@ def bench(
 @_partition
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @click.option(
     "--stream", is_flag=True, help="Send each row of the input when the device asks for it."
@@ -510,6 +545,7 @@ def verify(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     stream: bool,
     output_format: str,
@@ -524,7 +560,7 @@ def verify(
             board=board,
             inputs=inputs,
             partition=partition,
-            wish=_wish(objective, by_rows, pin),
+            wish=_wish(objective, by_rows, flash_for_speed, pin),
             stream=stream,
             progress=progress,
         )

@@ -29,14 +29,15 @@ from edgeserve.planfile import (
     read_record,
     stored_plan,
 )
-from edgeserve.program import Program
+from edgeserve.program import Program, Step
 from edgeserve.rewrite import along_rows, as_planned
 from edgeserve.sizes import code_size
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
-from edgeserve.tune import tuned
+from edgeserve.tune import faster_steps, tuned
+from edgeserve.tune.spend import spend
 
 KERNELS = REFERENCE
 """What the planner knows of the kernels."""
@@ -100,7 +101,32 @@ def program_for(bundle: Bundle, board: Board) -> Program:
 def for_wish(program: Program, board: Board, wish: Wish) -> Program:
     """A portable program with the kernels that suit a board's core and what a plan is for."""
     spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
-    return tuned(program, board.cpu.isa, spared)
+    normal = tuned(program, board.cpu.isa, spared)
+    if not wish.flash_for_speed_bytes:
+        return normal
+    faster = faster_steps(program, board.cpu.isa)
+    spent = spend(normal, faster, wish.flash_for_speed_bytes, _whole_step)
+    return replace(spent.program, notes=(*normal.notes, *spent.told()))
+
+
+def _along_rows(portable: Program, chosen: Program, board: Board, wish: Wish) -> Program:
+    """The chosen program with those steps along a row that may be, in their normal forms."""
+    along = along_rows(portable)
+    if along is portable:
+        return chosen
+    forms = for_wish(along, board, replace(wish, flash_for_speed_bytes=0))
+    steps = tuple(
+        step if view == before else twin
+        for step, twin, view, before in zip(
+            chosen.steps, forms.steps, along.steps, portable.steps, strict=True
+        )
+    )
+    return replace(chosen, steps=steps)
+
+
+def _whole_step(step: Step) -> int:
+    """Estimated instructions of a step that computes all its rows at once."""
+    return KERNELS.instructions(step, step.output.h, step.output.h)
 
 
 def _portable(bundle: Bundle) -> Program:
@@ -135,8 +161,7 @@ def compile_bundle(
     else:
         plan = plan_for(program, banks, wanted)
     noted = replace(program, notes=(*program.notes, told(wanted, plan)))
-    along = along_rows(portable)
-    run = noted if along is portable else as_planned(noted, plan, for_wish(along, board, wanted))
+    run = as_planned(noted, plan, _along_rows(portable, noted, board, wanted))
     return Compiled(
         bundle, board, banks, run, noted, portable, wanted, plan, write_table(run, plan)
     )

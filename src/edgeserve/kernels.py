@@ -74,6 +74,7 @@ class KernelId(IntEnum):
     DEPTHWISE_PAIRS = 26
     FULLY_CONNECTED_PAIRS = 30
     ADD_BY_TABLE = 31
+    FULLY_CONNECTED_WIDE = 32
 
 
 def channel_table(
@@ -729,6 +730,26 @@ class AddByTableParams(Params):
     table: Blob
 
 
+@dataclass(frozen=True, slots=True)
+class FullyConnectedWideParams(Params):
+    """FULLY_CONNECTED with weights of 16 bits, for cores with SMLAD: twice the flash.
+
+    ``weights`` are int16 by blocks of four channels: [out_c / 4][depth / 4][parity][4][2], both
+    extents rounded up, tap ``4q + 2i + parity`` of a channel at [q][parity][channel][i]. ``blocks``
+    holds {int32 biases[4], {int32 multiplier, int32 addend, int32 exponent}[4]} of each block. See
+    ``es_fully_connected_wide`` in es_kernels.h.
+    """
+
+    KERNEL = KernelId.FULLY_CONNECTED_WIDE
+    SOURCE = "fully_connected_wide"
+    SYMBOL = "es_kernel_fully_connected_wide"
+
+    act_min: I32
+    act_max: I32
+    weights: Blob
+    blocks: Blob
+
+
 KERNELS: tuple[type[Params], ...] = (
     Conv2dParams,
     DepthwiseParams,
@@ -758,6 +779,7 @@ KERNELS: tuple[type[Params], ...] = (
     DepthwisePairsParams,
     FullyConnectedPairsParams,
     AddByTableParams,
+    FullyConnectedWideParams,
 )
 
 

@@ -25,6 +25,7 @@ from edgeserve.kernels import (
     ExtremumParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
+    FullyConnectedWideParams,
     GatherParams,
     LookUpParams,
     LstmParams,
@@ -160,7 +161,7 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (Window(p.stride_h, p.pad_top, p.kernel_h),)
         case TransposeConvParams() as p:
             return (_transpose_conv(p, step.inputs[0], step.output),)
-        case FullyConnectedParams() | FullyConnectedPairsParams():
+        case FullyConnectedParams() | FullyConnectedPairsParams() | FullyConnectedWideParams():
             return (_sums(step) if step.output.h == 1 else SameRow(None),)
         case ReduceParams() as p:
             return (_reduce(p, step),)

@@ -21,6 +21,7 @@ from edgeserve.kernels import (
     DepthwiseParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
+    FullyConnectedWideParams,
     MaxPoolParams,
     ReduceParams,
     TransposeConvParams,
@@ -53,6 +54,8 @@ take five times as much, as they do for all else.
 
 _CONV_PER_MAC, _DEPTHWISE_PER_MAC, _SINGLE_ROW = (87, 100), (200, 100), (130, 100)
 _BLOCK_CHANNELS, _BLOCK_INSTRUCTIONS = 4, 40
+_WIDE_BLOCK = 32
+"""Of a block of channels with wide weights beside its taps."""
 _WIDE_TAPS, _WIDE_PER_TAP, _LONG_PER_TAP = 128, (36, 10), (41, 10)
 """Of a block of channels of a fully connected layer by pairs: few taps are widened, once for all
 blocks, and the taps of longer rows as they are read.
@@ -110,6 +113,8 @@ def _in_image(step: Step, rows: int, units: int) -> int:
             return TURN_INSTRUCTIONS + step.macs * rows // units
         case FullyConnectedPairsParams():
             return TURN_INSTRUCTIONS + _pairs(step, rows, units)
+        case FullyConnectedWideParams():
+            return TURN_INSTRUCTIONS + _wide(step, rows, units)
         case AddParams() | AddByTableParams():
             per_element = _ADD_PER_ELEMENT
         case AveragePoolParams() | MaxPoolParams() | ReduceParams():
@@ -126,6 +131,14 @@ def _pairs(step: Step, rows: int, units: int) -> int:
     taps = step.macs // step.output.c * rows // units
     times, over = _WIDE_PER_TAP if taps <= _WIDE_TAPS * rows else _LONG_PER_TAP
     return blocks * (_BLOCK_INSTRUCTIONS + taps * times // over)
+
+
+def _wide(step: Step, rows: int, units: int) -> int:
+    """Taps of a block of four channels, 11 instructions for 4 taps, 13 where they are bytes."""
+    blocks = -(-step.output.c // _BLOCK_CHANNELS)
+    taps = step.macs // step.output.c * rows // units
+    per_quad, widening = (11, 6) if taps <= _WIDE_TAPS * rows else (13, 0)
+    return blocks * _WIDE_BLOCK + (blocks * per_quad + widening) * taps // QUAD
 
 
 def _convolution(step: Step, rows: int) -> int:

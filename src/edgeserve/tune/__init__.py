@@ -16,6 +16,7 @@ from edgeserve.tune.addition import addition_by_table
 from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile
 from edgeserve.tune.depthwise import depthwise_by_pairs
 from edgeserve.tune.fully_connected import fully_connected_by_pairs
+from edgeserve.tune.wide import fully_connected_with_wide_weights
 
 Choose: TypeAlias = Callable[[Program, Step], Step | None]
 """A better form of a step, or None."""
@@ -30,6 +31,11 @@ _BY_ISA: Mapping[str, Sequence[Choose]] = {
 }
 """What each kernel folder of a board's list adds; the first that has an answer decides."""
 
+_FASTER_BY_ISA: Mapping[str, Sequence[Choose]] = {
+    "dsp": (fully_connected_with_wide_weights,),
+}
+"""Likewise of forms that take more flash."""
+
 
 def tuned(program: Program, isa: Sequence[str], scratch_bytes: int | None = None) -> Program:
     """The program with the best kernel known for each step on a core with these kernel folders.
@@ -43,6 +49,13 @@ def tuned(program: Program, isa: Sequence[str], scratch_bytes: int | None = None
     if scratch_bytes is not None:
         steps = (with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
     return replace(program, steps=tuple(steps))
+
+
+def faster_steps(program: Program, isa: Sequence[str]) -> Mapping[int, Step]:
+    """Forms of a portable program's steps that take more flash, by the step's index."""
+    choices = [choose for folder in isa for choose in _FASTER_BY_ISA.get(folder, ())]
+    found = ((step, _chosen(program, step, choices)) for step in program.steps)
+    return {step.index: better for step, better in found if better is not step}
 
 
 def _chosen(program: Program, step: Step, choices: Sequence[Choose]) -> Step:

@@ -26,7 +26,7 @@ WIDE = 128
 """Longer rows come in whole quads."""
 SUM_LIMIT = 1 << 23
 """What an odd channel's sum must not reach, in magnitude."""
-_LOWEST = 128
+LOWEST = 128
 """The magnitude of the least int8."""
 _LEAST_SHIFT, _MOST_SHIFT = -25, -2
 """Powers of two for which both exponents, ``-2 - shift`` and 8 more, are 0 to 31."""
@@ -51,8 +51,8 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
     stream = paired(weights)
     if stream is None or biases.max() >= SUM_LIMIT:
         return None
-    reach = biases + _LOWEST * np.abs(weights).sum(axis=1)
-    if not all(most < _least_tie(*row[1:]) for most, row in zip(reach, rows, strict=True)):
+    reach = biases + LOWEST * np.abs(weights).sum(axis=1)
+    if not all(most < least_tie(*row[1:]) for most, row in zip(reach, rows, strict=True)):
         return None
     params = FullyConnectedPairsParams(
         output_zero_point=p.output_zero_point,
@@ -65,7 +65,7 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
     return replace(step, params=params)
 
 
-def _least_tie(multiplier: int, shift: int) -> int:
+def least_tie(multiplier: int, shift: int) -> int:
     """The least magnitude, but 0, that ``multiplier * 2**(shift - 31)`` may scale to a half."""
     return (1 << 30 - shift) // (multiplier & -multiplier) if multiplier else 1 << 31
 
