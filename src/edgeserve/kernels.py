@@ -75,6 +75,7 @@ class KernelId(IntEnum):
     FULLY_CONNECTED_PAIRS = 30
     ADD_BY_TABLE = 31
     FULLY_CONNECTED_WIDE = 32
+    CONV_WINOGRAD = 33
 
 
 def channel_table(
@@ -750,6 +751,38 @@ class FullyConnectedWideParams(Params):
     blocks: Blob
 
 
+@dataclass(frozen=True, slots=True)
+class ConvWinogradParams(Params):
+    """CONV_2D 3x3 of stride 1, without groups, by Winograd's F(2x2, 3x3), for cores with SMLAD.
+
+    ``stream`` holds transformed weights, biases and requantization of each pair of output channels
+    as ``es_conv_winograd`` reads them (``tune/winograd.py`` writes it): 3.56 times the flash.
+    ``pads`` holds a pixel of the input's zero point. ``negatives`` is 0 where the output's least
+    value is its zero point or above.
+    """
+
+    KERNEL = KernelId.CONV_WINOGRAD
+    SOURCE = "conv_winograd"
+    SYMBOL = "es_kernel_conv_winograd"
+
+    pad_top: U16
+    pad_left: U16
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    stream: Blob
+    pads: Blob
+
+    @staticmethod
+    def scratch_bytes(in_c: int) -> int:
+        """Two tiles of the input, transformed, and of two output channels what becomes of them."""
+        return 64 * in_c + 256
+
+
+WINOGRAD_ROWS = 2
+"""Output rows that are computed at once."""
+
+
 KERNELS: tuple[type[Params], ...] = (
     Conv2dParams,
     DepthwiseParams,
@@ -780,6 +813,7 @@ KERNELS: tuple[type[Params], ...] = (
     FullyConnectedPairsParams,
     AddByTableParams,
     FullyConnectedWideParams,
+    ConvWinogradParams,
 )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from edgeserve.kernels import (
+    WINOGRAD_ROWS,
     AddByTableParams,
     AddParams,
     ArgMaxParams,
@@ -18,6 +19,7 @@ from edgeserve.kernels import (
     ConcatenationParams,
     Conv2dParams,
     ConvPairsParams,
+    ConvWinogradParams,
     CopyParams,
     DepthwisePairsParams,
     DepthwiseParams,
@@ -109,7 +111,13 @@ def reaches(program: Program, step: Step) -> tuple[Reach, ...]:
 
 def rows_at_once(step: Step) -> int:
     """Output rows of a turn that the kernel may compute before it writes the first of them."""
-    return step.params.rows_at_once if isinstance(step.params, DepthwisePairsParams) else 1
+    match step.params:
+        case DepthwisePairsParams() as p:
+            return p.rows_at_once
+        case ConvWinogradParams():
+            return WINOGRAD_ROWS
+        case _:
+            return 1
 
 
 def rows_read(reach: Reach, row: int, in_h: int) -> tuple[int, int]:
@@ -155,6 +163,8 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
         case Conv2dParams() | ConvPairsParams() | DepthwiseParams() | DepthwisePairsParams() as p:
             reach = (p.kernel_h - 1) * p.dilation_h + 1
             return (Window(p.stride_h, p.pad_top, reach),)
+        case ConvWinogradParams() as p:
+            return (Window(1, p.pad_top, 3),)
         case AveragePoolParams() as p:
             return (_average_pool(p, step),)
         case MaxPoolParams() as p:

@@ -125,7 +125,8 @@ def assert_conforms(
     """Lowers a model and runs what ``passes`` make of it: each step must write the oracle's bytes.
 
     ``stateful``: the inputs are one sequence without a reset. ``isa``: the kernel folders of the
-    core whose kernels are chosen, by ``choose``; their portable twins run. Returns the program for more checks.
+    core whose kernels are chosen, by ``choose``; their portable twins run.
+    Returns the program for more checks.
     """
     program = choose(passes(lower(read_model(model, name="case"))), isa)
     if inputs is None:

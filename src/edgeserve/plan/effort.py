@@ -12,11 +12,13 @@ from typing import TypeAlias
 
 from edgeserve.kernels import (
     QUAD,
+    WINOGRAD_ROWS,
     AddByTableParams,
     AddParams,
     AveragePoolParams,
     Conv2dParams,
     ConvPairsParams,
+    ConvWinogradParams,
     DepthwisePairsParams,
     DepthwiseParams,
     FullyConnectedPairsParams,
@@ -59,6 +61,15 @@ _WIDE_BLOCK = 32
 _WIDE_TAPS, _WIDE_PER_TAP, _LONG_PER_TAP = 128, (36, 10), (41, 10)
 """Of a block of channels of a fully connected layer by pairs: few taps are widened, once for all
 blocks, and the taps of longer rows as they are read.
+"""
+_BLOCK_W = 4
+"""Output columns of two tiles side by side."""
+_BLOCK_TAKEN, _SPREAD_QUAD = 300, 315
+_ELEMENT, _ELEMENT_QUAD, _ELEMENT_PASS = 9, 10, 3
+_WINOGRAD_PAIR, _WINOGRAD_NEGATIVES = 260, 32
+"""Of two tiles: to find them; to transform four input channels; of two output channels each element
+beside its input channels, for each four of these, and for each further eight times four; then to
+transform back and requantize, and what signs take more of it.
 """
 _COLUMN, _COLUMN_ROW = {3: 17, 4: 20, 5: 30}, 7
 """Instructions to pack a column of four channels, by the rows that are seen."""
@@ -105,6 +116,8 @@ def _in_image(step: Step, rows: int, units: int) -> int:
             return TURN_INSTRUCTIONS + _convolution(step, rows)
         case ConvPairsParams() as p:
             return TURN_INSTRUCTIONS + _convolution_by_pairs(step, p, rows)
+        case ConvWinogradParams() as p:
+            return TURN_INSTRUCTIONS + _winograd(step, p, rows)
         case DepthwiseParams():
             return TURN_INSTRUCTIONS + _depthwise(step, rows)
         case DepthwisePairsParams() as p:
@@ -173,6 +186,15 @@ def _by_small_tiles(step: Step, p: ConvPairsParams, pixels: int, quads: int) -> 
     per_pair = quads * _TILE_SHARES[count] + _PAIR_SHARES[count] + quads // 2
     packing = _PACK_TILE + 2 * _PACK_ROW * p.kernel_h + _PACK_QUAD * quads
     return -(-step.output.c // 2) * tiles * per_pair + pixels * packing
+
+
+def _winograd(step: Step, p: ConvWinogradParams, rows: int) -> int:
+    """Blocks of two tiles; a last row alone costs as much as two."""
+    blocks = -(-rows // WINOGRAD_ROWS) * -(-step.output.w // _BLOCK_W)
+    quads = step.inputs[0].c // QUAD
+    elements = 16 * (_ELEMENT + _ELEMENT_QUAD * quads + _ELEMENT_PASS * (quads // 8))
+    pair = elements + _WINOGRAD_PAIR + (_WINOGRAD_NEGATIVES if p.negatives else 0)
+    return blocks * (_BLOCK_TAKEN + _SPREAD_QUAD * quads + step.output.c // 2 * pair)
 
 
 def _depthwise(step: Step, rows: int) -> int:

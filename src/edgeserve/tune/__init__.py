@@ -17,6 +17,7 @@ from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile
 from edgeserve.tune.depthwise import depthwise_by_pairs
 from edgeserve.tune.fully_connected import fully_connected_by_pairs
 from edgeserve.tune.wide import fully_connected_with_wide_weights
+from edgeserve.tune.winograd import convolution_by_winograd
 
 Choose: TypeAlias = Callable[[Program, Step], Step | None]
 """A better form of a step, or None."""
@@ -32,7 +33,7 @@ _BY_ISA: Mapping[str, Sequence[Choose]] = {
 """What each kernel folder of a board's list adds; the first that has an answer decides."""
 
 _FASTER_BY_ISA: Mapping[str, Sequence[Choose]] = {
-    "dsp": (fully_connected_with_wide_weights,),
+    "dsp": (convolution_by_winograd, fully_connected_with_wide_weights),
 }
 """Likewise of forms that take more flash."""
 
