@@ -17,8 +17,9 @@ enum {
 /* Two tiles. Assembly reads it: the order is fixed. */
 typedef struct es_winograd_block {
     const int8_t *seen[ES_WINOGRAD_SEEN_COLUMNS][ES_WINOGRAD_SEEN_ROWS]; /* pixels of c channels */
-    /* Where results go: of the lower row, then of the upper one, columns 0, 2, 1, 3. The very last,
-     * of column 0, is in the image: those that are not may have its place. */
+    /* Where results go: of the lower row, then of the upper one, columns 0, 2, 1, 3. They are
+     * written from the last column to the first: what is not in the image takes the place of the
+     * first in its row, and a row that is not there that of the upper one. */
     int8_t *out[ES_WINOGRAD_ROWS][ES_WINOGRAD_COLUMNS];
     /* [element][c / 4][words of channels 0 and 2, of 1 and 3][tile]: the elements by columns, both
      * in the stream's order. */
@@ -43,12 +44,43 @@ typedef struct es_winograd_job {
     es_winograd_block_t block;
 } es_winograd_job_t;
 
-/* Finds what the blocks of output rows `y` and after see in column `x` of the input. */
-static inline void es_winograd_see(es_winograd_job_t *j, const int8_t *const rows[],
-                                   uint32_t column, uint32_t x) {
+/* Finds what a block sees from column `x` of the input on, in rows of which those outside the image
+ * are null. */
+static inline void es_winograd_see(es_winograd_job_t *j, const int8_t *const rows[], uint32_t x) {
+    const uint32_t c = j->in->c, w = j->in->w;
+    const int is_inside = x < w && w - x >= ES_WINOGRAD_SEEN_COLUMNS;
+
     for (uint32_t k = 0; k < ES_WINOGRAD_SEEN_ROWS; k++) {
-        j->block.seen[column][k] =
-            rows[k] != NULL && x < j->in->w ? rows[k] + x * j->in->c : j->pads;
+        const int8_t **to = &j->block.seen[0][k];
+        const int8_t *const *end = to + ES_WINOGRAD_SEEN_COLUMNS * ES_WINOGRAD_SEEN_ROWS;
+
+        if (rows[k] != NULL && is_inside) {
+            for (const int8_t *from = rows[k] + x * c; to != end; from += c) {
+                *to = from;
+                to += ES_WINOGRAD_SEEN_ROWS;
+            }
+            continue;
+        }
+        /* Beside the image the difference is no column either: it wraps. */
+        for (uint32_t at = x; to != end; to += ES_WINOGRAD_SEEN_ROWS, at++) {
+            *to = rows[k] != NULL && at < w ? rows[k] + at * c : j->pads;
+        }
+    }
+}
+
+/* Finds where the results of a block at `q` go, whose lower row begins at `lower`, null where there
+ * is none. */
+static inline void es_winograd_aim(es_winograd_job_t *j, int8_t *q, int8_t *lower,
+                                   uint32_t columns) {
+    const uint32_t c = j->out->c;
+    int8_t **below = j->block.out[0], **to = j->block.out[1];
+
+    to[0] = q;
+    to[1] = columns > 2 ? q + 2 * c : q;
+    to[2] = columns > 1 ? q + c : q;
+    to[3] = columns > 3 ? q + 3 * c : q;
+    for (uint32_t k = 0; k < ES_WINOGRAD_COLUMNS; k++) {
+        below[k] = lower != NULL ? lower + (to[k] - q) : q;
     }
 }
 
@@ -58,24 +90,21 @@ static inline void es_winograd_clamp(int8_t *q, uint32_t count, int32_t low, int
     }
 }
 
-/* The block at column `x` of one or two rows of the output. */
-static inline void es_winograd_block(es_winograd_job_t *j, int8_t *const out[], uint32_t rows,
-                                     uint32_t x) {
+/* The block at column `x` of one or two rows of the output; `rows` are those that it sees. */
+static inline void es_winograd_block(es_winograd_job_t *j, const int8_t *const rows[],
+                                     int8_t *upper, int8_t *lower, uint32_t x) {
     const es_conv_winograd_params_t *p = j->params;
     const uint32_t c = j->out->c, left = j->out->w - x;
     const uint32_t columns = left < ES_WINOGRAD_COLUMNS ? left : ES_WINOGRAD_COLUMNS;
 
-    for (uint32_t k = 0; k < ES_WINOGRAD_COLUMNS; k++) {
-        const uint32_t place = k / 2 + k % 2 * 2;
-        const uint32_t at = (k < columns ? x + k : x) * c;
-        j->block.out[1][place] = out[0] + at;
-        j->block.out[0][place] = rows > 1 && k < columns ? out[1] + at : out[0] + x * c;
-    }
+    es_winograd_see(j, rows, x - p->pad_left);
+    es_winograd_aim(j, upper, lower, columns);
     es_winograd_spread(&j->block);
     es_winograd_multiply(&j->block, p->negatives);
     if (p->act_min > INT8_MIN || p->act_max < INT8_MAX) {
-        for (uint32_t k = 0; k < rows; k++) {
-            es_winograd_clamp(out[k] + x * c, columns * c, p->act_min, p->act_max);
+        es_winograd_clamp(upper, columns * c, p->act_min, p->act_max);
+        if (lower != NULL) {
+            es_winograd_clamp(lower, columns * c, p->act_min, p->act_max);
         }
     }
 }
@@ -99,12 +128,9 @@ static inline void es_winograd_convolve(const es_conv_winograd_params_t *p, cons
     };
 
     for (uint32_t y = y0; y < y1; y += ES_WINOGRAD_ROWS) {
-        const uint32_t rows = y1 - y < ES_WINOGRAD_ROWS ? 1 : ES_WINOGRAD_ROWS;
+        int8_t *upper = (int8_t *)es_row(out, y);
+        int8_t *lower = y1 - y < ES_WINOGRAD_ROWS ? NULL : (int8_t *)es_row(out, y + 1);
         const int8_t *seen[ES_WINOGRAD_SEEN_ROWS];
-        int8_t *const q[ES_WINOGRAD_ROWS] = {
-            (int8_t *)es_row(out, y),
-            rows > 1 ? (int8_t *)es_row(out, y + 1) : NULL,
-        };
 
         for (uint32_t k = 0; k < ES_WINOGRAD_SEEN_ROWS; k++) {
             /* Above the image the difference is no row either: it wraps. */
@@ -112,10 +138,8 @@ static inline void es_winograd_convolve(const es_conv_winograd_params_t *p, cons
             seen[k] = row < in->h ? (const int8_t *)es_row(in, row) : NULL;
         }
         for (uint32_t x = 0; x < out->w; x += ES_WINOGRAD_COLUMNS) {
-            for (uint32_t k = 0; k < ES_WINOGRAD_SEEN_COLUMNS; k++) {
-                es_winograd_see(&job, seen, k, x + k - p->pad_left);
-            }
-            es_winograd_block(&job, q, rows, x);
+            const uint32_t at = x * out->c;
+            es_winograd_block(&job, seen, upper + at, lower != NULL ? lower + at : NULL, x);
         }
     }
 }

@@ -5,7 +5,7 @@ The portable twin runs here; ``tests/e2e/test_chosen_kernels_qemu.py`` runs the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -105,21 +105,29 @@ def extremes(c: int) -> list[list[Array]]:
     return [[np.asarray(image, np.int8)] for image in (*full, checkered, rows)]
 
 
-@pytest.mark.parametrize("weight", [-128, 127])
-def test_the_greatest_elements_of_transformed_tiles(runner: HostRunner, weight: int) -> None:
-    """Weights and inputs whose transforms are greatest in each element; 4 and 64 channels."""
-    for c in (4, 64):
+CHANNELS = 64
+
+
+def greatest() -> Iterator[bytes]:
+    """Layers whose transforms are greatest in each element, and whose sums just fit."""
+    for weight in (-128, 127):
         for signs in ([[1, 1, 1]] * 3, [[1, -1, 1], [-1, 1, -1], [1, -1, 1]], [[1, 0, -1]] * 3):
             window = np.clip(weight * np.array(signs), -128, 127).astype(np.int8)
-            weights = np.broadcast_to(window[None, :, :, None], (2, 3, 3, c)).copy()
-            model = layer(weights, [70, -9], 2.0**-19, zero_point=3)
-            assert kernel_of(model) is KernelId.CONV_WINOGRAD
-            conforms(runner, model, extremes(c))
+            weights = np.broadcast_to(window[None, :, :, None], (2, 3, 3, CHANNELS)).copy()
+            yield layer(weights, [70, -9], 2.0**-19, zero_point=3)
+    weights = np.full((2, 3, 3, CHANNELS), 127, np.int8)
+    for bias, zero_point in ((2**29 - 1 - ABOVE, -128), (BELOW - 2**29, 127)):
+        yield layer(weights, [bias, bias], 2.0**-22, zero_point=zero_point)
 
 
-CHANNELS = 64
 TAPS = 9 * CHANNELS
 ABOVE, BELOW = TAPS * 127 * 127, TAPS * 127 * 128
+
+
+def test_the_greatest_tiles(runner: HostRunner) -> None:
+    for model in greatest():
+        assert kernel_of(model) is KernelId.CONV_WINOGRAD
+        conforms(runner, model, extremes(CHANNELS))
 
 
 @pytest.mark.parametrize(

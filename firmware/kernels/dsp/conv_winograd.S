@@ -61,49 +61,43 @@ es_winograd_spread:
     sub     r2, r2, #LINE
     add     lr, r2, #4 * LINE
     ldrd    r0, r1, [sp, #8]        @ the first element, bytes to the next
-3:  mov     r3, r0
-    ldrd    r4, r6, [r2, #8]        @ columns 1, 2, 3 and 4
+3:  ldrd    r4, r6, [r2, #8]        @ columns 1, 2, 3 and 4
     ldrd    r5, r7, [r2, #16]
     ldrd    r8, r10, [r2, #24]
     ldrd    r9, r11, [r2, #32]
-    sadd16  r12, r4, r5
-    str     r12, [r3]
+    sadd16  r3, r4, r5
     sadd16  r12, r8, r9
-    str     r12, [r3, #4]
-    sadd16  r12, r6, r7
-    str     r12, [r3, #8]
+    strd    r3, r12, [r0]
+    sadd16  r3, r6, r7
     sadd16  r12, r10, r11
-    str     r12, [r3, #12]
-    add     r3, r3, r1, lsl #2      @ four rows an element's column
-    ssub16  r12, r5, r4
-    str     r12, [r3]
+    strd    r3, r12, [r0, #8]
+    add     r0, r0, r1, lsl #2      @ four rows an element's column
+    ssub16  r3, r5, r4
     ssub16  r12, r9, r8
-    str     r12, [r3, #4]
-    ssub16  r12, r7, r6
-    str     r12, [r3, #8]
+    strd    r3, r12, [r0]
+    ssub16  r3, r7, r6
     ssub16  r12, r11, r10
-    str     r12, [r3, #12]
-    add     r3, r3, r1, lsl #2
-    @ Columns 1 and 3 give up their places to the last element.
+    strd    r3, r12, [r0, #8]
+    add     r0, r0, r1, lsl #2
+    ssub16  r9, r5, r9
+    ldrd    r3, r12, [r2]           @ column 0
+    ssub16  r3, r3, r5
+    strd    r3, r9, [r0]
+    ssub16  r11, r7, r11
+    ssub16  r12, r12, r7
+    strd    r12, r11, [r0, #8]
+    add     r0, r0, r1, lsl #2
+    ldrd    r3, r12, [r2, #40]      @ column 5
     ssub16  r4, r4, r8
+    ssub16  r3, r8, r3
+    strd    r4, r3, [r0]
     ssub16  r6, r6, r10
-    ssub16  r12, r5, r9
-    str     r12, [r3, #4]
-    ssub16  r12, r7, r11
-    str     r12, [r3, #12]
-    ldrd    r9, r11, [r2]           @ column 0
-    ssub16  r9, r9, r5
-    str     r9, [r3]
-    ssub16  r11, r11, r7
-    str     r11, [r3, #8]
-    add     r3, r3, r1, lsl #2
-    ldrd    r9, r11, [r2, #40]      @ column 5
-    ssub16  r9, r8, r9
-    ssub16  r11, r10, r11
-    strd    r4, r9, [r3]
-    strd    r6, r11, [r3, #8]
-    add     r2, r2, #LINE
+    ssub16  r12, r10, r12
+    strd    r6, r12, [r0, #8]
+    sub     r0, r0, r1, lsl #4      @ back, and on to the next row
+    add     r0, r0, r1, lsl #2
     add     r0, r0, r1
+    adds    r2, r2, #LINE
     cmp     r2, lr
     bne     3b
     pop     {r0-r4}
