@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.board_runner import BoardRunner, Case
 from edgeserve import pipeline
 from edgeserve.board import load_board
+from edgeserve.compilation import compile_bundle
 from edgeserve.measurement import per_inference
 from edgeserve.planfile import Wish
 from edgeserve.show import columns, draw
@@ -80,9 +81,9 @@ def measure(model: Path, wish: Wish = BALANCED) -> tuple[str, Row]:
     )
 
 
-def words_of(runner: BoardRunner, model: Path) -> int:
-    """Memory accesses of one inference by the balanced plan: words loaded and stored."""
-    compiled = pipeline.inspect(model, load_board(DEVICE))
+def words_of(runner: BoardRunner, model: Path, wish: Wish = BALANCED) -> int:
+    """Memory accesses of one inference: words loaded and stored."""
+    compiled = compile_bundle(pipeline.open_model(model), load_board(DEVICE), wish)
     stimulus = xorshift_stimulus(compiled.program)
     (answer,) = runner.run([Case(compiled.table.data, (stimulus.data,))], words=True)
     assert answer.status == 0, f"{model}: es_init refuses the table"

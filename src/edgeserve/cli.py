@@ -384,6 +384,7 @@ def plan(
     show.print_plan(compiled.bundle.name, record, seen.picture)
     show.print_savings(seen)
     show.print_objectives(seen.objectives)
+    show.print_bought(compiled)
     if tflm and offline:
         show.print_tflm(tflm, offline)
     if shared:

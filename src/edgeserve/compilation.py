@@ -37,7 +37,7 @@ from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import faster_steps, tuned
-from edgeserve.tune.spend import spend
+from edgeserve.tune.spend import Offer, Spent, spend
 
 KERNELS = REFERENCE
 """What the planner knows of the kernels."""
@@ -51,7 +51,7 @@ class Compiled:
 
     ``banks`` are what the board has for its arena, beside all else that lies there. ``portable`` is
     the program before kernels were chosen for a core, ``planned`` as the planner saw it, and
-    ``program`` as the device runs it.
+    ``program`` as the device runs it. ``bought`` are the steps on which extra flash was spent.
     """
 
     bundle: Bundle
@@ -63,6 +63,7 @@ class Compiled:
     wish: Wish
     plan: StreamPlan
     table: ModelTable
+    bought: tuple[Offer, ...]
 
     @property
     def live_bound_bytes(self) -> int:
@@ -100,13 +101,16 @@ def program_for(bundle: Bundle, board: Board) -> Program:
 
 def for_wish(program: Program, board: Board, wish: Wish) -> Program:
     """A portable program with the kernels that suit a board's core and what a plan is for."""
+    return spent_for(program, board, wish).program
+
+
+def spent_for(program: Program, board: Board, wish: Wish) -> Spent:
+    """Likewise, and what of the flash that the wish allows was spent on which step."""
     spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
     normal = tuned(program, board.cpu.isa, spared)
-    if not wish.flash_for_speed_bytes:
-        return normal
-    faster = faster_steps(program, board.cpu.isa)
-    spent = spend(normal, faster, wish.flash_for_speed_bytes, _whole_step)
-    return replace(spent.program, notes=(*normal.notes, *spent.told()))
+    budget = wish.flash_for_speed_bytes
+    faster = faster_steps(program, board.cpu.isa) if budget else {}
+    return spend(normal, faster, budget, _whole_step)
 
 
 def _along_rows(portable: Program, chosen: Program, board: Board, wish: Wish) -> Program:
@@ -149,7 +153,8 @@ def compile_bundle(
     record = read_record(path) if path.exists() else None
     wanted = wish or (record.wish if record else Wish())
     portable = _portable(bundle)
-    program = for_wish(portable, board, wanted)
+    spent = spent_for(portable, board, wanted)
+    program = spent.program
     banks = banks_for(program, board, reserve or Reserve())
     if (
         record is not None
@@ -160,10 +165,19 @@ def compile_bundle(
         plan = stored_plan(path, record, program, KERNELS.rows_at_once)
     else:
         plan = plan_for(program, banks, wanted)
-    noted = replace(program, notes=(*program.notes, told(wanted, plan)))
+    noted = replace(program, notes=(*program.notes, *told_spent(wanted, spent), told(wanted, plan)))
     run = as_planned(noted, plan, _along_rows(portable, noted, board, wanted))
     return Compiled(
-        bundle, board, banks, run, noted, portable, wanted, plan, write_table(run, plan)
+        bundle,
+        board,
+        banks,
+        run,
+        noted,
+        portable,
+        wanted,
+        plan,
+        write_table(run, plan),
+        spent.offers,
     )
 
 
@@ -237,6 +251,16 @@ def told(wish: Wish, plan: StreamPlan) -> str:
         f"planned for {wish.objective.value}: {plan.streamed_steps} of {len(plan.order)} steps "
         f"take turns of rows{fed}; {plan.extra_instructions:,} instructions more than whole layers "
         f"({plan.extra_share:.1%}, estimate){split}"
+    )
+
+
+def told_spent(wish: Wish, spent: Spent) -> tuple[str, ...]:
+    """What extra flash bought, in a line; none where none is allowed."""
+    if not wish.flash_for_speed_bytes:
+        return ()
+    return (
+        f"extra flash: {spent.extra_bytes:,} of at most {wish.flash_for_speed_bytes:,} bytes, for "
+        f"{len(spent.offers)} steps, save {spent.saved_instructions:,} instructions (estimate)",
     )
 
 

@@ -243,9 +243,12 @@ def read_record(path: Path) -> PlanRecord | None:
     if _schema_of(text) not in (None, SCHEMA_VERSION):
         return None
     try:
-        return load_json(PlanRecord, text, where=str(path))
+        record = load_json(PlanRecord, text, where=str(path))
     except ConfigError as error:
         raise ConfigError(error.what, hint=_HINT) from None
+    if record.wish.flash_for_speed_bytes < 0:
+        raise ConfigError(f"{path}: wish.flash_for_speed_bytes is negative", hint=_HINT)
+    return record
 
 
 def _schema_of(text: str) -> int | None:

@@ -110,15 +110,13 @@ class Spent:
     program: Program
     offers: tuple[Offer, ...]
 
-    def told(self) -> tuple[str, ...]:
-        """What was spent on which step and what it buys, a line each."""
-        steps = self.program.steps
-        return tuple(
-            f"extra flash: {offer.extra_bytes:,} bytes for step {offer.step} "
-            f"({steps[offer.step].kernel.name} {steps[offer.step].label}) save "
-            f"{offer.saved_instructions:,} instructions (estimate)"
-            for offer in self.offers
-        )
+    @property
+    def extra_bytes(self) -> int:
+        return sum(offer.extra_bytes for offer in self.offers)
+
+    @property
+    def saved_instructions(self) -> int:
+        return sum(offer.saved_instructions for offer in self.offers)
 
 
 def spend(
