@@ -428,7 +428,7 @@ def test_a_plan_is_drawn_the_same_each_time(run: Runner, work: Path, model: Path
     assert "= this plan" in said.out
     root = ET.fromstring((work / "arena.svg").read_bytes())
     assert root.get("aria-label") == "two on mps2-an500: arena of 96 bytes"
-    assert run("plan", model, "--map", "arena.html", "--format", "json").document["schema"] == 3
+    assert run("plan", model, "--map", "arena.html", "--format", "json").document["schema"] == 4
     first = (work / "arena.html").read_bytes()
     assert b"two on mps2-an500: arena of 96 bytes" in first
     run("plan", model, "--map", "arena.html")
