@@ -21,7 +21,7 @@ static bool has_run;
 void commands_start(const harness_t *given) {
     harness = given;
     output = calloc(1, given->model->output_bytes > 0 ? given->model->output_bytes : 1);
-    received = given->model->input_bytes; /* zeros are there */
+    awaited = received = given->model->input_bytes; /* zeros are there */
 }
 
 /* The shared protocol code asks for it; a model that cannot run ends the process before. */

@@ -8,7 +8,7 @@ PYTHON=${PYTHON:-python3}
 tools=(gcc:gcc arm-none-eabi-gcc:gcc-arm-none-eabi qemu-system-arm:qemu-system-arm
        qemu-system-riscv32:qemu-system-misc riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf
        qemu-system-xtensa:qemu-system-misc xtensa-lx106-elf-gcc:gcc-xtensa-lx106 git:git
-       adb:adb cmake:cmake)
+       adb:adb cmake:cmake aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu valgrind:valgrind)
 missing=()
 for pair in "${tools[@]}"; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")

@@ -577,6 +577,98 @@ typedef struct es_add_by_table_params {
 void es_add_by_table(const es_add_by_table_params_t *params, const es_rows_t *a, const es_rows_t *b,
                      const es_rows_t *out, const int32_t table[256], uint32_t y0, uint32_t y1);
 
+/* What a channel's sum starts from, and what becomes of it: clamp((sum * multiplier / 2^30, rounded
+ * down, + addend + (negative sum ? below : 0)) >> exponent). Whoever makes the table has proven
+ * that |sum| < 2^29, that 0 <= multiplier, and that nothing before the shift leaves 32 bits;
+ * anything else makes wrong numbers and nothing worse. */
+typedef struct es_scale {
+    int32_t bias;
+    int32_t multiplier;
+    int32_t addend;
+    int32_t exponent; /* 1 to 31 */
+} es_scale_t;
+
+typedef struct es_conv_lanes_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t pad;
+    int32_t act_min;
+    int32_t act_max;
+    int32_t below; /* -2, or 0 where no negative sum shows */
+    uint32_t run;  /* taps, at most, before three sums are taken out of two words */
+    uint32_t weights;
+    uint32_t scales;
+} es_conv_lanes_params_t;
+
+/* Scratch of es_conv_lanes(): two words a tap; where windows leave the image or skip columns, four
+ * kernel rows. */
+enum { ES_LANES_PIXELS = 3, ES_LANES_TAP_BYTES = 8, ES_LANES_ROWS = 4 };
+
+/* True where all windows are plain bytes of the image's rows. */
+static inline int es_lanes_stay_inside(const es_conv_lanes_params_t *p, uint32_t in_h,
+                                       uint32_t in_w, uint32_t out_h, uint32_t out_w) {
+    const uint32_t reach_h = (p->kernel_h - 1u) * p->dilation_h + 1u;
+
+    return p->pad_top == 0 && p->pad_left == 0 && (p->dilation_w == 1 || p->kernel_w == 1) &&
+           (out_h - 1) * p->stride_h + reach_h <= in_h &&
+           (out_w - 1) * p->stride_w + p->kernel_w <= in_w;
+}
+
+/* The sums of es_conv2d() without groups, of three pixels at a time by two multiplications: their
+ * elements a, b and c are the words a + 2^21 b and c + 2^10 b, and so are their sums, modulo 2^32.
+ * in, out: int8. `pad` is the input's zero point. weights: blocks of four output channels, the last
+ * filled up with zeros, [kernel_h][kernel_w][in->c][4]. scales: [out->c].
+ *
+ * Whoever makes the table has proven that the products of `run` neighbouring taps, of each channel
+ * and from each multiple of `run` on, add up to an int21 for every input.
+ *
+ * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
+ * scratch: word aligned. */
+void es_conv_lanes(const es_conv_lanes_params_t *params, const int8_t *weights,
+                   const es_scale_t *scales, const es_rows_t *in, const es_rows_t *out,
+                   void *scratch, uint32_t y0, uint32_t y1);
+
+typedef struct es_depthwise_columns_params {
+    uint16_t stride_h, stride_w; /* 1 or 2 across */
+    uint16_t pad_top, pad_left;
+    int32_t pad;
+    int32_t act_min;
+    int32_t act_max;
+    int32_t below; /* -2, or 0 where no negative sum shows */
+    uint32_t weights;
+    uint32_t scales;
+} es_depthwise_columns_params_t;
+
+/* The sums of es_depthwise() with multiplier 1 and windows of 3x3, a channel after the other: each
+ * column of three elements is read once for all windows that it lies in. in, out: int8. `pad` is
+ * the input's zero point. weights: [out->c][9]. scales: [out->c]. A row is written while its input
+ * rows may still be needed; else as es_conv_lanes(). No scratch. */
+void es_depthwise_columns(const es_depthwise_columns_params_t *params, const int8_t *weights,
+                          const es_scale_t *scales, const es_rows_t *in, const es_rows_t *out,
+                          uint32_t y0, uint32_t y1);
+
+typedef struct es_fully_connected_blocks_params {
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t weights;
+    uint32_t scales;
+} es_fully_connected_blocks_params_t;
+
+enum { ES_BLOCK_CHANNELS = 8 };
+
+/* Makes what es_fully_connected() makes, where no sum lies on a tie. weights: blocks of eight
+ * output channels, [depth][8], the last filled up with zeros; if it has at most four, [depth][4].
+ * scales: [out->c], with `below` 0. No aliasing, no scratch. */
+void es_fully_connected_blocks(const es_fully_connected_blocks_params_t *params,
+                               const es_rows_t *in, const es_rows_t *out, const int8_t *weights,
+                               const es_scale_t *scales, uint32_t y0, uint32_t y1);
+void es_fully_connected_blocks_sum(const es_fully_connected_blocks_params_t *params,
+                                   const es_rows_t *in, const es_rows_t *out, const int8_t *weights,
+                                   const es_scale_t *scales, uint32_t *sums, uint32_t y0,
+                                   uint32_t y1);
+
 typedef struct es_fully_connected_wide_params {
     int32_t act_min;
     int32_t act_max;

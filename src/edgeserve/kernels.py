@@ -74,6 +74,9 @@ class KernelId(IntEnum):
     DEPTHWISE_PAIRS = 26
     FULLY_CONNECTED_PAIRS = 30
     ADD_BY_TABLE = 31
+    CONV_LANES = 48
+    DEPTHWISE_COLUMNS = 49
+    FULLY_CONNECTED_BLOCKS = 50
     FULLY_CONNECTED_WIDE = 32
     CONV_WINOGRAD = 33
 
@@ -731,6 +734,99 @@ class AddByTableParams(Params):
     table: Blob
 
 
+LANES_PIXELS = 3
+"""Output pixels that a convolution by lanes computes together."""
+LANES_BLOCK = 4
+"""Output channels whose weights lie together, filled up with zeros."""
+_LANES_TAP_BYTES, _LANES_ROWS = 8, 4
+
+
+@dataclass(frozen=True, slots=True)
+class ConvLanesParams(Params):
+    """CONV_2D without groups, three output pixels by two multiplications, for cores without SIMD.
+
+    ``weights`` int8 by blocks of four output channels, [kernel_h][kernel_w][in_c][4]; ``scales``
+    {int32 bias, multiplier, addend, exponent} of each channel. ``pad`` is the input's zero point.
+    ``below`` is -2, or 0 where no output below its zero point survives the clamp. The sums of
+    ``run`` taps are proven to be int21. See ``es_conv_lanes`` in es_kernels.h.
+    """
+
+    KERNEL = KernelId.CONV_LANES
+    SOURCE = "conv_lanes"
+    SYMBOL = "es_kernel_conv_lanes"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    below: I32
+    run: U32
+    weights: Blob
+    scales: Blob
+
+    def scratch_bytes(self, source: tuple[int, int, int], output: tuple[int, int]) -> int:
+        """Two words a tap, and, where windows leave the image or skip columns, four kernel rows.
+        ``source``: h, w, c; ``output``: h, w.
+        """
+        h, w, c = source
+        row = self.kernel_w * c
+        is_plain = (
+            (self.pad_top, self.pad_left) == (0, 0)
+            and (output[0] - 1) * self.stride_h + (self.kernel_h - 1) * self.dilation_h + 1 <= h
+            and (output[1] - 1) * self.stride_w + self.kernel_w <= w
+            and 1 in (self.dilation_w, self.kernel_w)
+        )
+        return _LANES_TAP_BYTES * self.kernel_h * row + (0 if is_plain else _LANES_ROWS * row)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseColumnsParams(Params):
+    """DEPTHWISE_CONV_2D with multiplier 1 and windows of 3x3, for cores without SIMD.
+
+    ``weights`` int8 [c][3][3]; the rest as for ``ConvLanesParams``. ``stride_w`` is 1 or 2.
+    """
+
+    KERNEL = KernelId.DEPTHWISE_COLUMNS
+    SOURCE = "depthwise_columns"
+    SYMBOL = "es_kernel_depthwise_columns"
+
+    stride_h: U16
+    stride_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    below: I32
+    weights: Blob
+    scales: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class FullyConnectedBlocksParams(Params):
+    """FULLY_CONNECTED by blocks of eight output channels, for cores without SIMD.
+
+    ``weights`` int8 [out_c / 8][depth][8], filled up with zeros; a last block of at most four
+    channels is [depth][4]. ``scales`` as for ``ConvLanesParams``. No sum lies on a tie.
+    """
+
+    KERNEL = KernelId.FULLY_CONNECTED_BLOCKS
+    SOURCE = "fully_connected_blocks"
+    SYMBOL = "es_kernel_fully_connected_blocks"
+
+    act_min: I32
+    act_max: I32
+    weights: Blob
+    scales: Blob
+
+
 @dataclass(frozen=True, slots=True)
 class FullyConnectedWideParams(Params):
     """FULLY_CONNECTED with weights of 16 bits, for cores with SMLAD: twice the flash.
@@ -812,6 +908,9 @@ KERNELS: tuple[type[Params], ...] = (
     DepthwisePairsParams,
     FullyConnectedPairsParams,
     AddByTableParams,
+    ConvLanesParams,
+    DepthwiseColumnsParams,
+    FullyConnectedBlocksParams,
     FullyConnectedWideParams,
     ConvWinogradParams,
 )

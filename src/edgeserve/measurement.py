@@ -6,20 +6,19 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 from edgeserve.bundle import ToolVersion
 from edgeserve.bundle_store import bundle_lock
+from edgeserve.distribution import Percentile, percentile
 from edgeserve.errors import ConfigError, ToolError
 from edgeserve.strict_json import load_json, to_json
 
 SCHEMA_VERSION = 2
-CONFIDENCE = 0.95
 LOCK_WAIT_S = 10.0
 
 
@@ -118,36 +117,6 @@ class Measurement:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Percentile:
-    """A percentile of samples. ``low`` and ``high`` bound it with 95 % confidence.
-
-    The bounds are None when there are too few samples for such an interval.
-    """
-
-    value: int
-    low: int | None
-    high: int | None
-
-
-def percentile(samples: tuple[int, ...], percent: int) -> Percentile:
-    """The least sample that at least ``percent`` of the samples do not exceed.
-
-    That is numpy's method ``inverted_cdf``: always a value that was measured. The interval is
-    distribution-free, from order statistics: samples ``l`` and ``u`` (counted from 1) with
-    P(l <= B < u) >= 0.95 for B binomial (n, percent), at most 2.5 % in either tail.
-    Raises ValueError without samples or when ``percent`` is not between 0 and 100.
-    """
-    if not samples or not 0 < percent < 100:
-        raise ValueError(f"no percentile {percent} of {len(samples)} samples")
-    ordered = sorted(samples)
-    value = ordered[-(-len(ordered) * percent // 100) - 1]
-    ranks = _interval_ranks(len(ordered), percent / 100)
-    if ranks is None:
-        return Percentile(value, None, None)
-    return Percentile(value, ordered[ranks[0] - 1], ordered[ranks[1] - 1])
-
-
 def per_inference(measurement: Measurement) -> int:
     """The median lap."""
     return percentile(measurement.samples, 50).value
@@ -169,12 +138,17 @@ def p99(measurement: Measurement) -> Percentile:
 
 
 def append_measurement(path: Path, measurement: Measurement) -> None:
-    """Adds one line to a ``measurements.jsonl``, whole or not at all; makes the file if need be.
+    """Adds one line to a ``measurements.jsonl``; see ``append_record``."""
+    append_record(path, measurement)
+
+
+def append_record(path: Path, record: Any) -> None:
+    """Adds one line to a file of records, whole or not at all; makes the file if need be.
 
     Raises ConfigError when the file's last line is cut, or another process holds the lock of its
     bundle (the folder that it lies in) for more than 10 s; ToolError when the disk refuses.
     """
-    line = json.dumps(to_json(measurement), allow_nan=False, separators=(",", ":")) + "\n"
+    line = json.dumps(to_json(record), allow_nan=False, separators=(",", ":")) + "\n"
     try:
         with bundle_lock(path.parent, wait_s=LOCK_WAIT_S):
             _append(path, line.encode("ascii"))
@@ -234,30 +208,3 @@ def _append(path: Path, line: bytes) -> None:
             raise
     finally:
         os.close(fd)
-
-
-@cache
-def _interval_ranks(count: int, share: float) -> tuple[int, int] | None:
-    """Ranks (from 1) of the order statistics that bound the quantile; None when one is missing."""
-    tail = (1 - CONFIDENCE) / 2
-    below = 0.0  # P(B < rank)
-    low = high = 0
-    for successes in range(count + 1):
-        if below <= tail:
-            low = successes  # the largest rank l with P(B < l) <= tail
-        below += _binomial(count, successes, share)
-        if not high and below >= 1 - tail:
-            high = successes + 1  # the least rank u with P(B >= u) <= tail
-            break
-    return (low, high) if low >= 1 and 1 <= high <= count else None
-
-
-def _binomial(count: int, successes: int, share: float) -> float:
-    log = (
-        math.lgamma(count + 1)
-        - math.lgamma(successes + 1)
-        - math.lgamma(count - successes + 1)
-        + successes * math.log(share)
-        + (count - successes) * math.log1p(-share)
-    )
-    return math.exp(log)

@@ -17,6 +17,16 @@ def boards_root() -> Path:
     return _root("boards")
 
 
+def phones_root() -> Path:
+    """The files of kinds of phones."""
+    return _root("phones")
+
+
+def harness_root() -> Path:
+    """The C sources of the harness for phones."""
+    return _root("android_harness")
+
+
 def _root(name: str) -> Path:
     inside = _PACKAGE / f"_{name}"
     return inside if inside.is_dir() else _PACKAGE.parents[1] / name

@@ -18,13 +18,16 @@ from edgeserve.kernels import (
     AveragePoolParams,
     ConcatenationParams,
     Conv2dParams,
+    ConvLanesParams,
     ConvPairsParams,
     ConvWinogradParams,
     CopyParams,
+    DepthwiseColumnsParams,
     DepthwisePairsParams,
     DepthwiseParams,
     DequantizeParams,
     ExtremumParams,
+    FullyConnectedBlocksParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
     FullyConnectedWideParams,
@@ -47,6 +50,8 @@ from edgeserve.program import Operand, Program, Role, Step
 
 ACCUMULATOR_BYTES = 4
 """Of one int32 sum."""
+COLUMN_ROWS = 3
+"""Of the window that a depthwise convolution by columns has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,10 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
         case Conv2dParams() | ConvPairsParams() | DepthwiseParams() | DepthwisePairsParams() as p:
             reach = (p.kernel_h - 1) * p.dilation_h + 1
             return (Window(p.stride_h, p.pad_top, reach),)
+        case ConvLanesParams() as p:
+            return (Window(p.stride_h, p.pad_top, (p.kernel_h - 1) * p.dilation_h + 1),)
+        case DepthwiseColumnsParams() as p:
+            return (Window(p.stride_h, p.pad_top, COLUMN_ROWS),)
         case ConvWinogradParams() as p:
             return (Window(1, p.pad_top, 3),)
         case AveragePoolParams() as p:
@@ -171,7 +180,12 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (Window(p.stride_h, p.pad_top, p.kernel_h),)
         case TransposeConvParams() as p:
             return (_transpose_conv(p, step.inputs[0], step.output),)
-        case FullyConnectedParams() | FullyConnectedPairsParams() | FullyConnectedWideParams():
+        case (
+            FullyConnectedParams()
+            | FullyConnectedPairsParams()
+            | FullyConnectedBlocksParams()
+            | FullyConnectedWideParams()
+        ):
             return (_sums(step) if step.output.h == 1 else SameRow(None),)
         case ReduceParams() as p:
             return (_reduce(p, step),)

@@ -32,6 +32,11 @@ MODELS = (
     "vww_96_int8",
 )
 
+FAST = {"rv32imc": 0.6, "cortex-m0": 0.6}
+ALSO_FAST = {"cortex-m3": 0.75, "lx106": 0.9}
+"""The most that a core's kernels take, of what the portable ones took when they were recorded."""
+MOST_CODE_BYTES = 16 << 10
+
 
 def grouped(*models: str) -> list[Any]:
     """Models as parameters: processes that test the same one would wait for its bundle."""
@@ -96,6 +101,27 @@ def hold(shared_data: Path, name: str, core: str) -> None:
     recorded = read_baseline()[name][core]
     assert row.arena_bytes <= recorded.arena_bytes
     assert row.instructions <= recorded.instructions * 1.1
+
+
+def gain(shared_data: Path, name: str, core: str, most: float) -> None:
+    """The kernels chosen for the core take no more than that of the record, in little code."""
+    need_tools(BOARDS[core])
+    _, row = measure(model_path(shared_data, name), load_board(BOARDS[core]))
+    assert row.instructions <= most * read_baseline()[name][core].instructions
+    assert row.code_bytes <= MOST_CODE_BYTES
+
+
+@pytest.mark.parametrize("core", FAST)
+@pytest.mark.parametrize("name", grouped(*MODELS))
+def test_a_core_without_simd_has_fast_kernels(shared_data: Path, name: str, core: str) -> None:
+    gain(shared_data, name, core, FAST[core])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("core", ALSO_FAST)
+@pytest.mark.parametrize("name", grouped(*MODELS))
+def test_other_cores_without_simd(shared_data: Path, name: str, core: str) -> None:
+    gain(shared_data, name, core, ALSO_FAST[core])
 
 
 def test_the_baseline_covers_every_core_and_model() -> None:

@@ -10,7 +10,8 @@ from random import Random
 
 import pytest
 
-from edgeserve.device.protocol import Dut, Limits
+from edgeserve.device.protocol import Dut
+from edgeserve.device.runs import Limits
 from edgeserve.device.start import start_image
 from edgeserve.errors import DeviceError, Timeout
 from edgeserve.stimulus import xorshift_stimulus

@@ -21,7 +21,8 @@ import serial
 from serial.rfc2217 import PortManager
 
 from edgeserve.device.process import ChildLink, open_process
-from edgeserve.device.protocol import Dut, Limits
+from edgeserve.device.protocol import Dut
+from edgeserve.device.runs import Limits
 from edgeserve.device.serial import open_serial
 from edgeserve.errors import ConfigError, DeviceError, NotFound, ProtocolError, Timeout
 from edgeserve.stimulus import xorshift_stimulus

@@ -100,6 +100,7 @@ def test_sums_over_rows_equal_the_whole(runner: HostRunner, kind: str, rows: int
             assert program.steps[1].kernel in (
                 KernelId.FULLY_CONNECTED,
                 KernelId.FULLY_CONNECTED_PAIRS,
+                KernelId.FULLY_CONNECTED_BLOCKS,
                 KernelId.FULLY_CONNECTED_WIDE,
                 KernelId.AVERAGE_POOL_2D,
                 KernelId.REDUCE,

@@ -34,17 +34,19 @@ def adb_server() -> Iterator[None]:
         os.environ["ANDROID_ADB_SERVER_PORT"] = kept
 
 
+def build_harness(folder: Path, *options: str) -> Path:
+    """The harness, built by CMake in a folder with more of its options."""
+    source = ["-S", str(ROOT / "android_harness"), "-B", str(folder)]
+    for command in (["cmake", *source, *options], ["cmake", "--build", str(folder)]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "edgeserve_harness"
+
+
 @pytest.fixture(scope="session")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The harness as built for this machine."""
-    build = tmp_path_factory.mktemp("harness")
-    for command in (
-        ["cmake", "-S", str(ROOT / "android_harness"), "-B", str(build)],
-        ["cmake", "--build", str(build)],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return build / "edgeserve_harness"
+    return build_harness(tmp_path_factory.mktemp("harness"))
 
 
 @pytest.fixture(scope="session")

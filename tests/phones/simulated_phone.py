@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,8 @@ class Phone:
     """The connection is cut when a command for which this is true begins."""
     cut_after_bytes: int | None = None
     """... or when so many bytes came from the harness."""
+    busy: bool = False
+    """An inference runs: what a rail counts then is more than what it counts at rest."""
     log: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -279,6 +281,7 @@ class Shell(Stream):
         with contextlib.suppress(OSError, ValueError):
             while data := os.read(source.fileno(), 32768):  # type: ignore[attr-defined]
                 sent += len(data)
+                phone.busy = phone.busy and b"m-es-sustain-done" not in data
                 if phone.cut_after_bytes is not None and sent > phone.cut_after_bytes:
                     self.transport.cut()
                     return
@@ -300,6 +303,7 @@ class Shell(Stream):
                     data, kind = self.read_some(), STDIN
                     if not data:
                         break
+                self.transport.phone.busy |= b"es sustain" in data
                 if kind == STDIN:
                     process.stdin.write(data)
                     process.stdin.flush()
@@ -368,7 +372,40 @@ class Sync(Stream):
         self.write(b"FAIL" + struct.pack("<I", len(text)) + text)
 
 
-def remove(phone: Phone) -> None:
-    """Empties the phone's storage, as a factory reset would."""
-    shutil.rmtree(phone.storage)
-    phone.storage.mkdir(parents=True)
+class Rails:
+    """Counters that grow by so many watts at rest and under load, in the driver's file."""
+
+    FILE = "/sys/bus/iio/devices/iio:device0/energy_value"
+
+    def __init__(self, phone: Phone, rails: dict[str, tuple[float, float]]) -> None:
+        self._phone, self._rails = phone, rails
+        self._energy_uj = dict.fromkeys(rails, 1e6)
+        self._over = threading.Event()
+        self._write()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
+        self._ticker.start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._ticker.join()
+
+    def _tick(self) -> None:
+        last = time.monotonic()
+        while not self._over.wait(0.02):
+            now = time.monotonic()
+            for name, watts in self._rails.items():
+                self._energy_uj[name] += (now - last) * 1e6 * watts[self._phone.busy]
+            last = now
+            self._write()
+
+    def _write(self) -> None:
+        at = round(time.monotonic() * 1000)
+        rows = [
+            f"CH{i}(T={at})[{name}], {round(energy)}"
+            for i, (name, energy) in enumerate(self._energy_uj.items())
+        ]
+        file = self._phone.root / self.FILE.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_text("\n".join([f"t={at}", *rows, ""]))
+        part.replace(file)

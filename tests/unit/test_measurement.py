@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from edgeserve.bundle import ToolVersion
+from edgeserve.distribution import Percentile, percentile
 from edgeserve.errors import ConfigError, ToolError
 from edgeserve.measurement import (
     BankMemory,
     Measurement,
     Memory,
-    Percentile,
     Place,
     StepCount,
     Subject,
@@ -26,7 +26,6 @@ from edgeserve.measurement import (
     p90,
     p99,
     per_inference,
-    percentile,
     read_measurements,
 )
 

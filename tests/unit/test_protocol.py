@@ -10,7 +10,8 @@ import pytest
 
 from edgeserve.device.answers import Inferred, Laps, MemoryMarks, StepProfile
 from edgeserve.device.link import MAX_LINE_BYTES, LineAssembler
-from edgeserve.device.protocol import Dut, Limits, limits_for
+from edgeserve.device.protocol import Dut, limits_for
+from edgeserve.device.runs import Limits
 from edgeserve.errors import DeviceError, ProtocolError, Timeout
 from edgeserve.graph import DType
 from edgeserve.program import Port, Program, Value

@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgeserve.kernels import (
+    LANES_BLOCK,
+    LANES_PIXELS,
     QUAD,
     WINOGRAD_ROWS,
     AddByTableParams,
     AddParams,
     AveragePoolParams,
     Conv2dParams,
+    ConvLanesParams,
     ConvPairsParams,
     ConvWinogradParams,
+    DepthwiseColumnsParams,
     DepthwisePairsParams,
     DepthwiseParams,
+    FullyConnectedBlocksParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
     FullyConnectedWideParams,
@@ -78,6 +83,14 @@ _TILES = {(1, 1): (29, 18), (1, 2): (30, 18), (2, 1): (52, 33), (2, 2): (59, 36)
 """Instructions for two pixels of a 3x3 window and for a single one, by rows and stride."""
 _ANY_FOUR, _ANY_PAIR, _ANY_WEIGHTS = 115, 11, 8
 """Of a window of any size: for four pixels, for each pair of taps in them, to widen a pair."""
+_LANES_TILE, _LANES_ROW, _LANES_PACK = 80, 60, 11
+"""Instructions on RV32IMC for a tile of three pixels: as such, for each kernel row and each tap."""
+_LANES_FOUR, _LANES_RUN, _LANES_TAP = 220, 100, 23
+"""Of four channels of a tile: as such, for each run of taps, for each tap."""
+_COLUMNS_CHANNEL, _COLUMNS_PIXEL = 80, (43, 55)
+"""Of a channel's row of 3x3 windows: as such, and for each pixel by strides of 1 and 2."""
+_EIGHT, _EIGHT_PER_TAP = 130, 27
+"""Of eight channels of a fully connected layer: as such, and for each tap."""
 _ADD_PER_ELEMENT, _POOL_PER_ELEMENT, _OTHER_PER_ELEMENT = 10, 1, 6
 
 
@@ -126,6 +139,14 @@ def _in_image(step: Step, rows: int, units: int) -> int:
             return TURN_INSTRUCTIONS + step.macs * rows // units
         case FullyConnectedPairsParams():
             return TURN_INSTRUCTIONS + _pairs(step, rows, units)
+        case ConvLanesParams() as p:
+            return TURN_INSTRUCTIONS + _convolution_by_lanes(step, p, rows)
+        case DepthwiseColumnsParams() as p:
+            pixel = output.w * _COLUMNS_PIXEL[p.stride_w - 1]
+            return TURN_INSTRUCTIONS + rows * output.c * (_COLUMNS_CHANNEL + pixel)
+        case FullyConnectedBlocksParams():
+            taps = step.macs // output.c * rows // units
+            return TURN_INSTRUCTIONS + -(-output.c // 8) * (_EIGHT + taps * _EIGHT_PER_TAP)
         case FullyConnectedWideParams():
             return TURN_INSTRUCTIONS + _wide(step, rows, units)
         case AddParams() | AddByTableParams():
@@ -178,6 +199,15 @@ def _convolution_by_pairs(step: Step, p: ConvPairsParams, rows: int) -> int:
     read = (output.w - 1) * p.stride_w + (p.kernel_w - 1) * p.dilation_w + 1
     sides = max(0, -(-(read - source.w) // p.stride_w))
     return pairs + (tiles + (rest > 0)) * packing + rows * sides * p.kernel_h * _PACK_PADDED
+
+
+def _convolution_by_lanes(step: Step, p: ConvLanesParams, rows: int) -> int:
+    """A tile that is not full costs as much as one that is."""
+    taps = p.kernel_h * p.kernel_w * step.inputs[0].c
+    packing = _LANES_TILE + p.kernel_h * _LANES_ROW + taps * _LANES_PACK
+    four = _LANES_FOUR + -(-taps // p.run) * _LANES_RUN + taps * _LANES_TAP
+    tiles = -(-rows * step.output.w // LANES_PIXELS)
+    return tiles * (packing + -(-step.output.c // LANES_BLOCK) * four)
 
 
 def _by_small_tiles(step: Step, p: ConvPairsParams, pixels: int, quads: int) -> int:

@@ -16,6 +16,11 @@ from edgeserve.tune.addition import addition_by_table
 from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile
 from edgeserve.tune.depthwise import depthwise_by_pairs
 from edgeserve.tune.fully_connected import fully_connected_by_pairs
+from edgeserve.tune.scalar import (
+    convolution_by_lanes,
+    depthwise_by_columns,
+    fully_connected_by_blocks,
+)
 from edgeserve.tune.wide import fully_connected_with_wide_weights
 from edgeserve.tune.winograd import convolution_by_winograd
 
@@ -27,6 +32,12 @@ _BY_ISA: Mapping[str, Sequence[Choose]] = {
         convolution_by_pairs,
         depthwise_by_pairs,
         fully_connected_by_pairs,
+        addition_by_table,
+    ),
+    "scalar": (
+        convolution_by_lanes,
+        depthwise_by_columns,
+        fully_connected_by_blocks,
         addition_by_table,
     ),
 }

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from edgeserve.kernels import Blob, FullyConnectedPairsParams, FullyConnectedParams
 from edgeserve.program import Program, Step
+from edgeserve.tune.scale import least_tie
 
 BLOCK, QUAD = 4, 4
 """Output channels and taps that lie together."""
@@ -63,11 +64,6 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
         blocks=Blob(_blocks(rows), p.channels.note),
     )
     return replace(step, params=params)
-
-
-def least_tie(multiplier: int, shift: int) -> int:
-    """The least magnitude, but 0, that ``multiplier * 2**(shift - 31)`` may scale to a half."""
-    return (1 << 30 - shift) // (multiplier & -multiplier) if multiplier else 1 << 31
 
 
 def paired(weights: Matrix) -> bytes | None:

@@ -16,7 +16,8 @@ import numpy as np
 
 from edgeserve.kernels import Blob, FullyConnectedParams, FullyConnectedWideParams
 from edgeserve.program import Program, Step
-from edgeserve.tune.fully_connected import BLOCK, LOWEST, QUAD, WIDE, Matrix, least_tie
+from edgeserve.tune.fully_connected import BLOCK, LOWEST, QUAD, WIDE, Matrix
+from edgeserve.tune.scale import least_tie
 
 _INT32 = 1 << 31
 _LEAST_SHIFT, _MOST_SHIFT = -32, -2

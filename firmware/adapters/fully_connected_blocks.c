@@ -1,0 +1,65 @@
+/* Adapter of FULLY_CONNECTED by blocks of channels. */
+#include "es_adapter.h"
+#include "es_kernels.h"
+
+/* Of rows of `depth` elements, or of an input of so many. */
+static es_status_t check_blobs(const es_call_t *call, uint64_t depth) {
+    const es_fully_connected_blocks_params_t *p = es_call_params(call);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    const uint64_t channels = ((uint64_t)out->c + 3) & ~(uint64_t)3;
+
+    if (out->w != 1 || depth > INT32_MAX) {
+        return ES_BAD_RECORD;
+    }
+    return es_call_has_blob(call, p->weights, depth * channels, 1) &&
+                   es_call_has_blob(call, p->scales, out->c * (uint64_t)sizeof(es_scale_t), 4)
+               ? ES_OK
+               : ES_OUT_OF_BOUNDS;
+}
+
+static es_status_t check(const es_call_t *call) {
+    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    if (in->h != es_call_operand(call, 1)->h) {
+        return ES_BAD_RECORD;
+    }
+    return check_blobs(call, (uint64_t)in->w * in->c);
+}
+
+static void run(const es_call_t *call) {
+    const es_fully_connected_blocks_params_t *p = es_call_params(call);
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_fully_connected_blocks(p, &in, &out, es_call_blob(call, p->weights),
+                              es_call_blob(call, p->scales), call->y0, call->y1);
+}
+
+static es_status_t check_sum(const es_call_t *call) {
+    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    return check_blobs(call, (uint64_t)in->w * in->c * in->h);
+}
+
+static void sum(const es_call_t *call) {
+    const es_fully_connected_blocks_params_t *p = es_call_params(call);
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_fully_connected_blocks_sum(p, &in, &out, es_call_blob(call, p->weights),
+                                  es_call_blob(call, p->scales), es_call_sums(call), call->y0,
+                                  call->y1);
+}
+
+const es_kernel_t es_kernel_fully_connected_blocks = {
+    .id = 50,
+    .params_bytes = sizeof(es_fully_connected_blocks_params_t),
+    .check = check,
+    .run = run,
+    .check_sum = check_sum,
+    .sum = sum,
+};

@@ -1,0 +1,165 @@
+"""What `bench` needs on a phone before it can measure: which phone, which files, which answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeserve.bundle import ToolVersion
+from edgeserve.bundle_store import load_bundle
+from edgeserve.cache import cache_root
+from edgeserve.device.adb import Adb, adb_devices, the_device
+from edgeserve.errors import ConfigError, MissingTool, NotFound
+from edgeserve.measurement import append_record
+from edgeserve.phone.bench import SEED, Files, Plan, Subject, bench_phone
+from edgeserve.phone.build import build_harness, find_ndk, take_library
+from edgeserve.phone.host import host_answer
+from edgeserve.phone.kind import PhoneKind, load_phone, phone_ids
+from edgeserve.phone.record import PhoneMeasurement
+from edgeserve.strict_toml import read_toml
+
+ANY_PHONE = "adb"
+BENCH_FILE = Path("bench.toml")
+RECORDS = "phone_measurements.jsonl"
+ABI = "arm64-v8a"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A phone that is connected, and what is known of its kind."""
+
+    adb: Adb
+    kind: PhoneKind | None
+
+
+def names_a_phone(device: str) -> bool:
+    """Whether `--device` means a phone: a kind of phone, an alias of ours, or `adb[:SERIAL]`."""
+    return device.split(":")[0] == ANY_PHONE or device in phone_ids() or device in dict(_aliases())
+
+
+def find_phone(device: str) -> Phone:
+    """The phone that `--device` means. Raises NotFound, ConfigError, MissingTool."""
+    alias = dict(_aliases()).get(device)
+    if alias is not None:
+        return Phone(the_device(alias.serial), alias.kind)
+    if device in phone_ids():
+        return _of_kind(load_phone(device))
+    adb = the_device(device.partition(":")[2] or None)
+    product = adb.ask("getprop ro.product.device").strip()
+    kinds = [kind for kind in map(load_phone, phone_ids()) if kind.product == product]
+    return Phone(adb, kinds[0] if kinds else None)
+
+
+def phone_files(model: Path, harness: Path | None, library: Path | None) -> Files:
+    """What goes onto the phone. Raises MissingTool for what `setup android` has not made yet."""
+    made = cache_root() / "android" / ABI
+    files = Files(harness or made / "edgeserve_harness", library or made / "libLiteRt.so", model)
+    for file in (files.harness, files.library):
+        if not file.is_file():
+            raise MissingTool(str(file), install="edgeserve setup android")
+    return files
+
+
+def setup_android(
+    ndk: Path | None, aar: Path | None, sha256: str | None
+) -> tuple[tuple[str, Path], ...]:
+    """Builds the harness, and takes LiteRT out of an AAR where one is given: what was made.
+
+    Raises MissingTool, ToolFailed, ConfigError.
+    """
+    target = cache_root() / "android" / ABI
+    made = [("harness", build_harness(find_ndk(ndk), ABI, target))]
+    if aar is not None:
+        made.append(("LiteRT", take_library(aar, ABI, target, sha256)))
+    return tuple(made)
+
+
+def bench_on_phone(
+    path: Path,
+    phone: Phone,
+    plan: Plan,
+    say: Say,
+    *,
+    harness: Path | None = None,
+    library: Path | None = None,
+) -> tuple[PhoneMeasurement, Path]:
+    """Measures a bundle or any ``.tflite`` on a phone; the record, and the file that it went to.
+
+    Raises what ``bench_phone`` does, ModelError for a model that LiteRT refuses.
+    """
+    model, folder = _model_and_folder(path)
+    files = phone_files(model, harness, library)
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    say("the host's answer")
+    answer = host_answer(model, SEED)
+    subject = Subject(
+        bundle=path.stem,
+        model_sha256=digest,
+        input_of=lambda: answer.input,
+        output_matches=lambda output: answer.matches(output, plan.asked.accelerator),
+    )
+    tools = (ToolVersion(files.library.name, _digest(files.library)),)
+    measurement = bench_phone(phone.adb, phone.kind, files, subject, plan, say, tools)
+    folder = folder or cache_root() / "phones" / f"{digest[:16]}-{path.stem}"
+    folder.mkdir(parents=True, exist_ok=True)
+    append_record(folder / RECORDS, measurement)
+    return measurement, folder / RECORDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Alias:
+    serial: str
+    kind: PhoneKind | None
+
+
+def _aliases() -> tuple[tuple[str, _Alias], ...]:
+    """The phones that ``bench.toml`` in this folder names; none without the file."""
+    if not BENCH_FILE.exists():
+        return ()
+    table = read_toml(BENCH_FILE, hint="docs/PHONES.md describes bench.toml")
+    phones = table.table("phones")
+    found = []
+    for name in phones.names():
+        one = phones.table(name)
+        kind = one.optional_text("kind")
+        found.append((name, _Alias(one.text("serial"), load_phone(kind) if kind else None)))
+        one.finish()
+    phones.finish()
+    table.finish()
+    return tuple(found)
+
+
+def _of_kind(kind: PhoneKind) -> Phone:
+    devices = adb_devices()
+    fitting = [device for device in devices if device.product == kind.product]
+    if len(fitting) > 1:
+        raise NotFound(
+            f"{len(fitting)} phones of kind {kind.id} are connected: "
+            f"{', '.join(device.serial for device in fitting)}",
+            hint=f"name one: --device adb:{fitting[0].serial}",
+        )
+    if fitting:
+        return Phone(the_device(fitting[0].serial), kind)
+    connected = ", ".join(f"{d.serial} ({d.model or d.state})" for d in devices)
+    raise NotFound(
+        f"no {kind.name} is connected",
+        hint=f"connected: {connected}; take that one: --device adb"
+        if connected
+        else "plug it in, allow USB debugging on it, then: adb devices",
+    )
+
+
+def _model_and_folder(path: Path) -> tuple[Path, Path | None]:
+    if path.is_dir():
+        bundle = load_bundle(path)
+        return bundle.path / "model.tflite", bundle.path
+    if not path.is_file():
+        raise ConfigError(f"{path} does not exist", hint="give a bundle or a .tflite file")
+    return path, None
+
+
+def _digest(path: Path) -> str:
+    return f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
