@@ -22,6 +22,7 @@ from edgeserve.errors import ToolFailed
 from edgeserve.project import USER_FOLDER, ImageKind
 
 SOURCE = Path(__file__).with_name("board_runner.c")
+SEMIHOSTING = Path(__file__).with_name("semihosting.h")
 PLUGIN = Path(__file__).with_name("qemu_words.c")
 WORDS = "words"
 TIMEOUT_S = 600.0
@@ -65,6 +66,19 @@ class Answer:
     runs: tuple[RunSeen, ...]
 
 
+def emulator_argv(board: Board, elf: Path) -> tuple[str, ...]:
+    """What starts an image that reads and writes files of the current folder."""
+    emulator = board.emulator
+    assert emulator is not None
+    return (
+        *(emulator.program, "-machine", emulator.machine, *emulator.arguments),
+        *("-display", "none", "-monitor", "none", "-serial", "null", "-nodefaults"),
+        *("-icount", f"shift={emulator.icount_shift},sleep=off"),
+        *("-semihosting-config", "enable=on,target=native"),
+        *("-kernel", str(elf.resolve())),
+    )
+
+
 MEMORY_BYTES = 1 << 20
 OTHER_RAM_BYTES = 32 << 10
 """Left for the stack and the image's own variables on a board with less than all that."""
@@ -88,6 +102,7 @@ class BoardRunner:
         kinds = present_kernels()
         write_workshop(project, board, kinds)
         shutil.copyfile(SOURCE, project / USER_FOLDER / "app.c")
+        shutil.copyfile(SEMIHOSTING, project / USER_FOLDER / SEMIHOSTING.name)
         flags = [f"-DRUNNER_{what}_BYTES={memory_bytes}u" for what in ("TABLE", "ARENA")]
         flags.append(f"-DRUNNER_KERNELS={len(kinds)}")
         self._elf = build(project, kind=ImageKind.APP, extra_flags=flags).elf
@@ -126,14 +141,7 @@ class BoardRunner:
     def _start(self, folder: Path, more: Sequence[str]) -> None:
         emulator = self._board.emulator
         assert emulator is not None
-        argv = (
-            *(emulator.program, "-machine", emulator.machine, *emulator.arguments),
-            *("-display", "none", "-monitor", "none", "-serial", "null", "-nodefaults"),
-            *("-icount", f"shift={emulator.icount_shift},sleep=off"),
-            *("-semihosting-config", "enable=on,target=native"),
-            *("-kernel", str(self._elf.resolve())),
-            *more,
-        )
+        argv = (*emulator_argv(self._board, self._elf), *more)
         try:
             done = subprocess.run(
                 argv, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False

@@ -10,23 +10,17 @@ from __future__ import annotations
 import argparse
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.models import BALANCED, models_folder
+from benchmarks.models import models_folder, portable, run_on
 from benchmarks.sizes import BOARDS
-from edgeserve import pipeline
-from edgeserve.bench import Candidate, bench
 from edgeserve.board import Board, load_board
-from edgeserve.device.protocol import Dut, limits_for
-from edgeserve.device.start import start_image
 from edgeserve.measurement import per_inference
 from edgeserve.show import columns, draw
-from edgeserve.stimulus import xorshift_stimulus
 
 BASELINE = Path(__file__).with_name("baseline_ref.toml")
-SEED = 0x12345678
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +33,19 @@ class CoreRow:
     stack_bytes: int
 
 
-def portable(board: Board) -> Board:
-    """The board without the kernels that are made for its core."""
-    return replace(board, cpu=replace(board.cpu, isa=("ref",)))
-
-
 def measure(model: Path, board: Board) -> tuple[str, CoreRow]:
     """Builds, runs and checks one model; the compiler's first line and the row.
 
     Raises WrongOutput when the core's output is not the oracle's.
     """
-    compiled, image = pipeline.build(pipeline.open_model(model), board, wish=BALANCED)
-    assert board.toolchain is not None
+    run = run_on(model, board)
+    image, marks = run.image, run.measurement.memory
     assert image.stack_bytes is not None
-    candidate = Candidate(
-        bundle=compiled.bundle.name,
-        model_tflite=compiled.bundle.model_bytes(),
-        model_sha256=compiled.bundle.facts.model_sha256,
-        program=compiled.program,
-        table=compiled.table,
-        board=board,
-        image=image,
-        flags=board.toolchain.flags,
-    )
-    dut = Dut(start_image(board, image), limits_for(compiled.program, None))
-    try:
-        dut.wait_ready()
-        stimulus = xorshift_stimulus(compiled.program, SEED)
-        measurement = bench(candidate, dut, stimulus, laps=2, warmup=0)
-    finally:
-        dut.close()
-    marks = measurement.memory
     assert marks.stack_high_water_bytes is not None
     assert marks.stack_high_water_bytes <= image.stack_bytes, f"{model.stem} on {board.id}"
     assert marks.arena_high_water_bytes <= image.arena_bytes, f"{model.stem} on {board.id}"
     return image.compiler, CoreRow(
-        instructions=per_inference(measurement),
+        instructions=per_inference(run.measurement),
         arena_bytes=image.arena_bytes,
         code_bytes=image.code_bytes,
         stack_bytes=image.stack_bytes,

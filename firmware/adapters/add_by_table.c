@@ -13,7 +13,7 @@ static es_status_t check(const es_call_t *call) {
         !es_same_rows(es_call_operand(call, 1), out) || !es_is_between(p->exponent, 1, 31)) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->table, 256 * sizeof(int32_t), 4) ? ES_OK : ES_OUT_OF_BOUNDS;
+    return es_call_has_blob(call, p->table, 256, sizeof(int32_t), 4) ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 static void run(const es_call_t *call) {

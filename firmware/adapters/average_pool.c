@@ -32,7 +32,7 @@ static es_status_t check_sum(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t total = (uint64_t)in->w * in->c * in->h;
+    const uint64_t total = (uint64_t)es_row_elements(in) * in->h;
     return out->w == 1 && total <= INT32_MAX && (uint32_t)total % out->c == 0 &&
                    (uint32_t)total / out->c <= 1u << 23
                ? ES_OK

@@ -10,18 +10,15 @@ static es_status_t check(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    if (!es_axis_fits(out->h, p->stride_h, p->kernel_h, p->dilation_h) ||
-        !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w) || p->weight_c == 0 ||
-        in->c % p->weight_c != 0 || out->c % (in->c / p->weight_c) != 0) {
+    if (!es_windows_fit(p) || p->weight_c == 0 || in->c % p->weight_c != 0 ||
+        out->c % (in->c / p->weight_c) != 0) {
         return ES_BAD_RECORD;
     }
     const uint64_t window = (uint64_t)((uint32_t)p->kernel_h * p->kernel_w) * p->weight_c;
-    /* A window longer than any table is refused before the product with out->c could overflow. */
     return window <= UINT32_MAX &&
-                   es_call_has_blob(call, p->weights, (uint64_t)(uint32_t)window * out->c, 1) &&
-                   es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t),
-                                    4) &&
-                   es_call_has_blob(call, p->pads, in->c, 1)
+                   es_call_has_blob(call, p->weights, (uint32_t)window, out->c, 1) &&
+                   es_call_has_blob(call, p->channels, out->c, sizeof(es_channel_t), 4) &&
+                   es_call_has_blob(call, p->pads, in->c, 1, 1)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

@@ -24,9 +24,9 @@ static es_status_t check(const es_call_t *call) {
     const uint32_t bytes =
         ES_LANES_TAP_BYTES * taps +
         (es_lanes_stay_inside(p, in->h, in->w, out->h, out->w) ? 0 : ES_LANES_ROWS * row);
-    const uint64_t channels = ((uint64_t)out->c + 3) & ~(uint64_t)3;
-    return es_call_has_blob(call, p->weights, channels * taps, 1) &&
-                   es_call_has_blob(call, p->scales, out->c * (uint64_t)sizeof(es_scale_t), 4) &&
+    /* An output in the arena has fewer than 2^31 channels. */
+    return es_call_has_blob(call, p->weights, (out->c + 3) & ~3u, taps, 1) &&
+                   es_call_has_blob(call, p->scales, out->c, sizeof(es_scale_t), 4) &&
                    call->step->scratch_bytes >= bytes
                ? ES_OK
                : ES_OUT_OF_BOUNDS;

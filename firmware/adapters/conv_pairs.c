@@ -3,21 +3,16 @@
 #include "es_pairs.h"
 
 /* True when no window, of `reach` elements of an axis, leaves it. */
-static int stays_inside(uint32_t extent, uint32_t outputs, uint32_t stride, uint32_t reach,
-                        uint32_t pad) {
-    return pad == 0 && reach <= extent && (outputs - 1) * stride <= extent - reach;
+static int stays_inside(uint32_t extent, uint32_t outputs, uint32_t stride, uint32_t reach) {
+    return reach <= extent && (outputs - 1) * stride <= extent - reach;
 }
 
-static uint32_t scratch_bytes(const es_conv_pairs_params_t *p, const es_pairs_shape_t *shape,
-                              const es_operand_record_t *in, const es_operand_record_t *out) {
-    const uint32_t reach_h = (p->kernel_h - 1u) * p->dilation_h + 1u;
-    const uint32_t reach_w = es_pairs_row_pixels(shape, in->c);
-    const int is_plain = stays_inside(in->h, out->h, p->stride_h, reach_h, p->pad_top) &&
-                         stays_inside(in->w, out->w, p->stride_w, reach_w, p->pad_left) &&
-                         (p->dilation_w == 1 || p->kernel_w == 1);
-
-    return es_pairs_tile_words(shape->quads, p->tile_pixels) * (uint32_t)sizeof(uint32_t) +
-           (is_plain ? 0 : es_pairs_row_bytes(shape));
+/* True when windows are read where they lie, and no row of one is set out in the scratch. */
+static int is_plain(const es_conv_pairs_params_t *p, const es_pairs_shape_t *shape,
+                    const es_operand_record_t *in, const es_operand_record_t *out) {
+    return p->pad_top == 0 && p->pad_left == 0 && (p->dilation_w == 1 || p->kernel_w == 1) &&
+           stays_inside(in->h, out->h, p->stride_h, (p->kernel_h - 1u) * p->dilation_h + 1u) &&
+           stays_inside(in->w, out->w, p->stride_w, es_pairs_row_pixels(shape, in->c));
 }
 
 static es_status_t check(const es_call_t *call) {
@@ -28,20 +23,20 @@ static es_status_t check(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    if (!es_axis_fits(out->h, p->stride_h, p->kernel_h, p->dilation_h) ||
-        !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w) ||
-        (p->tile_pixels != ES_PAIRS_PIXELS && p->tile_pixels != 2)) {
+    if (!es_windows_fit(p) || (p->tile_pixels != ES_PAIRS_PIXELS && p->tile_pixels != 2)) {
         return ES_BAD_RECORD;
     }
-    if (in->c > ES_PAIRS_MOST_TAPS / ((uint32_t)p->kernel_h * p->kernel_w)) {
+    if ((uint64_t)((uint32_t)p->kernel_h * p->kernel_w) * in->c > ES_PAIRS_MOST_TAPS) {
         return ES_OUT_OF_BOUNDS;
     }
     const es_pairs_shape_t shape = es_pairs_shape(p->kernel_h, p->kernel_w, in->c);
-    const uint32_t pair_bytes =
-        (ES_PAIRS_RECORD_WORDS + 2 * shape.quads) * (uint32_t)sizeof(uint32_t);
-    const uint64_t pairs = (out->c + (uint64_t)1) / 2;
-    return es_call_has_blob(call, p->stream, pairs * pair_bytes, sizeof(uint32_t)) &&
-                   call->step->scratch_bytes >= scratch_bytes(p, &shape, in, out)
+    const uint32_t words = ES_PAIRS_RECORD_WORDS + 2 * shape.quads;
+    const uint32_t tile_words = es_pairs_tile_words(shape.quads, p->tile_pixels);
+    const uint32_t left = call->step->scratch_bytes - tile_words * (uint32_t)sizeof(uint32_t);
+    /* An output in the arena has fewer than 2^31 channels. */
+    return es_call_has_blob(call, p->stream, (out->c + 1) / 2, words * sizeof(uint32_t), 4) &&
+                   call->step->scratch_bytes / sizeof(uint32_t) >= tile_words &&
+                   (left >= es_pairs_row_bytes(&shape) || is_plain(p, &shape, in, out))
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

@@ -18,9 +18,9 @@ static es_status_t check(const es_call_t *call) {
     if (in->c > MOST_CHANNELS) {
         return ES_OUT_OF_BOUNDS;
     }
-    const uint64_t pair_bytes = 64 * in->c + ES_WINOGRAD_RECORD_WORDS * (uint32_t)sizeof(uint32_t);
-    return es_call_has_blob(call, p->stream, out->c / 2 * pair_bytes, sizeof(uint32_t)) &&
-                   es_call_has_blob(call, p->pads, in->c, 1) &&
+    const uint32_t pair_bytes = 64 * in->c + ES_WINOGRAD_RECORD_WORDS * (uint32_t)sizeof(uint32_t);
+    return es_call_has_blob(call, p->stream, out->c / 2, pair_bytes, sizeof(uint32_t)) &&
+                   es_call_has_blob(call, p->pads, in->c, 1, 1) &&
                    call->step->scratch_bytes >= es_conv_winograd_scratch_bytes(in->c)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;

@@ -10,7 +10,7 @@ static es_status_t check(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t row = es_row_elements(out);
+    const uint32_t row = es_row_elements(out);
     if (in->dtype != out->dtype || p->dims[0] != out->h ||
         es_product(p->dims + 1, ES_COPY_DIMS - 1, row) != row) {
         return ES_BAD_RECORD;

@@ -10,16 +10,13 @@ static es_status_t check(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    if (!es_axis_fits(out->h, p->stride_h, p->kernel_h, p->dilation_h) ||
-        !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w) ||
-        (uint64_t)in->c * p->multiplier != out->c) {
+    if (!es_windows_fit(p) || (uint64_t)in->c * p->multiplier != out->c) {
         return ES_BAD_RECORD;
     }
     const uint32_t taps = (uint32_t)p->kernel_h * p->kernel_w;
-    return es_call_has_blob(call, p->weights, (uint64_t)taps * out->c, 1) &&
-                   es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t),
-                                    4) &&
-                   es_call_has_blob(call, p->pads, in->c, 1)
+    return es_call_has_blob(call, p->weights, taps, out->c, 1) &&
+                   es_call_has_blob(call, p->channels, out->c, sizeof(es_channel_t), 4) &&
+                   es_call_has_blob(call, p->pads, in->c, 1, 1)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

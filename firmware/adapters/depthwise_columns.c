@@ -14,8 +14,8 @@ static es_status_t check(const es_call_t *call) {
         p->stride_w > 2 || in->c != out->c) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, (uint64_t)out->c * 9, 1) &&
-                   es_call_has_blob(call, p->scales, out->c * (uint64_t)sizeof(es_scale_t), 4)
+    return es_call_has_blob(call, p->weights, out->c, 9, 1) &&
+                   es_call_has_blob(call, p->scales, out->c, sizeof(es_scale_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

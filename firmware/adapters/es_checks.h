@@ -18,10 +18,6 @@ static inline int es_is_offset(int32_t offset) {
     return es_is_between(offset, -256, 256);
 }
 
-static inline uint64_t es_row_elements(const es_operand_record_t *o) {
-    return (uint64_t)o->w * o->c;
-}
-
 /* True when row y of one is as long as row y of the other, element for element. */
 static inline int es_same_rows(const es_operand_record_t *a, const es_operand_record_t *b) {
     return a->h == b->h && es_row_elements(a) == es_row_elements(b);
@@ -55,8 +51,8 @@ static inline int es_is_binary(const es_call_t *call) {
 }
 
 /* Multiplies `dims` as long as the product stays at or below `limit`; 0 when it does not. */
-static inline uint64_t es_product(const uint32_t *dims, uint32_t count, uint64_t limit) {
-    uint64_t product = 1;
+static inline uint32_t es_product(const uint32_t *dims, uint32_t count, uint32_t limit) {
+    uint32_t product = 1;
 
     for (uint32_t i = 0; i < count; i++) {
         if (dims[i] == 0 || product > limit / dims[i]) {

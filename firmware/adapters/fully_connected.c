@@ -2,10 +2,10 @@
 #include "es_adapter.h"
 #include "es_kernels.h"
 
-static int has_blobs(const es_call_t *call, const es_fully_connected_params_t *p, uint64_t depth,
+static int has_blobs(const es_call_t *call, const es_fully_connected_params_t *p, uint32_t depth,
                      uint32_t outputs) {
-    return es_call_has_blob(call, p->weights, depth * outputs, 1) &&
-           es_call_has_blob(call, p->channels, (uint64_t)outputs * sizeof(es_channel_t), 4);
+    return es_call_has_blob(call, p->weights, depth, outputs, 1) &&
+           es_call_has_blob(call, p->channels, outputs, sizeof(es_channel_t), 4);
 }
 
 static es_status_t check(const es_call_t *call) {
@@ -16,11 +16,10 @@ static es_status_t check(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t depth = (uint64_t)in->w * in->c;
-    if (in->h != out->h || out->w != 1 || depth > UINT32_MAX / out->c) {
+    if (in->h != out->h || out->w != 1) {
         return ES_BAD_RECORD;
     }
-    return has_blobs(call, p, depth, out->c) ? ES_OK : ES_OUT_OF_BOUNDS;
+    return has_blobs(call, p, es_row_elements(in), out->c) ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 static void run(const es_call_t *call) {
@@ -40,11 +39,11 @@ static es_status_t check_sum(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t depth = (uint64_t)in->w * in->c * in->h;
-    if (out->w != 1 || depth > UINT32_MAX / out->c) {
+    const uint64_t depth = (uint64_t)es_row_elements(in) * in->h;
+    if (out->w != 1 || depth > UINT32_MAX) {
         return ES_BAD_RECORD;
     }
-    return has_blobs(call, p, depth, out->c) ? ES_OK : ES_OUT_OF_BOUNDS;
+    return has_blobs(call, p, (uint32_t)depth, out->c) ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 static void sum(const es_call_t *call) {

@@ -6,13 +6,13 @@
 static es_status_t check_blobs(const es_call_t *call, uint64_t depth) {
     const es_fully_connected_blocks_params_t *p = es_call_params(call);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t channels = ((uint64_t)out->c + 3) & ~(uint64_t)3;
 
     if (out->w != 1 || depth > INT32_MAX) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, depth * channels, 1) &&
-                   es_call_has_blob(call, p->scales, out->c * (uint64_t)sizeof(es_scale_t), 4)
+    /* An output in the arena has fewer than 2^31 channels. */
+    return es_call_has_blob(call, p->weights, (out->c + 3) & ~3u, (uint32_t)depth, 1) &&
+                   es_call_has_blob(call, p->scales, out->c, sizeof(es_scale_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

@@ -2,17 +2,17 @@
 #include "es_adapter.h"
 #include "es_kernels.h"
 
-/* Of rows of `depth` elements, or of an input of so many. */
+/* Of rows of `depth` elements, or of an input of so many. The output's channels fit the arena. */
 static es_status_t check_blobs(const es_call_t *call, uint64_t depth) {
     const es_fully_connected_pairs_params_t *p = es_call_params(call);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t channels = ((uint64_t)out->c + 3) & ~(uint64_t)3;
+    const uint32_t blocks = (out->c + 3) / 4;
 
     if (out->w != 1 || depth > INT32_MAX) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, ((depth + 3) & ~(uint64_t)3) * channels, 4) &&
-                   es_call_has_blob(call, p->blocks, channels / 4 * sizeof(es_pairs_block_t), 4)
+    return es_call_has_blob(call, p->weights, ((uint32_t)depth + 3) & ~3u, 4 * blocks, 4) &&
+                   es_call_has_blob(call, p->blocks, blocks, sizeof(es_pairs_block_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -22,7 +22,7 @@ static es_status_t check(const es_call_t *call) {
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
-    const uint64_t depth = (uint64_t)in->w * in->c;
+    const uint32_t depth = es_row_elements(in);
     if (in->h != es_call_operand(call, 1)->h || (depth > ES_PAIRS_WIDE && depth % 4 != 0)) {
         return ES_BAD_RECORD;
     }
@@ -43,7 +43,7 @@ static es_status_t check_sum(const es_call_t *call) {
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
-    return check_blobs(call, (uint64_t)in->w * in->c * in->h);
+    return check_blobs(call, (uint64_t)es_row_elements(in) * in->h);
 }
 
 static void sum(const es_call_t *call) {

@@ -14,7 +14,7 @@ static es_status_t check(const es_call_t *call) {
     const uint64_t bytes = es_dtype_bytes(out->dtype);
     return in->dtype == out->dtype && indices->dtype == ES_INT32 && in->h == out->h &&
                    es_call_is_dense(call, 1) && p->axis != 0 && p->axis <= INT32_MAX &&
-                   es_row_elements(indices) * indices->h == p->indices &&
+                   (uint64_t)es_row_elements(indices) * indices->h == p->indices &&
                    (uint64_t)p->axis * p->inner_bytes == es_row_elements(in) * bytes &&
                    (uint64_t)p->indices * p->inner_bytes == es_row_elements(out) * bytes
                ? ES_OK

@@ -14,7 +14,7 @@ static es_status_t check(const es_call_t *call) {
         !es_same_rows(in, out)) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->table, 256, 1) ? ES_OK : ES_OUT_OF_BOUNDS;
+    return es_call_has_blob(call, p->table, 256, 1, 1) ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 static void run(const es_call_t *call) {

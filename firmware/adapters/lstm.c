@@ -17,22 +17,21 @@ static es_status_t check(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, SEQUENCE);
     const es_operand_record_t *out = es_call_operand(call, OUTPUT);
-    const uint64_t depth = (uint64_t)in->w * in->c;
-    const uint64_t cells = out->c;
+    const uint32_t depth = es_row_elements(in), cells = out->c;
     if (in->dtype != ES_INT8 || out->dtype != ES_INT8 || in->h != out->h || out->w != 1 ||
         !is_state(es_call_operand(call, OUTPUT_STATE), ES_INT8, out->c) ||
         !is_state(es_call_operand(call, CELL_STATE), ES_INT16, out->c)) {
         return ES_BAD_RECORD;
     }
-    /* 16 bits keep every product below in 64. */
+    /* 16 bits keep the products below in 32. */
     if (depth > UINT16_MAX || cells > UINT16_MAX || p->gates < ES_LSTM_INPUT ||
         p->gates > ES_LSTM_GATES || p->cell_scale_log2 < -15 || p->cell_scale_log2 > -9 ||
         p->cell_clip < 0 || p->cell_clip > INT16_MAX) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, cells * p->gates * depth, 1) &&
-                   es_call_has_blob(call, p->recurrent, cells * p->gates * cells, 1) &&
-                   es_call_has_blob(call, p->biases, cells * p->gates * 2 * sizeof(int32_t), 4)
+    return es_call_has_blob(call, p->weights, cells * p->gates, depth, 1) &&
+                   es_call_has_blob(call, p->recurrent, cells * p->gates, cells, 1) &&
+                   es_call_has_blob(call, p->biases, cells * p->gates, 2 * sizeof(int32_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

@@ -10,7 +10,7 @@ static es_status_t check(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t in_row = es_row_elements(in), out_row = es_row_elements(out);
+    const uint32_t in_row = es_row_elements(in), out_row = es_row_elements(out);
     if (in->dtype != out->dtype || es_dtype_bytes(out->dtype) > sizeof p->value ||
         p->dims[0] != out->h || p->inner[0] != in->h ||
         es_product(p->dims + 1, ES_PAD_DIMS - 1, out_row) != out_row ||

@@ -10,10 +10,11 @@ static es_status_t check(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t total = es_row_elements(in) * in->h, row = es_row_elements(out);
+    const uint64_t total = (uint64_t)es_row_elements(in) * in->h;
+    const uint32_t row = es_row_elements(out);
     if (p->mode > ES_REDUCE_SUM_UNSIGNED || p->kept_dims[0] != out->h || total > INT32_MAX ||
-        es_product(p->kept_dims + 1, 2, row) != row || es_product(p->reduced_dims, 3, total) == 0 ||
-        !es_is_shift(p->shift)) {
+        es_product(p->kept_dims + 1, 2, row) != row ||
+        es_product(p->reduced_dims, 3, (uint32_t)total) == 0 || !es_is_shift(p->shift)) {
         return ES_BAD_RECORD;
     }
     int64_t low = 0, high = 0;
@@ -30,10 +31,10 @@ static es_status_t check_sum(const es_call_t *call) {
     }
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t total = es_row_elements(in) * in->h;
+    const uint64_t total = (uint64_t)es_row_elements(in) * in->h;
     /* The runtime has checked that the output's sums fit the arena: its elements fit 32 bits. */
     return p->mode <= ES_REDUCE_SUM_UNSIGNED && es_is_shift(p->shift) && total <= INT32_MAX &&
-                   (uint32_t)total % (uint32_t)es_row_elements(out) == 0
+                   (uint32_t)total % es_row_elements(out) == 0
                ? ES_OK
                : ES_BAD_RECORD;
 }

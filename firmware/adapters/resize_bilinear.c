@@ -4,7 +4,7 @@
 
 /* Fractions in [-512, 1536] keep every sum of the kernel in 31 bits. */
 static int are_below(const es_call_t *call, uint32_t blob, uint32_t count, uint32_t limit) {
-    if (!es_call_has_blob(call, blob, count * (uint64_t)sizeof(es_between_t), 4)) {
+    if (!es_call_has_blob(call, blob, count, sizeof(es_between_t), 4)) {
         return 0;
     }
     const es_between_t *places = es_call_blob(call, blob);

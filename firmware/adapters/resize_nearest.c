@@ -3,7 +3,7 @@
 #include "es_kernels.h"
 
 static int are_below(const es_call_t *call, uint32_t blob, uint32_t count, uint32_t limit) {
-    if (!es_call_has_blob(call, blob, count * (uint64_t)sizeof(uint16_t), 2)) {
+    if (!es_call_has_blob(call, blob, count, sizeof(uint16_t), 2)) {
         return 0;
     }
     const uint16_t *indices = es_call_blob(call, blob);

@@ -11,23 +11,21 @@ static es_status_t check(const es_call_t *call) {
     const es_operand_record_t *in = es_call_operand(call, 0);
     const es_operand_record_t *state = es_call_operand(call, 1);
     const es_operand_record_t *out = es_call_operand(call, 2);
-    const uint64_t depth = (uint64_t)in->w * in->c;
+    const uint32_t depth = es_row_elements(in);
     const uint64_t filters = (uint64_t)out->c * p->rank;
     if (in->dtype != ES_INT8 || state->dtype != ES_INT16 || out->dtype != ES_INT8 ||
         state->space != ES_SPACE_ARENA || in->h != out->h || state->h != out->h || out->w != 1 ||
         state->w != 1 || state->depth != state->h) {
         return ES_BAD_RECORD;
     }
-    /* memory divides state->c < 2^32, so the products below fit 64 bits. */
     if (p->rank == 0 || p->memory == 0 || state->c % p->memory != 0 ||
         filters != state->c / p->memory) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights_feature, filters * depth, 1) &&
-                   es_call_has_blob(call, p->weights_time, state->c * (uint64_t)sizeof(int16_t),
-                                    2) &&
-                   es_call_has_blob(call, p->offsets, filters * sizeof(int32_t), 4) &&
-                   es_call_has_blob(call, p->biases, out->c * (uint64_t)sizeof(int32_t), 4)
+    return es_call_has_blob(call, p->weights_feature, (uint32_t)filters, depth, 1) &&
+                   es_call_has_blob(call, p->weights_time, state->c, sizeof(int16_t), 2) &&
+                   es_call_has_blob(call, p->offsets, (uint32_t)filters, sizeof(int32_t), 4) &&
+                   es_call_has_blob(call, p->biases, out->c, sizeof(int32_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

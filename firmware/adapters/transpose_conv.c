@@ -14,10 +14,10 @@ static es_status_t check(const es_call_t *call) {
         !es_axis_fits(in->w, p->stride_w, p->kernel_w, 1) || !es_is_int8(p->input_zero_point)) {
         return ES_BAD_RECORD;
     }
-    const uint64_t taps = (uint64_t)p->kernel_h * p->kernel_w;
+    const uint32_t taps = (uint32_t)p->kernel_h * p->kernel_w;
     return taps <= UINT32_MAX / in->c &&
-                   es_call_has_blob(call, p->weights, taps * in->c * out->c, 1) &&
-                   es_call_has_blob(call, p->channels, (uint64_t)out->c * sizeof(es_channel_t), 4)
+                   es_call_has_blob(call, p->weights, taps * in->c, out->c, 1) &&
+                   es_call_has_blob(call, p->channels, out->c, sizeof(es_channel_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }

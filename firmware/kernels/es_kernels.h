@@ -142,18 +142,19 @@ enum { ES_DEPTHWISE_PIXELS = 4 };
  * rows that are seen at once; four words for each word of a channel's weights in the stream; an
  * input row, where one is set aside. */
 typedef struct es_depthwise_scratch {
-    uint64_t column_words, weight_words;
+    uint64_t column_words;
+    uint32_t weight_words;
 } es_depthwise_scratch_t;
 
 static inline es_depthwise_scratch_t es_depthwise_scratch(const es_depthwise_pairs_params_t *p,
                                                           uint32_t out_w) {
-    const uint64_t seen = p->kernel_h + (es_depthwise_by_two(p) ? p->stride_h : 0u);
-    const uint64_t tile_w = p->tile_w < out_w ? p->tile_w : out_w;
-    const uint64_t pixels = tile_w > ES_DEPTHWISE_PIXELS ? tile_w : ES_DEPTHWISE_PIXELS;
-    const uint64_t columns = (pixels - 1) * p->stride_w + (p->kernel_w - 1u) * p->dilation_w + 1;
-    const uint64_t weights = (p->kernel_h + 1u) / 2 * (uint64_t)p->kernel_w;
+    const uint32_t seen = p->kernel_h + (es_depthwise_by_two(p) ? p->stride_h : 0u);
+    const uint32_t tile_w = p->tile_w < out_w ? p->tile_w : out_w;
+    const uint32_t pixels = tile_w > ES_DEPTHWISE_PIXELS ? tile_w : ES_DEPTHWISE_PIXELS;
+    const uint32_t columns = (pixels - 1) * p->stride_w + (p->kernel_w - 1u) * p->dilation_w + 1;
+    const uint32_t weights = (p->kernel_h + 1u) / 2 * p->kernel_w;
 
-    return (es_depthwise_scratch_t){(seen + 1) / 2 * 4 * columns, (weights + 1) / 2};
+    return (es_depthwise_scratch_t){(uint64_t)((seen + 1) / 2 * 4) * columns, (weights + 1) / 2};
 }
 
 /* The sums of es_depthwise() with multiplier 1 and at least four channels, two rows of a window by

@@ -12,12 +12,25 @@
 #include "edgeserve.h"
 #include "es_table.h"
 
+#include <string.h>
+
 typedef struct es_call {
     const es_model_t *model;
     const es_step_record_t *step;
-    uint32_t y0,
-        y1; /* rows of this turn: of the output, for `sum` of the input; all during checks */
+    const es_operand_record_t *operands; /* the step's, the output last */
+    const void *params;
+    uint32_t y0, y1; /* rows of this turn: of the output, for `sum` of the input */
 } es_call_t;
+
+/* A call of a step, of no rows. */
+static inline es_call_t es_call_of(const es_model_t *model, const es_step_record_t *step) {
+    return (es_call_t){
+        .model = model,
+        .step = step,
+        .operands = (const es_operand_record_t *)(model->table + step->operands),
+        .params = model->table + step->params,
+    };
+}
 
 struct es_kernel {
     uint16_t id;
@@ -58,7 +71,7 @@ static inline uint32_t es_call_input_count(const es_call_t *call) {
 }
 
 static inline const es_operand_record_t *es_call_operand(const es_call_t *call, uint32_t index) {
-    return (const es_operand_record_t *)(call->model->table + call->step->operands) + index;
+    return call->operands + index;
 }
 
 /* The operand whose rows the turns of a step count: the output, or the input of one that
@@ -69,7 +82,7 @@ static inline const es_operand_record_t *es_call_paced(const es_call_t *call) {
 }
 
 static inline const void *es_call_params(const es_call_t *call) {
-    return call->model->table + call->step->params;
+    return call->params;
 }
 
 static inline const void *es_call_blob(const es_call_t *call, uint32_t offset) {
@@ -92,17 +105,19 @@ static inline es_rows_t es_call_output(const es_call_t *call) {
     return es_call_rows(call, call->step->input_count);
 }
 
-/* True when `bytes` bytes at `offset` lie in `total`, aligned to `alignment` (a power of two). Like
- * all checks it is compiled into its callers: an init of many steps is made of little else. */
-static inline int es_lies_in(uint32_t offset, uint64_t bytes, uint32_t total, uint32_t alignment) {
-    return (offset & (alignment - 1)) == 0 && offset <= total && bytes <= total - offset;
+/* True when `count` items of `item_bytes` at `offset` lie in `total` bytes, the first of them at a
+ * multiple of `alignment` (a power of two). Exact for every argument. Like all checks it is
+ * compiled into its callers: an init of many steps is made of little else. */
+static inline int es_lies_in(uint32_t offset, uint32_t count, uint32_t item_bytes, uint32_t total,
+                             uint32_t alignment) {
+    return (offset & (alignment - 1)) == 0 && (uint64_t)count * item_bytes + offset <= total;
 }
 
 /* The same in the table. */
-static inline int es_call_has_blob(const es_call_t *call, uint32_t offset, uint64_t bytes,
-                                   uint32_t alignment) {
+static inline int es_call_has_blob(const es_call_t *call, uint32_t offset, uint32_t count,
+                                   uint32_t item_bytes, uint32_t alignment) {
     const es_header_t *header = (const es_header_t *)call->model->table;
-    return es_lies_in(offset, bytes, header->total_bytes, alignment);
+    return es_lies_in(offset, count, item_bytes, header->total_bytes, alignment);
 }
 
 /* True when the step has exactly `input_count` inputs, all of type `in`, and an output of `out`. */
@@ -118,18 +133,42 @@ static inline int es_call_has_types(const es_call_t *call, uint32_t input_count,
     return others == 0;
 }
 
+/* Elements of a row: w * c, which its bytes have room for. */
+static inline uint32_t es_row_elements(const es_operand_record_t *o) {
+    return o->w * o->c;
+}
+
 /* True when the whole operand is in memory (depth == h) with dense rows. */
 static inline int es_call_is_dense(const es_call_t *call, uint32_t index) {
     const es_operand_record_t *o = es_call_operand(call, index);
-    return o->depth == o->h && o->row_bytes == (uint64_t)o->w * o->c * es_dtype_bytes(o->dtype);
+    return o->depth == o->h && o->row_bytes == es_row_elements(o) * es_dtype_bytes(o->dtype);
 }
 
-/* True when a window that walks over an axis never leaves 31 bits, so that no sum in its kernel
- * overflows, and moves at all. */
-static inline int es_axis_fits(uint32_t outputs, uint32_t stride, uint32_t kernel,
-                               uint32_t dilation) {
-    const uint64_t moved = (uint64_t)outputs * stride, seen = (uint64_t)kernel * dilation;
-    return stride != 0 && seen != 0 && (moved | seen) >> 30 == 0;
+/* True when a window that walks over an axis moves at all and never leaves 31 bits, so that no sum
+ * in its kernel overflows: both products are 1 to 2^30. */
+static inline int es_axis_fits(uint16_t outputs, uint16_t stride, uint16_t kernel,
+                               uint16_t dilation) {
+    const uint32_t moved = (uint32_t)outputs * stride, seen = (uint32_t)kernel * dilation;
+    return ((moved - 1) | (seen - 1)) >> 30 == 0;
+}
+
+/* Two neighbouring fields of 16 bits. */
+static inline uint32_t es_two_at(const void *record, uint32_t offset) {
+    uint32_t two;
+    memcpy(&two, (const uint8_t *)record + offset, sizeof two);
+    return two;
+}
+
+/* The same of both axes at once, for parameters that begin with a kernel, strides and dilations, in
+ * this order and each of two uint16: kernels and dilations are 1 to 2^15 - 1, strides 1 to 2^14, so
+ * that with 16 bits of outputs every product is below 2^30. A field of 0 borrows from its top bit.
+ */
+static inline int es_windows_fit(const void *params) {
+    const uint32_t ones = 0x00010001u;
+    const uint32_t kernel = es_two_at(params, 0), dilation = es_two_at(params, 8);
+    const uint32_t seen = kernel | dilation | (kernel - ones) | (dilation - ones);
+
+    return ((seen & 0x80008000u) | ((es_two_at(params, 4) - ones) & 0xC000C000u)) == 0;
 }
 
 /* True when a value is one of an int8. */

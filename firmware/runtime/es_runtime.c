@@ -7,12 +7,13 @@ static const es_header_t *header_of(const es_model_t *model) {
     return (const es_header_t *)model->table;
 }
 
-/* es_init() has found each step's kernel in the list before. */
+/* es_init() has found each step's kernel in the list before. Kernels made for a core, which most
+ * steps use, have the highest ids. */
 static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
-    const es_kernel_t *const *kernel = model->kernels;
+    const es_kernel_t *const *kernel = model->kernels + model->kernel_count - 1;
 
     while ((*kernel)->id != id) {
-        kernel++;
+        kernel--;
     }
     return *kernel;
 }
@@ -55,22 +56,23 @@ static void read_zeros(void *context, uint32_t input, uint32_t y0, uint32_t y1,
 }
 
 void es_set_source(es_model_t *model, const es_source_t *source) {
-    static const es_source_t zeros = {NULL, read_zeros};
-    model->source = source != NULL ? source : &zeros;
+    model->source = source;
 }
 
 typedef struct range {
     uint32_t y0, y1;
 } range_t;
 
-/* The next `rows` of `h` rows. `done` counts them, or is null: all of them. A counter lies in the
+/* The next `rows` of an operand's rows, but never more than it has memory for: what a turn wrote
+ * must be there to be read. `done` counts them, or is null: all of them. A counter lies in the
  * arena, where a damaged model may have written. */
-static range_t next_rows(uint16_t *done, uint32_t rows, uint32_t h) {
-    range_t range = {0, h};
+static range_t next_rows(uint16_t *done, uint32_t rows, const es_operand_record_t *o) {
+    range_t range = {0, o->h};
 
     if (done != NULL) {
-        range.y0 = *done < h ? *done : h;
-        range.y1 = rows < h - range.y0 ? range.y0 + rows : h;
+        range.y0 = *done < o->h ? *done : o->h;
+        rows = rows < o->depth ? rows : o->depth;
+        range.y1 = rows < o->h - range.y0 ? range.y0 + rows : o->h;
         *done = (uint16_t)range.y1;
     }
     return range;
@@ -83,10 +85,10 @@ static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     const es_observer_t *observer = model->observer;
     const uint32_t accumulates = step->flags & ES_STEP_ACCUMULATES;
     uint16_t *counters = es_at(model, header->counters);
-    es_call_t call = {.model = model, .step = step};
-    const uint32_t h = es_call_paced(&call)->h;
+    es_call_t call = es_call_of(model, step);
+    const es_operand_record_t *paced = es_call_paced(&call);
     const range_t range =
-        next_rows(step->counter == ES_NO_COUNTER ? NULL : &counters[step->counter], rows, h);
+        next_rows(step->counter == ES_NO_COUNTER ? NULL : &counters[step->counter], rows, paced);
 
     call.y0 = range.y0;
     call.y1 = range.y1;
@@ -98,20 +100,27 @@ static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     } else {
         kernel->run(&call);
     }
-    if (observer != NULL && observer->rows != NULL && (!accumulates || range.y1 == h)) {
+    if (observer != NULL && observer->rows != NULL && (!accumulates || range.y1 == paced->h)) {
         const es_rows_t out = es_call_output(&call);
         observer->rows(observer->context, index, &out, accumulates ? 0 : range.y0,
                        accumulates ? 1 : range.y1);
     }
 }
 
-static void feed(const es_model_t *model, uint32_t input, uint16_t *done, uint32_t rows) {
-    const es_rows_t in = rows_of(model, fed_rows(model, input));
-    const range_t range = next_rows(done, rows, in.h);
+static void feed(const es_model_t *model, uint32_t input, uint16_t *fed, uint32_t rows) {
+    static const es_source_t zeros = {NULL, read_zeros};
+    const es_source_t *source = model->source != NULL ? model->source : &zeros;
+    const es_operand_record_t *record = fed_rows(model, input);
 
-    model->source->rows(model->source->context, input, range.y0, range.y1, &in);
+    if (record != NULL) {
+        const es_rows_t in = rows_of(model, record);
+        const range_t range = next_rows(&fed[input], rows, record);
+        source->rows(source->context, input, range.y0, range.y1, &in);
+    }
 }
 
+/* A turn is checked where it is taken: there may be many times as many of them as steps. One of no
+ * step, or of no input that is fed, does nothing. */
 void es_run(es_model_t *model) {
     const es_header_t *header = header_of(model);
     const es_turn_record_t *turns = (const es_turn_record_t *)(model->table + header->schedule);
@@ -122,8 +131,10 @@ void es_run(es_model_t *model) {
         const uint32_t index = turns[i].step & (ES_FEED_BIT - 1u);
 
         if (turns[i].step & ES_FEED_BIT) {
-            feed(model, index, &fed[index], turns[i].rows);
-        } else {
+            if (index < header->input_count && index < ES_MOST_FED) {
+                feed(model, index, fed, turns[i].rows);
+            }
+        } else if (index < header->step_count) {
             run_step(model, index, turns[i].rows);
         }
     }

@@ -333,10 +333,10 @@ def init_stack(graph: CallGraph, checks: Sequence[str]) -> Deepest:
     """The worst of es_init(), which reaches the adapters' ``checks`` through pointers:
     ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
     """
-    # The compiler may inline check_step() and check_table() into their only callers.
-    file = "runtime/es_init.c"
-    inlined = ("es_init", "es_init_banks", f"{file}:check_table", f"{file}:check_step")
-    return worst_case_stack(graph, "es_init", dict.fromkeys(inlined, checks))
+    # The compiler may clone a function, or inline it into its only caller: any of them may call.
+    static = [name for name in graph.frames if name.startswith("runtime/es_init.c:check_")]
+    callers = ("es_init", "es_init_banks", *static)
+    return worst_case_stack(graph, "es_init", dict.fromkeys(callers, checks))
 
 
 def run_stack(graph: CallGraph, runs: Sequence[str]) -> Deepest:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from edgeserve import __version__
 from edgeserve.errors import ConfigError
 from edgeserve.graph import DType, Graph, Tensor
+from edgeserve.postprocess.declaration import Postprocess
+from edgeserve.preprocess.declaration import Preprocess
 from edgeserve.tflite.reader import read_model
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KEPT_SAMPLES = 32
 GIVEN_AS_TFLITE = "given as .tflite"
 
@@ -149,6 +151,7 @@ class CalibrationKind(StrEnum):
     NPZ = "npz"
     NPY = "npy"
     IMAGES = "images"
+    SOUNDS = "sounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,10 @@ class CalibrationFile:
 
 @dataclass(frozen=True, slots=True)
 class BundleFacts:
-    """``bundle.json``. ``quantization`` and ``agreement`` are None for the reason beside them."""
+    """``bundle.json``. ``quantization`` and ``agreement`` are None for the reason beside them.
+
+    ``preprocess`` and ``postprocess`` are None where nothing is declared.
+    """
 
     schema: int
     name: str
@@ -187,6 +193,8 @@ class BundleFacts:
     source: SourceFacts
     tools: tuple[ToolVersion, ...]
     input_adapter: InputAdapter
+    preprocess: Preprocess | None
+    postprocess: Postprocess | None
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
     quantization: Quantization | None
@@ -232,6 +240,8 @@ def make_contents(
     absent_reason: str | None = None,
     notes: Sequence[str] = (),
     input_adapter: InputAdapter = InputAdapter.NONE,
+    preprocess: Preprocess | None = None,
+    postprocess: Postprocess | None = None,
 ) -> BundleContents:
     """Gather the contents of a bundle; ``samples`` are as the model's inputs take them.
 
@@ -245,6 +255,8 @@ def make_contents(
         source=source,
         tools=(ToolVersion("edgeserve", __version__), *tools),
         input_adapter=input_adapter,
+        preprocess=preprocess,
+        postprocess=postprocess,
         inputs=tuple(tensor_facts(graph.tensors[i]) for i in graph.inputs),
         outputs=tuple(tensor_facts(graph.tensors[i]) for i in graph.outputs),
         quantization=quantization,

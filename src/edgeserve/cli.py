@@ -125,6 +125,18 @@ def cli(verbose: bool) -> None:
     show_default=True,
     help="What pixel values 0..255 become, for a folder of images.",
 )
+@click.option(
+    "--preprocess",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="How raw data become the input, and outputs answers (docs/PREPROCESSING.md).",
+)
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="FILE.txt",
+    help="Names of the classes, one a line.",
+)
 @_objective
 @_by_rows
 @_flash_for_speed
@@ -149,6 +161,8 @@ def convert(
     output: Path | None,
     calibration: Path | None,
     image_range: tuple[float, float],
+    preprocess: Path | None,
+    labels: Path | None,
     objective: str | None,
     by_rows: bool,
     flash_for_speed: int | None,
@@ -160,8 +174,13 @@ def convert(
 ) -> int:
     """Turn a Keras model, a SavedModel or a quantized .tflite SOURCE into a bundle."""
     from edgeserve import pipeline
+    from edgeserve.convert.calibration import UNIT_RANGE
     from edgeserve.convert.conversion import Edges
+    from edgeserve.declaration_file import read_declaration
 
+    declared = read_declaration(preprocess, labels)
+    if declared.preprocess is not None and image_range != UNIT_RANGE:
+        raise click.UsageError("--image-range has no say beside --preprocess: mean and scale do it")
     with _progress("converting", output_format) as progress:
         compiled, fit = pipeline.convert(
             source,
@@ -173,6 +192,7 @@ def convert(
             trust_source=trust_source,
             edges=Edges(integer_edges, transposed_inputs),
             wish=_wish(objective, by_rows, flash_for_speed),
+            declared=declared,
             progress=progress,
         )
     if output_format == "json":
@@ -629,7 +649,9 @@ def bench(
 
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@_device
+@click.option(
+    "--device", help="An emulated board (mps2-an500), host, or a port; not with --reference."
+)
 @_board_of_port
 @click.option("--inputs", type=click.IntRange(1), default=20, show_default=True)
 @_partition
@@ -640,10 +662,17 @@ def bench(
 @click.option(
     "--stream", is_flag=True, help="Send each row of the input when the device asks for it."
 )
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Raw data and what training made of them: is that what is declared, and if not, what "
+    "differs?",
+)
 @_format
 def verify(
     model: Path,
-    device: str,
+    device: str | None,
     board: str | None,
     inputs: int,
     partition: bool,
@@ -652,11 +681,17 @@ def verify(
     flash_for_speed: int | None,
     pin: tuple[str, ...],
     stream: bool,
+    reference: Path | None,
     output_format: str,
 ) -> int:
     """Hold every step on a device against the oracle, bit for bit; exit 1 when a byte differs."""
     from edgeserve import pipeline
 
+    if (device is None) == (reference is None):
+        raise click.UsageError("name a --device, or a --reference")
+    if reference is not None:
+        return _verify_reference(model, reference, output_format)
+    assert device is not None
     with _progress("verifying", output_format) as progress:
         target, verification = pipeline.verify(
             model,
@@ -673,6 +708,17 @@ def verify(
     else:
         show.print_verification(target, verification)
     return 0 if verification.equal else 1
+
+
+def _verify_reference(model: Path, reference: Path, output_format: str) -> int:
+    from edgeserve import pipeline
+
+    bundle, diagnosis = pipeline.reference(model, reference)
+    if output_format == "json":
+        show.print_json(show.diagnosis_json(bundle.name, diagnosis))
+    else:
+        show.print_diagnosis(bundle.name, diagnosis)
+    return 0 if diagnosis.agrees else 1
 
 
 @cli.group()

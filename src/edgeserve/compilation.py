@@ -36,7 +36,7 @@ from edgeserve.stream_plan import StreamPlan
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
-from edgeserve.tune import faster_steps, tuned
+from edgeserve.tune import faster_steps, tuned, worth_linking
 from edgeserve.tune.spend import Offer, Spent, spend
 
 KERNELS = REFERENCE
@@ -109,7 +109,7 @@ def spent_for(program: Program, board: Board, wish: Wish) -> Spent:
     spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
     normal = tuned(program, board.cpu.isa, spared)
     budget = wish.flash_for_speed_bytes
-    faster = faster_steps(program, board.cpu.isa) if budget else {}
+    faster = worth_linking(faster_steps(program, board.cpu.isa)) if budget else {}
     return spend(normal, faster, budget, _whole_step)
 
 

@@ -18,6 +18,7 @@ from edgeserve.codegen import (
     generate_sources,
     used_kernels,
 )
+from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.errors import ConfigError, ToolError
 from edgeserve.folder_swap import recover, replacing
 from edgeserve.graph import DType
@@ -35,6 +36,7 @@ from edgeserve.project import (
     ProjectSource,
 )
 from edgeserve.resources import firmware_root
+from edgeserve.signal_sources import signal_files, signal_sources
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable
 
@@ -50,15 +52,20 @@ def write_firmware(
     program: Program,
     board: Board,
     adapter: InputAdapter = InputAdapter.NONE,
+    signals: Declaration = NOTHING_DECLARED,
 ) -> Project:
     """Writes the project of a model for a board at ``dest``: it builds with make and a compiler.
 
-    ``symbol`` is the model's C identifier. A project that stands there is replaced, but for
+    ``symbol`` is the model's C identifier; ``signals`` suits the model. A project that stands
+    there is replaced, but for
     ``src/``, which is the user's; nothing happens when it would be the same. Raises ConfigError
     when the board has no port or ``dest`` holds something else, ToolError when the disk refuses.
     """
-    project = make_project(symbol=symbol, table=table, program=program, board=board)
+    project = make_project(
+        symbol=symbol, table=table, program=program, board=board, signals=signals
+    )
     files = dict(_files(project, table, program, board, adapter))
+    files |= signal_files(signals, program, symbol)
     try:
         recover(dest)
         _require_replaceable(dest)
@@ -72,7 +79,14 @@ def write_firmware(
     return project
 
 
-def make_project(*, symbol: str, table: ModelTable, program: Program, board: Board) -> Project:
+def make_project(
+    *,
+    symbol: str,
+    table: ModelTable,
+    program: Program,
+    board: Board,
+    signals: Declaration = NOTHING_DECLARED,
+) -> Project:
     """What a project consists of, before any file is written."""
     if board.port is None or board.toolchain is None:
         raise ConfigError(
@@ -98,7 +112,7 @@ def make_project(*, symbol: str, table: ModelTable, program: Program, board: Boa
         compiler=f"{board.toolchain.prefix}gcc",
         cpu_flags=board.toolchain.flags,
         libraries=board.toolchain.libraries,
-        sources=tuple(_sources(symbol, kernels, board)),
+        sources=(*_sources(symbol, kernels, board), *signal_sources(signals)),
         kernels=tuple(kind.SYMBOL for kind in kernels),
         table_file=f"model/{ModelNames(symbol).table}.bin",
         arena_bytes=table.arena_bytes,
@@ -267,8 +281,11 @@ def _port_bytes(dtype: DType, shape: tuple[int, ...]) -> int:
 
 
 def _require_replaceable(dest: Path) -> None:
-    empty = not dest.exists() or (dest.is_dir() and not any(dest.iterdir()))
-    if not empty and not (dest / PROJECT_FILE).is_file():
+    # A bundle that is written again keeps the user's sources alone of its firmware.
+    is_ours = not dest.exists() or (
+        dest.is_dir() and all(path.name == USER_FOLDER for path in dest.iterdir())
+    )
+    if not is_ours and not (dest / PROJECT_FILE).is_file():
         raise ConfigError(
             f"{dest} exists and is not a firmware project, so it is not replaced",
             hint="name another place, or remove it yourself",

@@ -57,6 +57,8 @@ _FOLDERS = {
     "adapters": Part.CODE,
     "kernels": Part.CODE,
     "model": Part.TABLE,
+    "preprocess": Part.SIGNAL,
+    "postprocess": Part.SIGNAL,
     "port": Part.PORT,
     "bench": Part.BENCH,
     "src": Part.APP,

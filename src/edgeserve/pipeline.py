@@ -32,6 +32,7 @@ from edgeserve.compilation import (
     write_plan,
 )
 from edgeserve.convert.conversion import AS_IN_THE_FILE, Edges, convert_source
+from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.device.link import Link
 from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
@@ -51,7 +52,9 @@ from edgeserve.plan import plan_arena, whole_plan
 from edgeserve.plan.savings import Planner, Saving, savings
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream
 from edgeserve.planfile import Wish, options
+from edgeserve.preprocess.skew import Diagnosis
 from edgeserve.program import Program
+from edgeserve.reference import check_reference
 from edgeserve.stimulus import Stimulus, random_stimuli, sample_stimuli, xorshift_stimulus
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import write_table
@@ -164,6 +167,7 @@ def convert(
     image_range: tuple[float, float] = (0.0, 1.0),
     edges: Edges = AS_IN_THE_FILE,
     wish: Wish | None = None,
+    declared: Declaration = NOTHING_DECLARED,
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
     """Makes a bundle of a model and says at once whether it fits the target.
@@ -187,6 +191,7 @@ def convert(
             progress=progress,
             image_range=image_range,
             edges=edges,
+            declared=declared,
         )
     progress(None, "lowering and planning")
     with naming(source):
@@ -396,6 +401,7 @@ def build(
             program=compiled.program,
             board=board,
             adapter=bundle.facts.input_adapter,
+            signals=Declaration(bundle.facts.preprocess, bundle.facts.postprocess),
         )
         progress(None, f"building the firmware for {board.id}")
         return compiled, build_image(folder, partition=partition)
@@ -531,6 +537,12 @@ def verify(
             streamed=compiled.plan if stream else None,
         )
     return target, verification
+
+
+def reference(path: Path, samples: Path) -> tuple[Bundle, Diagnosis]:
+    """Holds a bundle's declaration against what training made of raw data."""
+    bundle = open_model(path)
+    return bundle, check_reference(bundle, samples)
 
 
 def stimuli(compiled: Compiled, count: int) -> tuple[Stimulus, ...]:

@@ -13,6 +13,8 @@ from edgeserve.strict_json import load_json
 PROJECT_FILE = "firmware.json"
 USER_FOLDER = "src"
 BUILD_FOLDER = "build"
+PREPROCESS_FOLDER = "preprocess"
+POSTPROCESS_FOLDER = "postprocess"
 LIBC_FOLDER = "libc"
 """What stands in for a C library, on a board whose compiler comes without one."""
 
@@ -24,6 +26,8 @@ class Part(StrEnum):
     """Runtime, adapters and kernels: the same for every model that uses the kernel."""
     TABLE = "table"
     KERNEL_LIST = "kernel_list"
+    SIGNAL = "signal"
+    """Raw data to inputs and outputs to answers, where the bundle declares how."""
     PORT = "port"
     BENCH = "bench"
     APP = "app"
@@ -115,9 +119,10 @@ INCLUDES = {
     Part.CODE: ("include", "runtime", "adapters", "kernels"),
     Part.TABLE: ("include", "model"),
     Part.KERNEL_LIST: ("include", "model"),
+    Part.SIGNAL: ("preprocess", "postprocess"),
     Part.PORT: ("include", "port"),
     Part.BENCH: ("include", "runtime", "bench", "model"),
-    Part.APP: ("include", "model"),
+    Part.APP: ("include", "model", "preprocess", "postprocess"),
 }
 
 
@@ -127,7 +132,7 @@ def optimization(part: Part) -> str:
     On a Cortex-M7 with GCC 12, -Os takes a third more instructions an inference and saves a sixth
     of the code; -O3 saves 2 % of the instructions for a fifth more code.
     """
-    return "-O2" if part is Part.CODE else "-Os"
+    return "-O2" if part in (Part.CODE, Part.SIGNAL) else "-Os"
 
 
 def part_flags(project: Project, part: Part) -> tuple[str, ...]:

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeserve.identifier import short_name
+from edgeserve.postprocess.declaration import told as told_back
+from edgeserve.preprocess.declaration import told as told_front
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edgeserve.arena_map import ArenaMap
+    from edgeserve.bundle import BundleFacts
     from edgeserve.compilation import Compiled
     from edgeserve.device.ports import Present
     from edgeserve.fit import Fit
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from edgeserve.pipeline import OpenDevice, Shared, Survey
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import PlanRecord
+    from edgeserve.preprocess.skew import Diagnosis
     from edgeserve.program import Folded, Program
     from edgeserve.stream_plan import StreamPlan
     from edgeserve.tflm import OfflinePlan
@@ -52,6 +56,7 @@ def print_bundle(compiled: Compiled) -> None:
                 f"  accuracy on them: float {agreement.float_accuracy:.1%}, "
                 f"int8 {agreement.int8_accuracy:.1%}"
             )
+    _print_declared(facts, indent="  ")
     for note in _notes(compiled):
         say(f"  note: {note}")
 
@@ -398,7 +403,7 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
     """``inspect --format json``."""
     from edgeserve.strict_json import to_json
 
-    program = compiled.program
+    program, facts = compiled.program, compiled.bundle.facts
     return {
         "model": program.name,
         "sha256": compiled.bundle.facts.model_sha256,
@@ -435,6 +440,8 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
             for one in program.narrowings
         ],
         "bought": [to_json(offer) for offer in compiled.bought],
+        "preprocess": None if facts.preprocess is None else told_front(facts.preprocess.front),
+        "postprocess": None if facts.postprocess is None else told_back(facts.postprocess),
         "notes": list(_notes(compiled)),
     }
 
@@ -460,6 +467,7 @@ def print_program(compiled: Compiled) -> None:
     for folded in program.folded:
         say(_told_folded(folded))
     print_bought(compiled)
+    _print_declared(compiled.bundle.facts)
     for note in _notes(compiled):
         say(f"note: {note}")
     say(
@@ -467,6 +475,45 @@ def print_program(compiled: Compiled) -> None:
         f"table {len(compiled.table.data):,} bytes (SHA-256 {compiled.table.sha256[:16]}), "
         f"arena {compiled.plan.arena_bytes:,} bytes"
     )
+
+
+def _print_declared(facts: BundleFacts, indent: str = "") -> None:
+    """What happens before and after the model."""
+    if facts.preprocess is not None:
+        say(f"{indent}input: {told_front(facts.preprocess.front)}")
+    if facts.postprocess is not None:
+        say(f"{indent}output: {told_back(facts.postprocess)}")
+
+
+def diagnosis_json(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
+    """``verify --reference --format json``."""
+    found = diagnosis.found
+    return {
+        "model": name,
+        "samples": diagnosis.samples,
+        "agrees": diagnosis.agrees,
+        "largest_steps": diagnosis.declared_steps,
+        "changes": list(found.changes) if found else [],
+        "left_steps": found.largest_steps if found else diagnosis.declared_steps,
+    }
+
+
+def print_diagnosis(name: str, diagnosis: Diagnosis) -> None:
+    """Whether training did what is declared, and what it did instead."""
+    say(
+        f"{name}: training's inputs are {diagnosis.declared_steps:.2f} steps of the input from the "
+        f"declared ones at most, over {diagnosis.samples} samples"
+    )
+    found = diagnosis.found
+    if found is None:
+        say("the declaration is what training did")
+    elif found.is_exact:
+        say(f"training used {' and '.join(found.changes)}: then the difference is none")
+    else:
+        say(
+            f"nothing that was tried explains it; nearest is {' and '.join(found.changes)}, "
+            f"{found.largest_steps:.2f} steps"
+        )
 
 
 def _print_narrowings(program: Program) -> None:

@@ -6,11 +6,13 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from sys import float_info
 from typing import Any, TypeVar
 
 from edgeserve.errors import ConfigError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_GREATEST = float_info.max
 
 
 def read_toml(path: Path, *, hint: str) -> TomlTable:
@@ -63,6 +65,31 @@ class TomlTable:
 
     def optional_number(self, key: str) -> int | None:
         return self.number(key) if key in self._values else None
+
+    def numbers(self, key: str) -> tuple[int, ...]:
+        value = self._take(key)
+        if not isinstance(value, list) or not all(
+            isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in value
+        ):
+            raise self.error(key, "must be a list of whole numbers, none negative")
+        return tuple(value)
+
+    def real(self, key: str) -> float:
+        value = self._take(key)
+        if not _is_real(value):
+            raise self.error(key, "must be a number")
+        return float(value)
+
+    def optional_real(self, key: str) -> float | None:
+        return self.real(key) if key in self._values else None
+
+    def reals(self, key: str) -> tuple[float, ...]:
+        """A number, or a list of them."""
+        value = self._take(key)
+        items = value if isinstance(value, list) else [value]
+        if not items or not all(map(_is_real, items)):
+            raise self.error(key, "must be a number or a list of numbers")
+        return tuple(float(item) for item in items)
 
     def optional_flag(self, key: str) -> bool | None:
         value = self._values.pop(key, None)
@@ -117,6 +144,13 @@ class TomlTable:
         if key not in self._values:
             raise self.error(key, "is missing")
         return self._values.pop(key)
+
+
+def _is_real(value: Any) -> bool:
+    """An integer may be too large for a float, and TOML knows nan and inf."""
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _GREATEST
+    )
 
 
 def _is_text(value: Any) -> bool:

@@ -13,9 +13,9 @@ from benchmarks.cores import (
     CoreRow,
     baseline_text,
     measure,
-    portable,
     read_baseline,
 )
+from benchmarks.models import portable
 from benchmarks.sizes import BOARDS
 from edgeserve import pipeline
 from edgeserve.board import Kind, board_ids, load_board
@@ -122,6 +122,17 @@ def test_a_core_without_simd_has_fast_kernels(shared_data: Path, name: str, core
 @pytest.mark.parametrize("name", grouped(*MODELS))
 def test_other_cores_without_simd(shared_data: Path, name: str, core: str) -> None:
     gain(shared_data, name, core, ALSO_FAST[core])
+
+
+@pytest.mark.parametrize("name", grouped(*MODELS))
+def test_a_cortex_m4_and_m33_take_what_an_m7_takes(shared_data: Path, name: str) -> None:
+    """The same DSP instructions: within 5 % of the M7's executed instructions."""
+    path = model_path(shared_data, name)
+    m7, m4, m33 = (
+        measure(path, load_board(BOARDS[core]))[1].instructions
+        for core in ("cortex-m7", "cortex-m4", "cortex-m33")
+    )
+    assert max(m4, m33) <= 1.05 * m7
 
 
 def test_the_baseline_covers_every_core_and_model() -> None:

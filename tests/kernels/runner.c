@@ -61,7 +61,7 @@ static void send(const es_model_t *model, uint8_t **rows) {
     const es_step_record_t *steps = (const es_step_record_t *)(model->table + header->steps);
 
     for (uint32_t i = 0; i < header->step_count; i++) {
-        const es_call_t call = {.model = model, .step = &steps[i]};
+        const es_call_t call = es_call_of(model, &steps[i]);
         const es_rows_t out = es_call_output(&call);
         const uint32_t bytes = rows[i] ? out.h * out.w * out.c * out.element_bytes : 0;
         put_u32(bytes);

@@ -28,6 +28,7 @@ from edgeserve.table import (
     HEADER,
     ONE_BANK_FORMAT,
     OPERAND,
+    TURN,
     Section,
     write_table,
 )
@@ -281,6 +282,45 @@ def test_a_window_over_rows_that_are_not_there_is_refused(
         struct.pack_into("<HH", data, operands + OPERAND_DEPTH - 2, 0xFFFF, 1)
         struct.pack_into("<H", data, params, 0xFFFF)
         assert runner.try_table(bytes(data), case.bank_bytes) == ES_BAD_RECORD
+
+
+NO_TURNS = ((0x7FFF, 1), (0, 0xFFFF), (0x8000, 0xFFFF), (0x8007, 1), (0x8008, 1), (0xFFFF, 0xFFFF))
+"""Of no step, of no input that is fed, or of more rows than there is memory for."""
+
+
+def test_turns_that_make_no_sense_stay_in_bounds(
+    runner: HostRunner, cases: tuple[Case, ...]
+) -> None:
+    """es_run alone looks at turns: they do less than they ask for, or nothing."""
+    tried = 0
+    for case in cases:
+        for section in (s for s in case.sections if s.note == "schedule"):
+            for turn in NO_TURNS:
+                data = bytearray(case.data)
+                for at in range(section.offset, section.end, 2 * TURN.size):
+                    TURN.pack_into(data, at, *turn)
+                assert runner.try_table(bytes(data), case.bank_bytes) == ES_OK, case.name
+                tried += 1
+    assert tried > 500
+
+
+FIELD_VALUES = (0, 1, 0x7FFF, 0x8000, 0xFFFF)
+
+
+@pytest.mark.parametrize("name", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD"])
+def test_every_single_field_may_be_wrong(
+    runner: HostRunner, cases: tuple[Case, ...], name: str
+) -> None:
+    """Each 16 bits of every record in turn: refused, or run within its memory."""
+    seen: Counter[int] = Counter()
+    for case in (c for c in cases if c.name.partition(",")[0] == name):
+        for section in (s for s in case.sections if s.note.startswith(RECORDS)):
+            for at in range(section.offset, section.end - 1, 2):
+                for value in FIELD_VALUES:
+                    data = bytearray(case.data)
+                    struct.pack_into("<H", data, at, value)
+                    seen[runner.try_table(bytes(data), case.bank_bytes)] += 1
+    assert min(seen[ES_OK], seen[ES_OUT_OF_BOUNDS], seen[ES_BAD_RECORD]) > 100, seen
 
 
 def test_a_bank_that_is_too_small_is_refused(runner: HostRunner, cases: tuple[Case, ...]) -> None:

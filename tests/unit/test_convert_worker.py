@@ -28,6 +28,7 @@ def run(work_dir: Path, progress: Progress, module: str = WORKER) -> TensorflowR
         image_low=0.0,
         image_high=1.0,
         trust_source=False,
+        preprocess=None,
     )
     return run_worker(module, job, TensorflowResult, work_dir=work_dir, progress=progress)
 

@@ -138,3 +138,13 @@ def test_a_tool_that_is_missing_or_fails(tmp_path: Path) -> None:
         run_tool(["sh", "-c", "echo 'x.c:1: error: bad' >&2; echo done >&2; exit 3"], cwd=tmp_path)
     assert failed.value.what == "sh failed (exit 3): x.c:1: error: bad"
     assert failed.value.tail[:2] == ("x.c:1: error: bad", "done")
+
+
+def test_sources_that_a_new_bundle_kept_are_built_on(tmp_path: Path) -> None:
+    """`convert --force` carries app.c over and nothing else of a project."""
+    dest = tmp_path / "firmware"
+    (dest / "src").mkdir(parents=True)
+    (dest / "src" / "app.c").write_text("/* mine */\n")
+    write(dest)
+    assert (dest / "src" / "app.c").read_text() == "/* mine */\n"
+    assert (dest / "firmware.json").is_file()

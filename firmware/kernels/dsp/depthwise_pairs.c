@@ -396,7 +396,7 @@ void es_depthwise_pairs(const es_depthwise_pairs_params_t *p, const uint32_t *st
         .stream = stream,
         .in = in,
         .out = out,
-        .weight_words = (uint32_t)parts.weight_words,
+        .weight_words = parts.weight_words,
         .packed = scratch,
         .taps = (es_tap_pair_t *)(void *)((uint32_t *)scratch + parts.column_words),
         .aside = p->sets_aside

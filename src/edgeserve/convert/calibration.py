@@ -17,14 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeserve.bundle import CalibratedInput, CalibrationKind, CalibrationRecord
+from edgeserve.convert.raw_files import SOUND_SUFFIXES, clip_of, frame_of, upright
 from edgeserve.errors import ConfigError
+from edgeserve.preprocess.declaration import AudioInput, Front, ImageInput, SensorInput, told
+from edgeserve.preprocess.host import real, require_raw
+from edgeserve.preprocess.suit import require_input
 
 UNIT_RANGE = (0.0, 1.0)
 LABELS_KEY = "y"
 SAMPLES_KEY = "x"
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".ppm"})
 _IMAGE_MODES = {1: "L", 3: "RGB"}
-_EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 _HINT = "give --calibration a .npz or .npy file, or a folder of images"
 
 
@@ -47,16 +50,28 @@ class ArrayFile:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFolder:
-    """The images of a folder in the order of their names; labels are indices into ``classes``."""
+class SampleFolder:
+    """The files of a folder in the order of their names; labels are indices into ``classes``."""
 
     path: Path
-    images: tuple[Path, ...]
+    files: tuple[Path, ...]
     classes: tuple[str, ...]
     labels: NDArray[np.int64] | None
 
 
-CalibrationSource: TypeAlias = ArrayFile | ImageFolder
+@dataclass(frozen=True, slots=True)
+class RawSamples:
+    """What a sensor delivers, ``[n, ...]``, and the front that makes samples of it."""
+
+    path: Path
+    kind: CalibrationKind
+    front: Front
+    raws: NDArray[Any]
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...] = ()
+
+
+CalibrationSource: TypeAlias = ArrayFile | SampleFolder | RawSamples
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,7 @@ class CalibrationSet:
     labels: NDArray[np.int64] | None
     classes: tuple[str, ...]
     preprocessing: str
+    raw: RawSamples | None = None
 
     @property
     def samples(self) -> int:
@@ -102,8 +118,11 @@ class CalibrationSet:
         return digest.hexdigest()
 
 
-def read_calibration(path: Path | None) -> CalibrationSource:
+def read_calibration(path: Path | None, front: Front | None = None) -> CalibrationSource:
     """Read what ``path`` holds, as far as it can be checked without the model.
+
+    With a ``front`` images, sounds and arrays of integers are raw data for it; arrays of floats are
+    the model's inputs all the same.
 
     Raises ConfigError when there is none, when it is damaged, needs pickle, is not of a float type,
     holds NaN or Inf, is empty, or when labels and samples differ in number.
@@ -113,11 +132,14 @@ def read_calibration(path: Path | None) -> CalibrationSource:
     if not path.exists():
         raise ConfigError(f"calibration data {path} does not exist", hint=_HINT)
     if path.is_dir():
-        return _read_folder(path)
+        return _read_images(path) if front is None else _read_raw_folder(path, front)
     if path.suffix.lower() == ".npz":
-        return _read_npz(path)
+        return _read_npz(path, front)
     if path.suffix.lower() == ".npy":
-        array = _checked_samples(_load_numpy(path), f"{path}")
+        loaded = _load_numpy(path)
+        if front is not None and _is_raw(loaded):
+            return _raw_samples(path, CalibrationKind.NPY, front, loaded, None)
+        array = _checked_samples(loaded, f"{path}")
         return ArrayFile(path, CalibrationKind.NPY, ((SAMPLES_KEY, array),), None)
     raise ConfigError(f"calibration data {path} is of no kind that is read", hint=_HINT)
 
@@ -134,8 +156,10 @@ def match_inputs(
     input's size with Pillow's bilinear filter, and mapped from 0..255 to ``image_range``. Raises
     ConfigError when names, number of arrays or shapes do not suit the inputs.
     """
-    if isinstance(source, ImageFolder):
+    if isinstance(source, SampleFolder):
         return _match_images(source, specs, image_range)
+    if isinstance(source, RawSamples):
+        return _match_raw(source, specs)
     arrays = _by_input(source, specs)
     for spec, array in zip(specs, arrays, strict=True):
         if array.shape[1:] != spec.shape[1:]:
@@ -171,7 +195,7 @@ def _unreadable(path: Path, error: Exception) -> ConfigError:
     return ConfigError(f"calibration data {path} cannot be read: {reason}", hint=_HINT)
 
 
-def _read_npz(path: Path) -> ArrayFile:
+def _read_npz(path: Path, front: Front | None) -> CalibrationSource:
     archive = _load_numpy(path)
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ConfigError(f"calibration data {path} is not a .npz archive", hint=_HINT)
@@ -183,6 +207,9 @@ def _read_npz(path: Path) -> ArrayFile:
     labels = arrays.pop(LABELS_KEY, None)
     if not arrays:
         raise ConfigError(f"calibration data {path} holds no samples", hint="name the array 'x'")
+    if front is not None and len(arrays) == 1 and _is_raw(*arrays.values()):
+        (array,) = arrays.values()
+        return _raw_samples(path, CalibrationKind.NPZ, front, array, labels)
     checked = tuple(
         (name, _checked_samples(array, f"{path}: array {name!r}")) for name, array in arrays.items()
     )
@@ -193,6 +220,62 @@ def _read_npz(path: Path) -> ArrayFile:
     return ArrayFile(
         path, CalibrationKind.NPZ, checked, _checked_labels(labels, counts.pop(), path)
     )
+
+
+def _is_raw(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype.kind in "iu"
+
+
+def _raw_samples(
+    path: Path, kind: CalibrationKind, front: Front, array: NDArray[Any], labels: Any
+) -> RawSamples:
+    if array.ndim < 2 or len(array) == 0:
+        raise ConfigError(f"calibration data {path} holds no samples", hint="at least 1 is needed")
+    require_raw(front, array[0], f"calibration data {path}: sample 0")
+    return RawSamples(path, kind, front, array, _checked_labels(labels, len(array), path))
+
+
+def _read_raw_folder(path: Path, front: Front) -> RawSamples:
+    raws: list[NDArray[Any]]
+    match front:
+        case ImageInput():
+            found, kind = _read_images(path), CalibrationKind.IMAGES
+            raws = [frame_of(front, image) for image in found.files]
+        case AudioInput():
+            found, kind = _read_folder(path, SOUND_SUFFIXES, "sounds"), CalibrationKind.SOUNDS
+            raws = [clip_of(front, sound) for sound in found.files]
+        case SensorInput():
+            raise ConfigError(
+                f"calibration data {path} is a folder, and windows of a sensor come as arrays",
+                hint="give a .npz or .npy file of int16, the windows in front",
+            )
+    return RawSamples(path, kind, front, np.stack(raws), found.labels, found.classes)
+
+
+def _match_raw(source: RawSamples, specs: Sequence[InputSpec]) -> CalibrationSet:
+    require_input(source.front, [(spec.name, spec.shape) for spec in specs])
+    samples = np.stack([real(source.front, raw) for raw in source.raws])
+    return CalibrationSet(
+        kind=source.kind,
+        specs=tuple(specs),
+        inputs=(samples.reshape(len(samples), *specs[0].shape[1:]),),
+        labels=source.labels,
+        classes=source.classes,
+        preprocessing=told(source.front),
+        raw=source,
+    )
+
+
+def as_frames(samples: CalibrationSet, front: ImageInput) -> RawSamples | None:
+    """The samples of a model that took pixels, as frames; None where they are no pixels: whole
+    numbers from 0 to 255, some above 1.
+    """
+    (array,) = samples.inputs
+    is_whole = bool((array == np.floor(array)).all()) and array.min() >= 0 and array.max() <= 255
+    if not is_whole or array.max() <= 1:
+        return None
+    frames = array.astype(np.uint8)
+    return RawSamples(Path(), samples.kind, front, frames, samples.labels, samples.classes)
 
 
 def _checked_samples(array: Any, where: str) -> NDArray[np.float32]:
@@ -247,34 +330,38 @@ def _by_input(source: ArrayFile, specs: Sequence[InputSpec]) -> tuple[NDArray[np
     )
 
 
-def _read_folder(path: Path) -> ImageFolder:
+def _read_images(path: Path) -> SampleFolder:
+    return _read_folder(path, _IMAGE_SUFFIXES, "images")
+
+
+def _read_folder(path: Path, suffixes: frozenset[str], what: str) -> SampleFolder:
     folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    loose = _images_in(path)
-    if loose and any(_images_in(folder) for folder in folders):
+    loose = _files_in(path, suffixes)
+    if loose and any(_files_in(folder, suffixes) for folder in folders):
         raise ConfigError(
-            f"{path} has images both beside and inside its folders",
-            hint="put all images into one folder, or into one folder a class",
+            f"{path} has {what} both beside and inside its folders",
+            hint=f"put all {what} into one folder, or into one folder a class",
         )
     if loose:
-        return ImageFolder(path, loose, (), None)
+        return SampleFolder(path, loose, (), None)
     classes = tuple(folder.name for folder in folders)
-    images = tuple(_images_in(folder) for folder in folders)
+    images = tuple(_files_in(folder, suffixes) for folder in folders)
     if not any(images):
         raise ConfigError(
-            f"calibration folder {path} holds no images",
-            hint=f"images end in {', '.join(sorted(_IMAGE_SUFFIXES))}",
+            f"calibration folder {path} holds no {what}",
+            hint=f"{what} end in {', '.join(sorted(suffixes))}",
         )
     labels = np.repeat(np.arange(len(folders)), [len(group) for group in images])
-    return ImageFolder(path, sum(images, ()), classes, labels.astype(np.int64))
+    return SampleFolder(path, sum(images, ()), classes, labels.astype(np.int64))
 
 
-def _images_in(folder: Path) -> tuple[Path, ...]:
+def _files_in(folder: Path, suffixes: frozenset[str]) -> tuple[Path, ...]:
     files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    return tuple(sorted(p for p in files if p.suffix.lower() in _IMAGE_SUFFIXES))
+    return tuple(sorted(p for p in files if p.suffix.lower() in suffixes))
 
 
 def _match_images(
-    source: ImageFolder, specs: Sequence[InputSpec], image_range: tuple[float, float]
+    source: SampleFolder, specs: Sequence[InputSpec], image_range: tuple[float, float]
 ) -> CalibrationSet:
     if len(specs) != 1 or len(specs[0].shape) != 4 or specs[0].shape[3] not in _IMAGE_MODES:
         shapes = ", ".join(_spell(spec.shape) for spec in specs)
@@ -286,7 +373,7 @@ def _match_images(
     (spec,) = specs
     _, height, width, channels = spec.shape
     low, high = image_range
-    pixels = np.stack([_pixels(image, height, width, channels) for image in source.images])
+    pixels = np.stack([_pixels(image, height, width, channels) for image in source.files])
     scaled = pixels.astype(np.float32) * np.float32((high - low) / 255.0) + np.float32(low)
     mode = _IMAGE_MODES[channels]
     return CalibrationSet(
@@ -302,19 +389,10 @@ def _match_images(
 
 def _pixels(path: Path, height: int, width: int, channels: int) -> NDArray[np.uint8]:
     """The image as uint8 ``[height, width, channels]``."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            if image.mode not in _EIGHT_BIT_MODES:
-                raise ConfigError(
-                    f"image {path} has pixels of mode {image.mode}, not of 8 bits",
-                    hint="save it with 8 bits a channel",
-                )
-            upright = ImageOps.exif_transpose(image).convert(_IMAGE_MODES[channels])
-        resized = upright.resize((width, height), Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ConfigError(f"image {path} cannot be read: {error}") from error
+    image = upright(path, _IMAGE_MODES[channels])
+    resized = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized, dtype=np.uint8).reshape(height, width, channels)
 
 

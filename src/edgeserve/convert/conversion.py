@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from edgeserve.bundle import (
     GIVEN_AS_TFLITE,
+    KEPT_SAMPLES,
     Agreement,
     BundleContents,
     CalibrationRecord,
@@ -26,9 +27,11 @@ from edgeserve.convert.calibration import (
     UNIT_RANGE,
     CalibrationSet,
     InputSpec,
+    RawSamples,
     match_inputs,
     read_calibration,
 )
+from edgeserve.convert.keras_front import calibrated
 from edgeserve.convert.source import Source, read_source
 from edgeserve.convert.tensorflow_worker import (
     INSTALL,
@@ -37,8 +40,15 @@ from edgeserve.convert.tensorflow_worker import (
     TensorflowResult,
 )
 from edgeserve.convert.worker import Progress, run_worker
+from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.errors import ConfigError, ConversionError, MissingTool
 from edgeserve.graph import DType, Graph
+from edgeserve.postprocess.host import Scale
+from edgeserve.postprocess.suit import Output, require_outputs
+from edgeserve.preprocess.declaration import Front
+from edgeserve.preprocess.host import affines
+from edgeserve.preprocess.ideal import cost
+from edgeserve.preprocess.suit import require_input
 from edgeserve.tflite.edges import Trimmed, without_float_edges, without_input_transposes
 from edgeserve.tflite.reader import read_model
 
@@ -58,6 +68,7 @@ class Converted:
     agreement: Agreement | None
     absent_reason: str | None
     notes: tuple[str, ...]
+    declared: Declaration = NOTHING_DECLARED
 
     def contents(self, *, input_adapter: InputAdapter = InputAdapter.NONE) -> BundleContents:
         """What :func:`edgeserve.bundle.write_bundle` writes."""
@@ -74,6 +85,8 @@ class Converted:
             absent_reason=self.absent_reason,
             notes=self.notes,
             input_adapter=input_adapter,
+            preprocess=self.declared.preprocess,
+            postprocess=self.declared.postprocess,
         )
 
 
@@ -100,24 +113,28 @@ def convert_source(
     name: str | None = None,
     image_range: tuple[float, float] = UNIT_RANGE,
     edges: Edges = AS_IN_THE_FILE,
+    declared: Declaration = NOTHING_DECLARED,
 ) -> Converted:
     """Convert the model at ``source``; a quantized ``.tflite`` is taken as it is.
 
     ``work_dir`` is an existing empty folder for the worker's files. ``image_range`` is what 0..255
-    becomes when ``calibration`` is a folder of images. Equal inputs and tool versions give equal
-    bytes. Raises ConfigError (paths, calibration), ConversionError and UnsupportedOp (the model),
-    MissingTool (TensorFlow).
+    becomes when ``calibration`` is a folder of images. ``declared`` says what happens before and
+    after the model: calibration data that are raw go through it. Where it says nothing of the
+    input, Keras' own preprocessing layers at the start of a model become a declaration. Equal
+    inputs and tool versions give equal bytes. Raises ConfigError (paths, calibration, a declaration
+    that does not suit), ConversionError and UnsupportedOp (the model), MissingTool (TensorFlow).
     """
     found = read_source(source)
     name = found.name if name is None else name
     if found.kind is SourceKind.TFLITE:
-        return _take_tflite(found, name, calibration, image_range, edges)
+        taken, data = _take_tflite(found, name, calibration, image_range, edges, declared)
+        return _suited(taken, data)
     if edges != AS_IN_THE_FILE:
         raise ConfigError(
             f"{source} has no edges to leave to the caller: it becomes int8 from input to output",
             hint="leave out --integer-edges and --transposed-inputs",
         )
-    read_calibration(calibration)
+    read_calibration(calibration, _front(declared))
     if find_spec("tensorflow") is None:
         raise MissingTool("tensorflow", install=INSTALL)
     assert calibration is not None
@@ -129,16 +146,68 @@ def convert_source(
         image_low=image_range[0],
         image_high=image_range[1],
         trust_source=trust_source,
+        preprocess=declared.preprocess,
     )
     module = "edgeserve.convert.tensorflow_worker"
     result = run_worker(module, job, TensorflowResult, work_dir=work_dir, progress=progress)
     model = (work_dir / INT8_FILE).read_bytes()
-    samples = match_inputs(read_calibration(calibration), result.inputs, image_range=image_range)
-    return _assemble(found, name, model, result, samples)
+    samples = calibrated(calibration, result.inputs, image_range, result.taken)
+    declared = replace(declared, preprocess=result.taken.preprocess)
+    return _suited(_assemble(found, name, model, result, samples, declared), samples)
+
+
+def _front(declared: Declaration) -> Front | None:
+    return None if declared.preprocess is None else declared.preprocess.front
+
+
+def _suited(converted: Converted, samples: CalibrationSet | None) -> Converted:
+    """The same, with a note of what fixed point costs. ConfigError when the declaration does not
+    suit the model.
+    """
+    graph, declared = converted.graph, converted.declared
+    if declared.postprocess is not None:
+        require_outputs(declared.postprocess, [_output(graph, i) for i in graph.outputs])
+    if declared.preprocess is None:
+        return converted
+    inputs = [tensor_facts(graph.tensors[index]) for index in graph.inputs]
+    require_input(declared.preprocess.front, [(facts.name, facts.shape) for facts in inputs])
+    (facts,) = inputs
+    if facts.dtype is not DType.INT8 or facts.scale is None or facts.zero_point is None:
+        raise ConfigError(
+            f"input {facts.name!r} is {facts.dtype}, and a declaration makes int8",
+            hint="convert with --integer-edges, or quantize the model's input",
+        )
+    front, scale = declared.preprocess.front, Scale(facts.scale, facts.zero_point)
+    affines(front, step=scale.step, zero_point=scale.zero_point)
+    if samples is None or samples.raw is None:
+        return converted
+    return replace(converted, notes=(*converted.notes, _told_cost(front, samples.raw, scale)))
+
+
+def _told_cost(front: Front, raw: RawSamples, scale: Scale) -> str:
+    raws = raw.raws[:KEPT_SAMPLES]
+    seen = cost(front, list(raws), step=scale.step, zero_point=scale.zero_point)
+    return (
+        f"preprocessing in fixed point is at most {seen.largest:.2f} steps of the input from "
+        f"training's floats, {seen.mean:.2f} in the mean (rounding alone: 0.50, 0.25), over "
+        f"{len(raws)} samples"
+    )
+
+
+def _output(graph: Graph, index: int) -> Output:
+    facts = tensor_facts(graph.tensors[index])
+    if facts.dtype is not DType.INT8 or facts.scale is None or facts.zero_point is None:
+        return Output(facts.name, facts.shape, None)
+    return Output(facts.name, facts.shape, Scale(facts.scale, facts.zero_point))
 
 
 def _assemble(
-    source: Source, name: str, model: bytes, result: TensorflowResult, samples: CalibrationSet
+    source: Source,
+    name: str,
+    model: bytes,
+    result: TensorflowResult,
+    samples: CalibrationSet,
+    declared: Declaration,
 ) -> Converted:
     graph = read_model(model, name=name)
     return Converted(
@@ -157,7 +226,8 @@ def _assemble(
         samples=_as_inputs(graph, samples),
         agreement=result.agreement,
         absent_reason=None,
-        notes=_notes(samples, result.agreement),
+        notes=(*result.taken.notes, *_notes(samples, result.agreement)),
+        declared=declared,
     )
 
 
@@ -167,7 +237,8 @@ def _take_tflite(
     calibration: Path | None,
     image_range: tuple[float, float],
     edges: Edges,
-) -> Converted:
+    declared: Declaration,
+) -> tuple[Converted, CalibrationSet | None]:
     trimmed = _trimmed(source, read_tflite(source.path), edges)
     model = trimmed.model_tflite
     graph = read_model(model, name=name)
@@ -179,8 +250,9 @@ def _take_tflite(
     samples = None
     if calibration is not None:
         specs = [InputSpec(graph.tensors[i].name, graph.tensors[i].shape) for i in graph.inputs]
-        samples = match_inputs(read_calibration(calibration), specs, image_range=image_range)
-    return Converted(
+        source_data = read_calibration(calibration, _front(declared))
+        samples = match_inputs(source_data, specs, image_range=image_range)
+    converted = Converted(
         name=name,
         model_tflite=model,
         graph=graph,
@@ -192,7 +264,9 @@ def _take_tflite(
         agreement=None,
         absent_reason=GIVEN_AS_TFLITE,
         notes=trimmed.notes,
+        declared=declared,
     )
+    return converted, samples
 
 
 def _trimmed(source: Source, model_tflite: bytes, edges: Edges) -> Trimmed:

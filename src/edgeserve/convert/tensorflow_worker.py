@@ -16,14 +16,11 @@ from typing import Any
 
 from edgeserve.bundle import Agreement, CalibrationRecord, SourceKind, ToolVersion
 from edgeserve.convert.agreement import Runner, compare
-from edgeserve.convert.calibration import (
-    CalibrationSet,
-    InputSpec,
-    match_inputs,
-    read_calibration,
-)
+from edgeserve.convert.calibration import CalibrationSet, InputSpec, as_frames
+from edgeserve.convert.keras_front import NOTHING_TAKEN, Taken, calibrated, find_front
 from edgeserve.convert.worker import Progress, one_line, serve
 from edgeserve.errors import ConversionError, EdgeserveError, MissingTool
+from edgeserve.preprocess.declaration import Preprocess, declared, told
 
 FLOAT_FILE = "float.tflite"
 INT8_FILE = "int8.tflite"
@@ -62,6 +59,7 @@ class TensorflowJob:
     image_low: float
     image_high: float
     trust_source: bool
+    preprocess: Preprocess | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,7 @@ class TensorflowResult:
     """What the conversion found beside the two models."""
 
     inputs: tuple[InputSpec, ...]
+    taken: Taken
     calibration: CalibrationRecord
     agreement: Agreement
     tools: tuple[ToolVersion, ...]
@@ -81,6 +80,7 @@ class Loaded:
     function: Any
     inputs: tuple[InputSpec, ...]
     owner: Any
+    taken: Taken
 
 
 def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
@@ -90,10 +90,8 @@ def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
     progress(0.1, "loading the model")
     loaded = _load(tf, keras, job)
     progress(0.2, "reading the calibration data")
-    calibration = match_inputs(
-        read_calibration(Path(job.calibration)),
-        loaded.inputs,
-        image_range=(job.image_low, job.image_high),
+    calibration = calibrated(
+        Path(job.calibration), loaded.inputs, (job.image_low, job.image_high), loaded.taken
     )
     progress(0.3, "converting to float TFLite")
     float_model = _convert_float(tf, loaded)
@@ -104,6 +102,7 @@ def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
     (work_dir / INT8_FILE).write_bytes(int8_model)
     return TensorflowResult(
         inputs=loaded.inputs,
+        taken=loaded.taken,
         calibration=calibration.record(),
         agreement=agreement,
         tools=(
@@ -170,12 +169,37 @@ def _load_keras(tf: Any, keras: Any, job: TensorflowJob) -> Loaded:
             hint="call the model once and model.export(folder) it, and give that folder",
         )
     inputs = tuple(_input_spec(t.name, t.shape, t.dtype) for t in tensors)
+    model, inputs, taken = _without_front(keras, model, inputs, job)
     structure = model.input
 
     def call(*arrays: Any) -> Any:
         return model(keras.tree.pack_sequence_as(structure, list(arrays)), training=False)
 
-    return Loaded(_trace(tf, call, inputs), inputs, model)
+    return Loaded(_trace(tf, call, inputs), inputs, model, taken)
+
+
+def _without_front(
+    keras: Any, model: Any, inputs: tuple[InputSpec, ...], job: TensorflowJob
+) -> tuple[Any, tuple[InputSpec, ...], Taken]:
+    """The model without the preprocessing layers at its start, where the declaration is silent."""
+    if job.preprocess is not None:
+        return model, inputs, Taken(job.preprocess, None, ())
+    found = find_front(keras, model, inputs)
+    if found is None:
+        return model, inputs, NOTHING_TAKEN
+    whole = calibrated(
+        Path(job.calibration), inputs, (job.image_low, job.image_high), NOTHING_TAKEN
+    )
+    if as_frames(whole, found.front) is None:
+        note = (
+            f"{found.layers} stay in the model: the calibration data are no pixels, whole numbers "
+            "from 0 to 255"
+        )
+        return model, inputs, Taken(None, None, (note,))
+    tail = keras.Model(found.tensor, model.outputs)
+    spec = _input_spec(inputs[0].name, found.tensor.shape, found.tensor.dtype)
+    note = f"{found.layers} became the declaration of the input: {told(found.front)}"
+    return tail, (spec,), Taken(declared(found.front), inputs[0], (note,))
 
 
 def _load_saved_model(tf: Any, job: TensorflowJob) -> Loaded:
@@ -198,7 +222,8 @@ def _load_saved_model(tf: Any, job: TensorflowJob) -> Loaded:
         outputs = signature(**named)
         return [outputs[name] for name in sorted(outputs)]
 
-    return Loaded(_trace(tf, call, inputs), inputs, owner)
+    given = Taken(job.preprocess, None, ())
+    return Loaded(_trace(tf, call, inputs), inputs, owner, given)
 
 
 def _refuse_unsafe_ops(folder: Path) -> None:

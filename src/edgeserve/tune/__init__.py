@@ -7,15 +7,20 @@ the kernel asks for. A step for which nothing better is known stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from edgeserve.kernels import FullyConnectedPairsParams, FullyConnectedWideParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.addition import addition_by_table
 from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile
 from edgeserve.tune.depthwise import depthwise_by_pairs
-from edgeserve.tune.fully_connected import fully_connected_by_pairs
+from edgeserve.tune.fully_connected import (
+    LEAST_MACS,
+    fully_connected_by_pairs,
+    multiplications,
+)
 from edgeserve.tune.scalar import (
     convolution_by_lanes,
     depthwise_by_columns,
@@ -57,7 +62,9 @@ def tuned(program: Program, isa: Sequence[str], scratch_bytes: int | None = None
     choices = [choose for folder in isa for choose in _BY_ISA.get(folder, ())]
     if not choices:
         return program
-    steps = (_chosen(program, step, choices) for step in program.steps)
+    steps: Iterable[Step] = _that_pay(
+        program.steps, [_chosen(program, step, choices) for step in program.steps]
+    )
     if scratch_bytes is not None:
         steps = (with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
     return replace(program, steps=tuple(steps))
@@ -68,6 +75,28 @@ def faster_steps(program: Program, isa: Sequence[str]) -> Mapping[int, Step]:
     choices = [choose for folder in isa for choose in _FASTER_BY_ISA.get(folder, ())]
     found = ((step, _chosen(program, step, choices)) for step in program.steps)
     return {step.index: better for step, better in found if better is not step}
+
+
+def worth_linking(faster: Mapping[int, Step]) -> Mapping[int, Step]:
+    """Of faster steps those whose kernel's code, which is linked once, pays for all its layers."""
+    wide = [s for s in faster.values() if isinstance(s.params, FullyConnectedWideParams)]
+    if sum(map(multiplications, wide)) >= LEAST_MACS:
+        return faster
+    return {index: step for index, step in faster.items() if step not in wide}
+
+
+def _that_pay(before: Sequence[Step], after: Sequence[Step]) -> Sequence[Step]:
+    """The steps after tuning; before it where all layers of a kernel together gain too little.
+
+    A kernel's code is linked once, whatever the number of its layers: the whole program decides.
+    """
+    dense = [step for step in after if isinstance(step.params, FullyConnectedPairsParams)]
+    if not dense or sum(map(multiplications, dense)) >= LEAST_MACS:
+        return after
+    return [
+        old if isinstance(new.params, FullyConnectedPairsParams) else new
+        for old, new in zip(before, after, strict=True)
+    ]
 
 
 def _chosen(program: Program, step: Step, choices: Sequence[Choose]) -> Step:
