@@ -36,7 +36,7 @@ from edgeserve.stream_plan import StreamPlan
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
-from edgeserve.tune import faster_steps, tuned, worth_linking
+from edgeserve.tune import faster_steps, tuned, worth_linking, worth_their_code
 from edgeserve.tune.spend import Offer, Spent, spend
 
 KERNELS = REFERENCE
@@ -96,7 +96,8 @@ def naming(what: object) -> Iterator[None]:
 
 def program_for(bundle: Bundle, board: Board) -> Program:
     """The steps of a bundle's model with kernels that suit the board's core and whole tensors."""
-    return tuned(along_rows(_portable(bundle)), board.cpu.isa)
+    portable = along_rows(_portable(bundle))
+    return worth_their_code(portable, tuned(portable, board.cpu.isa))
 
 
 def for_wish(program: Program, board: Board, wish: Wish) -> Program:
@@ -107,7 +108,7 @@ def for_wish(program: Program, board: Board, wish: Wish) -> Program:
 def spent_for(program: Program, board: Board, wish: Wish) -> Spent:
     """Likewise, and what of the flash that the wish allows was spent on which step."""
     spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
-    normal = tuned(program, board.cpu.isa, spared)
+    normal = worth_their_code(program, tuned(program, board.cpu.isa, spared))
     budget = wish.flash_for_speed_bytes
     faster = worth_linking(faster_steps(program, board.cpu.isa)) if budget else {}
     return spend(normal, faster, budget, _whole_step)

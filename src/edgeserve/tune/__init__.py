@@ -7,7 +7,7 @@ the kernel asks for. A step for which nothing better is known stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -62,9 +62,7 @@ def tuned(program: Program, isa: Sequence[str], scratch_bytes: int | None = None
     choices = [choose for folder in isa for choose in _BY_ISA.get(folder, ())]
     if not choices:
         return program
-    steps: Iterable[Step] = _that_pay(
-        program.steps, [_chosen(program, step, choices) for step in program.steps]
-    )
+    steps = (_chosen(program, step, choices) for step in program.steps)
     if scratch_bytes is not None:
         steps = (with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
     return replace(program, steps=tuple(steps))
@@ -85,18 +83,18 @@ def worth_linking(faster: Mapping[int, Step]) -> Mapping[int, Step]:
     return {index: step for index, step in faster.items() if step not in wide}
 
 
-def _that_pay(before: Sequence[Step], after: Sequence[Step]) -> Sequence[Step]:
-    """The steps after tuning; before it where all layers of a kernel together gain too little.
-
-    A kernel's code is linked once, whatever the number of its layers: the whole program decides.
+def worth_their_code(portable: Program, program: Program) -> Program:
+    """The tuned program, but with the portable steps of a kernel whose layers together gain too
+    little: its code is linked once, whatever their number, so the whole program decides.
     """
-    dense = [step for step in after if isinstance(step.params, FullyConnectedPairsParams)]
+    dense = [step for step in program.steps if isinstance(step.params, FullyConnectedPairsParams)]
     if not dense or sum(map(multiplications, dense)) >= LEAST_MACS:
-        return after
-    return [
+        return program
+    steps = (
         old if isinstance(new.params, FullyConnectedPairsParams) else new
-        for old, new in zip(before, after, strict=True)
-    ]
+        for old, new in zip(portable.steps, program.steps, strict=True)
+    )
+    return replace(program, steps=tuple(steps))
 
 
 def _chosen(program: Program, step: Step, choices: Sequence[Choose]) -> Step:
