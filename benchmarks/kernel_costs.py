@@ -42,7 +42,7 @@ from edgeserve.show import columns, draw
 from edgeserve.stimulus import xorshift_stimulus
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
-from edgeserve.tune import forms
+from edgeserve.tune import faster_steps, forms
 from edgeserve.tune.convolution import with_small_tile
 
 ROWS_PER_TURN = (None, 1, 2, 5)
@@ -116,7 +116,8 @@ def samples(isa: Sequence[str]) -> Iterator[Sample]:
 
 
 def _kernels_for(program: Program, step: Step, isa: Sequence[str]) -> list[Step]:
-    better = tuple(forms(program, step, isa))
+    faster = faster_steps(program, isa).get(step.index)
+    better = (*forms(program, step, isa), *([faster] if faster is not None else []))
     small = (with_small_tile(form) for form in better)
     return [f for f in dict.fromkeys((step, *better, *small)) if type(f.params) in FEATURES]
 

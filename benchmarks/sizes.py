@@ -26,6 +26,7 @@ from edgeserve.build import (
     library_members,
     library_name,
     run_stack,
+    runs_of,
 )
 from edgeserve.firmware import kernel_files, write_firmware
 from edgeserve.kernels import KERNELS, Params
@@ -220,7 +221,9 @@ def _kernel(
     return {
         "code_bytes": sum(own[path] for path in paths),
         "check_stack_bytes": worst_case_stack(graph, f"{adapter}:check", {}).stack_bytes,
-        "run_stack_bytes": worst_case_stack(graph, f"{adapter}:run", {}).stack_bytes,
+        "run_stack_bytes": max(
+            worst_case_stack(graph, run, {}).stack_bytes for run in runs_of(graph, adapter)
+        ),
         "shared": sorted(shared),
     }
 

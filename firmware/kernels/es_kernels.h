@@ -670,4 +670,88 @@ void es_fully_connected_blocks_sum(const es_fully_connected_blocks_params_t *par
                                    const es_scale_t *scales, uint32_t *sums, uint32_t y0,
                                    uint32_t y1);
 
+typedef struct es_fully_connected_wide_params {
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t weights;
+    uint32_t blocks;
+} es_fully_connected_wide_params_t;
+
+/* What a sum becomes: clamp((addend + (sum * multiplier >> 32)) >> exponent). */
+typedef struct es_wide_scale {
+    int32_t multiplier;
+    int32_t addend;
+    int32_t exponent; /* 1 to 31 */
+} es_wide_scale_t;
+
+/* Four neighbouring channels: where their sums start, and their scales. */
+typedef struct es_wide_block {
+    int32_t biases[4];
+    es_wide_scale_t scales[4];
+} es_wide_block_t;
+
+/* Makes what es_fully_connected() makes, from weights of 16 bits. weights: blocks of four channels,
+ * [depth / 4][parity][channel][2], tap 4 * q + 2 * i + parity of a channel at
+ * [q][parity][channel][i]; taps and channels that are not there are zeros. in->w * in->c is a
+ * multiple of 4, or at most ES_PAIRS_WIDE. Whoever makes the table has proven that no sum falls on
+ * a tie and that nothing before the shift leaves 32 bits. No aliasing, no scratch. */
+void es_fully_connected_wide(const es_fully_connected_wide_params_t *params, const es_rows_t *in,
+                             const es_rows_t *out, const int16_t *weights,
+                             const es_wide_block_t *blocks, uint32_t y0, uint32_t y1);
+void es_fully_connected_wide_sum(const es_fully_connected_wide_params_t *params,
+                                 const es_rows_t *in, const es_rows_t *out, const int16_t *weights,
+                                 const es_wide_block_t *blocks, uint32_t *sums, uint32_t y0,
+                                 uint32_t y1);
+
+typedef struct es_conv_winograd_params {
+    uint16_t pad_top, pad_left;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t negatives;
+    uint32_t stream;
+    uint32_t pads;
+} es_conv_winograd_params_t;
+
+/* The sums of es_conv2d() with 3x3 windows of stride 1 and no groups by Winograd's F(2x2, 3x3),
+ * exact in integers: with d a tile of 4x4 inputs, g the weights,
+ *
+ *       1  0 -1  0            2  0  0         1 1  1  0
+ *   B = 0  1  1  0       G =  1  1  1     A = 0 1 -1 -1
+ *       0 -1  1  0            1 -1  1
+ *       0  1  0 -1            0  0  2
+ *
+ * four times the sums of 2x2 outputs are A [(G g G') * (B d B')] A', where * goes element by
+ * element and adds up all channels. in, out: int8, in->c a multiple of 4, out->c of 2. Two tiles
+ * side by side and two output channels are computed at a time.
+ *
+ * stream: for each pair of output channels the elements of G g G' by columns, columns and rows in
+ * the order 1, 2, 0, 3; of each, for each four input channels, the words of channels 0 and 2 of the
+ * first output channel, of the second, then of channels 1 and 3; behind all of them
+ *
+ *   i32 4 * bias_0, i32 4 * bias_1, i32 multiplier_0, i32 addend_0, i32 exponent_0, the same of 1.
+ *
+ * A word holds two int16. pads: [in->c] times the input's zero point; anything where no window
+ * leaves the image.
+ *
+ * out = clamp((addend + sign + (4 * sum * multiplier >> 32)) >> exponent), first to int8, then to
+ * [act_min, act_max]; sign is -2 for a negative sum, or 0 where `negatives` is 0. With addend = ((2
+ * * zero point + 1) << (exponent - 1)) + 1 it is what es_requantize() makes of the sum with a shift
+ * of 1 - exponent, provided that, whatever the input, |sum| < 2^29, nothing before the shift leaves
+ * 32 bits, and 2 <= exponent <= 31: whoever makes the table proves it. Anything else makes wrong
+ * numbers and nothing worse.
+ *
+ * Two output rows may be computed before the first is written. Output row y reads input rows y -
+ * pad_top and after: it may overwrite those before. scratch: es_conv_winograd_scratch_bytes(), word
+ * aligned. */
+void es_conv_winograd(const es_conv_winograd_params_t *params, const uint32_t *stream,
+                      const int8_t *pads, const es_rows_t *in, const es_rows_t *out, void *scratch,
+                      uint32_t y0, uint32_t y1);
+
+enum { ES_WINOGRAD_SUMS_BYTES = 256, ES_WINOGRAD_RECORD_WORDS = 8 };
+
+/* 16 elements of two tiles of int16, and 16 sums of two tiles by two output channels. */
+static inline uint32_t es_conv_winograd_scratch_bytes(uint32_t in_c) {
+    return 64 * in_c + ES_WINOGRAD_SUMS_BYTES;
+}
+
 #endif

@@ -308,7 +308,7 @@ def _deepest(
     graph = call_graph(project, folder, objects, code_elf)
     adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
     checks = [f"{path}:check" for path in adapters]
-    runs = [f"{path}:run" for path in adapters]
+    runs = [name for path in adapters for name in runs_of(graph, path)]
     found = (init_stack(graph, checks), run_stack(graph, runs))
     return max(found, key=lambda deepest: deepest.stack_bytes)
 
@@ -342,6 +342,11 @@ def init_stack(graph: CallGraph, checks: Sequence[str]) -> Deepest:
 def run_stack(graph: CallGraph, runs: Sequence[str]) -> Deepest:
     """The worst of es_run(), which reaches the adapters' ``runs`` through pointers."""
     return worst_case_stack(graph, "es_run", {"es_run": runs})
+
+
+def runs_of(graph: CallGraph, adapter: str) -> list[str]:
+    """An adapter's ``run``, and its ``sum`` where it can accumulate."""
+    return [f"{adapter}:run", *({f"{adapter}:sum"} & set(graph.frames))]
 
 
 def _partition(project: Project, folder: Path, elf: str) -> Partition:

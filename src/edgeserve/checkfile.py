@@ -108,10 +108,11 @@ def _pins(table: TomlTable) -> tuple[Pin, ...]:
 
 def _wish(table: TomlTable) -> Wish | None:
     objective, by_rows = table.optional_text("objective"), table.optional_flag("by_rows")
+    flash_for_speed = table.optional_number("flash_for_speed_bytes")
     pins = _pins(table)
-    if objective is None and by_rows is None and not pins:
+    if objective is None and by_rows is None and flash_for_speed is None and not pins:
         return None
     chosen = Objective.BALANCED
     if objective is not None:
         chosen = table.parse_choice("objective", Objective, objective)
-    return Wish(chosen, bool(by_rows), pins)
+    return Wish(chosen, bool(by_rows), pins, flash_for_speed or 0)

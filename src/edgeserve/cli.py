@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -50,6 +51,27 @@ _by_rows = click.option(
 )
 
 
+class _ByteSize(click.ParamType[int]):
+    """``65536``, ``64K`` or ``1M``; K and M are 1,024 and its square."""
+
+    name = "bytes"
+    _TEXT = re.compile(r"(\d{1,9})([KM]?)", re.ASCII | re.IGNORECASE)
+    _UNITS: ClassVar = {"": 1, "K": 1 << 10, "M": 1 << 20}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = self._TEXT.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no size: write bytes, or as 64K or 1M", param, ctx)
+        return int(found[1]) * self._UNITS[found[2].upper()]
+
+
+_flash_for_speed = click.option(
+    "--flash-for-speed",
+    type=_ByteSize(),
+    help="Flash that the model may take beyond its normal size where that saves most instructions: "
+    "bytes, 64K, 1M.",
+)
+
 _pin = click.option(
     "--pin",
     multiple=True,
@@ -58,15 +80,17 @@ _pin = click.option(
 )
 
 
-def _wish(objective: str | None, by_rows: bool, pins: Sequence[str] = ()) -> Wish | None:
+def _wish(
+    objective: str | None, by_rows: bool, flash_for_speed: int | None, pins: Sequence[str] = ()
+) -> Wish | None:
     """What the options ask for; None where none was given."""
     from edgeserve.banks import parse_pins
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import Wish
 
-    if objective is None and not by_rows and not pins:
+    if objective is None and not by_rows and flash_for_speed is None and not pins:
         return None
-    return Wish(Objective(objective or "balanced"), by_rows, parse_pins(pins))
+    return Wish(Objective(objective or "balanced"), by_rows, parse_pins(pins), flash_for_speed or 0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -115,6 +139,7 @@ def cli(verbose: bool) -> None:
 )
 @_objective
 @_by_rows
+@_flash_for_speed
 @click.option(
     "--integer-edges",
     is_flag=True,
@@ -140,6 +165,7 @@ def convert(
     labels: Path | None,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     integer_edges: bool,
     transposed_inputs: bool,
     force: bool,
@@ -165,7 +191,7 @@ def convert(
             force=force,
             trust_source=trust_source,
             edges=Edges(integer_edges, transposed_inputs),
-            wish=_wish(objective, by_rows),
+            wish=_wish(objective, by_rows, flash_for_speed),
             declared=declared,
             progress=progress,
         )
@@ -197,6 +223,7 @@ def convert(
 )
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @click.option("--reserve-ram", type=click.IntRange(0), default=0, help="Bytes of RAM kept free.")
 @click.option(
@@ -229,6 +256,7 @@ def check(
     config: Path | None,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     reserve_ram: int,
     reserve_flash: int,
@@ -249,7 +277,7 @@ def check(
     from edgeserve.fit import Budget, Reserve
 
     limits = (reserve_ram, reserve_flash, max_arena, max_flash, arena_growth, flash_growth)
-    wish = _wish(objective, by_rows, pin)
+    wish = _wish(objective, by_rows, flash_for_speed, pin)
     if not models:
         if boards or all_boards or any(limits) or wish:
             raise click.UsageError(
@@ -310,6 +338,7 @@ _partition = click.option(
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @click.option(
     "--tflm",
@@ -343,6 +372,7 @@ def plan(
     board: str,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     tflm: Path | None,
     share: tuple[Path, ...],
@@ -361,7 +391,7 @@ def plan(
         raise click.UsageError(f"--map draws {' and '.join(ENDINGS)} alone")
     where = pipeline.board_of_target(board)
     shared = pipeline.share((model, *share), where, sources) if share else None
-    compiled = pipeline.plan(model, where, _wish(objective, by_rows, pin))
+    compiled = pipeline.plan(model, where, _wish(objective, by_rows, flash_for_speed, pin))
     record = compiled.record()
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     seen = pipeline.survey(compiled) if map_file or output_format == "text" else None
@@ -375,6 +405,7 @@ def plan(
     show.print_plan(compiled.bundle.name, record, seen.picture)
     show.print_savings(seen)
     show.print_objectives(seen.objectives)
+    show.print_bought(compiled)
     if tflm and offline:
         show.print_tflm(tflm, offline)
     if shared:
@@ -404,6 +435,7 @@ def inspect(model: Path, board: str, output_format: str) -> int:
 @_partition
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @_format
 def build(
@@ -412,6 +444,7 @@ def build(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     output_format: str,
 ) -> int:
@@ -424,7 +457,7 @@ def build(
             pipeline.open_model(model),
             pipeline.board_of_target(board),
             partition=partition,
-            wish=_wish(objective, by_rows, pin),
+            wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
         )
     if output_format == "json":
@@ -564,6 +597,7 @@ def _bench_phone(
 @_partition
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @_format
 def bench(
@@ -577,6 +611,7 @@ def bench(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     output_format: str,
     **phone: Any,
@@ -602,7 +637,7 @@ def bench(
             warmup=warmup,
             seed=seed,
             partition=partition,
-            wish=_wish(objective, by_rows, pin),
+            wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
         )
     if output_format == "json":
@@ -622,6 +657,7 @@ def bench(
 @_partition
 @_objective
 @_by_rows
+@_flash_for_speed
 @_pin
 @click.option(
     "--stream", is_flag=True, help="Send each row of the input when the device asks for it."
@@ -642,6 +678,7 @@ def verify(
     partition: bool,
     objective: str | None,
     by_rows: bool,
+    flash_for_speed: int | None,
     pin: tuple[str, ...],
     stream: bool,
     reference: Path | None,
@@ -662,7 +699,7 @@ def verify(
             board=board,
             inputs=inputs,
             partition=partition,
-            wish=_wish(objective, by_rows, pin),
+            wish=_wish(objective, by_rows, flash_for_speed, pin),
             stream=stream,
             progress=progress,
         )

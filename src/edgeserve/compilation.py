@@ -38,7 +38,8 @@ from edgeserve.stream_plan import StreamPlan, Turn
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
-from edgeserve.tune import tuned, worth_their_code
+from edgeserve.tune import faster_steps, tuned, worth_linking, worth_their_code
+from edgeserve.tune.spend import Offer, Spent, spend
 
 SPARED_BYTES = 3_000
 """For the least arena kernels with more scratch give way to slower ones that need less."""
@@ -50,7 +51,7 @@ class Compiled:
 
     ``banks`` are what the board has for its arena, beside all else that lies there. ``portable`` is
     the program before kernels were chosen for a core, ``planned`` as the planner saw it, and
-    ``program`` as the device runs it.
+    ``program`` as the device runs it. ``bought`` are the steps on which extra flash was spent.
     """
 
     bundle: Bundle
@@ -62,6 +63,7 @@ class Compiled:
     wish: Wish
     plan: StreamPlan
     table: ModelTable
+    bought: tuple[Offer, ...]
 
     @property
     def live_bound_bytes(self) -> int:
@@ -115,9 +117,33 @@ def program_for(bundle: Bundle, board: Board) -> Program:
 
 def for_wish(program: Program, board: Board, wish: Wish) -> Program:
     """A portable program with the kernels that suit a board's core and what a plan is for."""
+    return spent_for(program, board, wish).program
+
+
+def spent_for(program: Program, board: Board, wish: Wish) -> Spent:
+    """Likewise, and what of the flash that the wish allows was spent on which step."""
     spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
-    chosen = tuned(program, board.cpu.isa, spared, costs_of(board.cpu.core))
-    return worth_their_code(program, chosen)
+    costs = costs_of(board.cpu.core)
+    chosen = tuned(program, board.cpu.isa, spared, costs)
+    normal = worth_their_code(program, chosen)
+    budget = wish.flash_for_speed_bytes
+    faster = worth_linking(faster_steps(program, board.cpu.isa)) if budget else {}
+    return spend(normal, faster, budget, lambda step: costs.whole(step).instructions)
+
+
+def _along_rows(portable: Program, chosen: Program, board: Board, wish: Wish) -> Program:
+    """The chosen program with those steps along a row that may be, in their normal forms."""
+    along = along_rows(portable)
+    if along is portable:
+        return chosen
+    forms = for_wish(along, board, replace(wish, flash_for_speed_bytes=0))
+    steps = tuple(
+        step if view == before else twin
+        for step, twin, view, before in zip(
+            chosen.steps, forms.steps, along.steps, portable.steps, strict=True
+        )
+    )
+    return replace(chosen, steps=steps)
 
 
 def _portable(bundle: Bundle) -> Program:
@@ -140,7 +166,8 @@ def compile_bundle(
     record = read_record(path) if path.exists() else None
     wanted = wish or (record.wish if record else Wish())
     portable = _portable(bundle)
-    program = for_wish(portable, board, wanted)
+    spent = spent_for(portable, board, wanted)
+    program = spent.program
     banks = banks_for(program, board, reserve or Reserve())
     if (
         record is not None
@@ -151,11 +178,19 @@ def compile_bundle(
         plan = stored_plan(path, record, program, rows_at_once)
     else:
         plan = plan_for(program, board, banks, wanted)
-    noted = replace(program, notes=(*program.notes, told(wanted, plan)))
-    along = along_rows(portable)
-    run = noted if along is portable else as_planned(noted, plan, for_wish(along, board, wanted))
+    noted = replace(program, notes=(*program.notes, *told_spent(wanted, spent), told(wanted, plan)))
+    run = as_planned(noted, plan, _along_rows(portable, noted, board, wanted))
     return Compiled(
-        bundle, board, banks, run, noted, portable, wanted, plan, write_table(run, plan)
+        bundle,
+        board,
+        banks,
+        run,
+        noted,
+        portable,
+        wanted,
+        plan,
+        write_table(run, plan),
+        spent.offers,
     )
 
 
@@ -233,6 +268,16 @@ def told(wish: Wish, plan: StreamPlan) -> str:
         f"planned for {wish.objective.value}: {plan.streamed_steps} of {len(plan.order)} steps "
         f"take turns of rows{fed}; {plan.extra_instructions:,} instructions more than whole layers "
         f"({plan.extra_share:.1%}, estimate){split}"
+    )
+
+
+def told_spent(wish: Wish, spent: Spent) -> tuple[str, ...]:
+    """What extra flash bought, in a line; none where none is allowed."""
+    if not wish.flash_for_speed_bytes:
+        return ()
+    return (
+        f"extra flash: {spent.extra_bytes:,} of at most {wish.flash_for_speed_bytes:,} bytes, for "
+        f"{len(spent.offers)} steps, save {spent.saved_instructions:,} instructions (estimate)",
     )
 
 

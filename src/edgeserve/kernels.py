@@ -77,6 +77,8 @@ class KernelId(IntEnum):
     CONV_LANES = 48
     DEPTHWISE_COLUMNS = 49
     FULLY_CONNECTED_BLOCKS = 50
+    FULLY_CONNECTED_WIDE = 32
+    CONV_WINOGRAD = 33
 
 
 def channel_table(
@@ -825,6 +827,58 @@ class FullyConnectedBlocksParams(Params):
     scales: Blob
 
 
+@dataclass(frozen=True, slots=True)
+class FullyConnectedWideParams(Params):
+    """FULLY_CONNECTED with weights of 16 bits, for cores with SMLAD: twice the flash.
+
+    ``weights`` are int16 by blocks of four channels: [out_c / 4][depth / 4][parity][4][2], both
+    extents rounded up, tap ``4q + 2i + parity`` of a channel at [q][parity][channel][i]. ``blocks``
+    holds {int32 biases[4], {int32 multiplier, int32 addend, int32 exponent}[4]} of each block. See
+    ``es_fully_connected_wide`` in es_kernels.h.
+    """
+
+    KERNEL = KernelId.FULLY_CONNECTED_WIDE
+    SOURCE = "fully_connected_wide"
+    SYMBOL = "es_kernel_fully_connected_wide"
+
+    act_min: I32
+    act_max: I32
+    weights: Blob
+    blocks: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class ConvWinogradParams(Params):
+    """CONV_2D 3x3 of stride 1, without groups, by Winograd's F(2x2, 3x3), for cores with SMLAD.
+
+    ``stream`` holds transformed weights, biases and requantization of each pair of output channels
+    as ``es_conv_winograd`` reads them (``tune/winograd.py`` writes it): 3.56 times the flash.
+    ``pads`` holds a pixel of the input's zero point. ``negatives`` is 0 where the output's least
+    value is its zero point or above.
+    """
+
+    KERNEL = KernelId.CONV_WINOGRAD
+    SOURCE = "conv_winograd"
+    SYMBOL = "es_kernel_conv_winograd"
+
+    pad_top: U16
+    pad_left: U16
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    stream: Blob
+    pads: Blob
+
+    @staticmethod
+    def scratch_bytes(in_c: int) -> int:
+        """Two tiles of the input, transformed, and of two output channels what becomes of them."""
+        return 64 * in_c + 256
+
+
+WINOGRAD_ROWS = 2
+"""Output rows that are computed at once."""
+
+
 KERNELS: tuple[type[Params], ...] = (
     Conv2dParams,
     DepthwiseParams,
@@ -857,6 +911,8 @@ KERNELS: tuple[type[Params], ...] = (
     ConvLanesParams,
     DepthwiseColumnsParams,
     FullyConnectedBlocksParams,
+    FullyConnectedWideParams,
+    ConvWinogradParams,
 )
 
 

@@ -103,7 +103,8 @@ class Survey:
 def survey(compiled: Compiled) -> Survey:
     """Looks at a model's plan and plans it by all other methods, each once."""
     program = compiled.planned
-    forms = {one: for_wish(compiled.portable, compiled.board, Wish(one)) for one in Objective}
+    wishes = {one: replace(compiled.wish, objective=one) for one in Objective}
+    forms = {o: for_wish(compiled.portable, compiled.board, wish) for o, wish in wishes.items()}
     known = {method_for(program, compiled.board, compiled.banks, compiled.wish): compiled.plan}
 
     def planned(_program: Program, method: Method) -> StreamPlan:

@@ -35,7 +35,7 @@ from edgeserve.stream_plan import (
 )
 from edgeserve.strict_json import load_json
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 PLAN_FILE = "plan.json"
 _HINT = "make it again: remove the file, and build or plan with this bundle"
 _ACTION = re.compile(r"(in)?(\d{1,9})x(\d{1,9})")
@@ -45,18 +45,22 @@ _ACTION = re.compile(r"(in)?(\d{1,9})x(\d{1,9})")
 class Wish:
     """What a user asks of a plan. ``by_rows``: the caller hands in the inputs row by row.
 
-    ``pins`` are tensors that must lie in a certain bank.
+    ``pins`` are tensors that must lie in a certain bank. ``flash_for_speed_bytes``: what the model
+    may take beyond its normal size, where that saves instructions.
     """
 
     objective: Objective = Objective.BALANCED
     by_rows: bool = False
     pins: tuple[Pin, ...] = ()
+    flash_for_speed_bytes: int = 0
 
 
 def options(wish: Wish) -> str:
     """The wish as it is typed."""
     words = [f"--objective {wish.objective.value}"]
     words += ["--by-rows"] if wish.by_rows else []
+    if wish.flash_for_speed_bytes:
+        words += [f"--flash-for-speed {wish.flash_for_speed_bytes}"]
     return " ".join([*words, *(f"--pin {pin}" for pin in wish.pins)])
 
 
@@ -239,9 +243,12 @@ def read_record(path: Path) -> PlanRecord | None:
     if _schema_of(text) not in (None, SCHEMA_VERSION):
         return None
     try:
-        return load_json(PlanRecord, text, where=str(path))
+        record = load_json(PlanRecord, text, where=str(path))
     except ConfigError as error:
         raise ConfigError(error.what, hint=_HINT) from None
+    if record.wish.flash_for_speed_bytes < 0:
+        raise ConfigError(f"{path}: wish.flash_for_speed_bytes is negative", hint=_HINT)
+    return record
 
 
 def _schema_of(text: str) -> int | None:

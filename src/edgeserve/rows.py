@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from edgeserve.kernels import (
+    WINOGRAD_ROWS,
     AddByTableParams,
     AddParams,
     ArgMaxParams,
@@ -19,6 +20,7 @@ from edgeserve.kernels import (
     Conv2dParams,
     ConvLanesParams,
     ConvPairsParams,
+    ConvWinogradParams,
     CopyParams,
     DepthwiseColumnsParams,
     DepthwisePairsParams,
@@ -28,6 +30,7 @@ from edgeserve.kernels import (
     FullyConnectedBlocksParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
+    FullyConnectedWideParams,
     GatherParams,
     LookUpParams,
     LstmParams,
@@ -113,7 +116,13 @@ def reaches(program: Program, step: Step) -> tuple[Reach, ...]:
 
 def rows_at_once(step: Step) -> int:
     """Output rows of a turn that the kernel may compute before it writes the first of them."""
-    return step.params.rows_at_once if isinstance(step.params, DepthwisePairsParams) else 1
+    match step.params:
+        case DepthwisePairsParams() as p:
+            return p.rows_at_once
+        case ConvWinogradParams():
+            return WINOGRAD_ROWS
+        case _:
+            return 1
 
 
 def rows_read(reach: Reach, row: int, in_h: int) -> tuple[int, int]:
@@ -163,13 +172,20 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (Window(p.stride_h, p.pad_top, (p.kernel_h - 1) * p.dilation_h + 1),)
         case DepthwiseColumnsParams() as p:
             return (Window(p.stride_h, p.pad_top, COLUMN_ROWS),)
+        case ConvWinogradParams() as p:
+            return (Window(1, p.pad_top, 3),)
         case AveragePoolParams() as p:
             return (_average_pool(p, step),)
         case MaxPoolParams() as p:
             return (Window(p.stride_h, p.pad_top, p.kernel_h),)
         case TransposeConvParams() as p:
             return (_transpose_conv(p, step.inputs[0], step.output),)
-        case FullyConnectedParams() | FullyConnectedPairsParams() | FullyConnectedBlocksParams():
+        case (
+            FullyConnectedParams()
+            | FullyConnectedPairsParams()
+            | FullyConnectedBlocksParams()
+            | FullyConnectedWideParams()
+        ):
             return (_sums(step) if step.output.h == 1 else SameRow(None),)
         case ReduceParams() as p:
             return (_reduce(p, step),)

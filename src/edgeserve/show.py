@@ -384,8 +384,27 @@ def print_objectives(plans: Sequence[tuple[Objective, StreamPlan]]) -> None:
     draw(table)
 
 
+def print_bought(compiled: Compiled) -> None:
+    """The steps on which extra flash was spent, and what it buys; nothing where there are none."""
+    if not compiled.bought:
+        return
+    table = columns("step", "kernel", "extra flash", "saved instructions (estimate)", "tensor")
+    for offer in compiled.bought:
+        step = compiled.program.steps[offer.step]
+        table.add_row(
+            str(offer.step),
+            step.kernel.name,
+            f"{offer.extra_bytes:,}",
+            f"{offer.saved_instructions:,}",
+            short_name(step.label),
+        )
+    draw(table)
+
+
 def program_json(compiled: Compiled) -> dict[str, Any]:
     """``inspect --format json``."""
+    from edgeserve.strict_json import to_json
+
     program, facts = compiled.program, compiled.bundle.facts
     return {
         "model": program.name,
@@ -423,6 +442,7 @@ def program_json(compiled: Compiled) -> dict[str, Any]:
             }
             for one in program.narrowings
         ],
+        "bought": [to_json(offer) for offer in compiled.bought],
         "preprocess": None if facts.preprocess is None else told_front(facts.preprocess.front),
         "postprocess": None if facts.postprocess is None else told_back(facts.postprocess),
         "notes": list(_notes(compiled)),
@@ -473,6 +493,7 @@ def print_program(compiled: Compiled) -> None:
         _print_narrowings(program)
     for folded in program.folded:
         say(_told_folded(folded))
+    print_bought(compiled)
     _print_declared(compiled.bundle.facts)
     for note in _notes(compiled):
         say(f"note: {note}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,11 +22,20 @@ from edgeserve.plan import whole_plan
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
-from tests.kernels import test_convolution, test_elementwise, test_fully_connected
-from tests.kernels.conformance import Array, oracle_steps, random_inputs
+from tests.kernels import (
+    test_conv_winograd,
+    test_convolution,
+    test_elementwise,
+    test_fully_connected,
+    test_fully_connected_wide,
+)
+from tests.kernels.conformance import Array, at_any_price, oracle_steps, random_inputs
 from tests.kernels.streamed import in_one_group, summing
+from tests.kernels.test_convolution import conv2d
 
 BOARD = "mps2-an500"
+TAKE_FLASH = (KernelId.FULLY_CONNECTED_WIDE, KernelId.CONV_WINOGRAD)
+"""Kernels that are chosen only where flash may be spent on speed."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +62,8 @@ class Trial:
     ) -> None:
         """``rows``: of a turn, on rings; 0 for whole steps. ``kernel``: of the last step."""
         lowered = lower(read_model(model, name="trial"))
-        program = tuned(lowered, load_board(BOARD).cpu.isa)
+        choose = at_any_price if kernel in TAKE_FLASH else tuned
+        program = choose(lowered, load_board(BOARD).cpu.isa)
         assert program.steps[-1].kernel is kernel
         if inputs is None:
             inputs = [random_inputs(program, np.random.default_rng(len(model)))]
@@ -116,6 +127,64 @@ def test_rows_as_they_come(board_runner: BoardRunner) -> None:
     trials = [
         pairs(summing("FULLY_CONNECTED", shape), rows=rows) for shape in shapes for rows in (1, 2)
     ]
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def wide(model: bytes, inputs: Sequence[Sequence[Array]] | None = None, rows: int = 0) -> Trial:
+    return Trial(model, inputs, rows=rows, kernel=KernelId.FULLY_CONNECTED_WIDE)
+
+
+def test_wide_weights_of_all_lengths(board_runner: BoardRunner) -> None:
+    trials = []
+    for depth in (1, 3, 4, 5, 8, 28, 32, 36, 64, 127, 128, 132, 156, 160, 512, 2000):
+        for out_c in (4, 6, 7, 16, 19):
+            rng = np.random.default_rng([depth, out_c])
+            weights = rng.integers(-128, 128, (out_c, depth)).tolist()
+            biases = rng.integers(-(1 << 25), 1 << 25, out_c).tolist()
+            act, zero_points = [("NONE", (3, -5)), ("RELU6", (-128, -110))][out_c % 2]
+            data = test_fully_connected.layer(
+                weights,
+                biases,
+                weight_scale=test_fully_connected.ROUGH * 2.0**-25,
+                zero_points=zero_points,
+                act=act,
+            )
+            trials.append(wide(data, test_fully_connected.extremes(depth)))
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def test_just_inside_the_limits_of_wide_weights(board_runner: BoardRunner) -> None:
+    trials = []
+    for model, _ in test_fully_connected_wide.LIMITS.values():
+        depth = lower(read_model(model, name="limit")).steps[0].inputs[0].c
+        trials.append(wide(model, test_fully_connected.extremes(depth)))
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def test_wide_weights_and_rows_as_they_come(board_runner: BoardRunner) -> None:
+    shapes = [(1, 5, 4, 6), (1, 7, 1, 3), (1, 13, 3, 1), (1, 6, 1, 8), (1, 8, 5, 7), (1, 3, 4, 160)]
+    trials = [
+        wide(summing("FULLY_CONNECTED", shape), rows=rows) for shape in shapes for rows in (1, 2)
+    ]
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def winograd(model: bytes, inputs: Sequence[Sequence[Array]] | None = None) -> Trial:
+    return Trial(model, inputs, kernel=KernelId.CONV_WINOGRAD)
+
+
+def test_winograd_shapes(board_runner: BoardRunner) -> None:
+    layers = [
+        replace(case, activation=activation, zero_points=zero_points)
+        for case in test_conv_winograd.SHAPES
+        for activation, zero_points in (("NONE", (3, -5)), ("RELU", (-7, -128)), ("RELU6", (9, 9)))
+    ]
+    assert_equal_on_the_board(board_runner, [winograd(conv2d(layer)) for layer in layers])
+
+
+def test_the_greatest_tiles_of_winograd(board_runner: BoardRunner) -> None:
+    inputs = test_conv_winograd.extremes(test_conv_winograd.CHANNELS)
+    trials = [winograd(model, inputs) for model in test_conv_winograd.greatest()]
     assert_equal_on_the_board(board_runner, trials)
 
 

@@ -23,6 +23,7 @@ from edgeserve.board import board_ids, load_board
 from edgeserve.errors import ModelError
 from tests.e2e.bench_images import two_layers
 from tests.kernels.random_models import random_model
+from tests.kernels.test_convolution import Case, conv2d
 from tests.kernels.test_edges import edged
 from tests.tflite_builder import ModelBuilder
 
@@ -427,7 +428,7 @@ def test_a_plan_is_drawn_the_same_each_time(run: Runner, work: Path, model: Path
     assert "= this plan" in said.out
     root = ET.fromstring((work / "arena.svg").read_bytes())
     assert root.get("aria-label") == "two on mps2-an500: arena of 96 bytes"
-    assert run("plan", model, "--map", "arena.html", "--format", "json").document["schema"] == 3
+    assert run("plan", model, "--map", "arena.html", "--format", "json").document["schema"] == 4
     first = (work / "arena.html").read_bytes()
     assert b"two on mps2-an500: arena of 96 bytes" in first
     run("plan", model, "--map", "arena.html")
@@ -530,7 +531,7 @@ def test_the_wish_of_a_bundle_is_kept(run: Runner, work: Path) -> None:
     (work / "model.tflite").write_bytes(random_model(STREAMING_SEED))
     convert = ("convert", "model.tflite", "--target", "mps2-an500", "-o", "new")
     assert run(*convert, "--objective", "size", "--by-rows").code == 0
-    wish = {"objective": "size", "by_rows": True, "pins": []}
+    wish = {"objective": "size", "by_rows": True, "pins": [], "flash_for_speed_bytes": 0}
     assert run("plan", "new", "--format", "json").document["wish"] == wish
     assert run("build", "new", "--format", "json").code == 0
     path = work / "new" / "boards" / "mps2-an500" / "plan.json"
@@ -538,8 +539,38 @@ def test_the_wish_of_a_bundle_is_kept(run: Runner, work: Path) -> None:
     (row,) = run("check", "new", "--board", "mps2-an500", "--format", "json").document
     assert "the inputs come row by row" in row["plan"]
     changed = run("plan", "new", "--objective", "speed", "--format", "json").document
-    assert changed["wish"] == {"objective": "speed", "by_rows": False, "pins": []}
+    assert changed["wish"] == {**wish, "objective": "speed", "by_rows": False}
     assert changed["arena_bytes"] > row["arena_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"), [("0", 0), ("700", 700), ("64K", 65_536), ("2m", 2 << 20)]
+)
+def test_sizes_as_they_are_typed(run: Runner, model: Path, text: str, size_bytes: int) -> None:
+    arguments = ("plan", model, "--flash-for-speed", text, "--format", "json")
+    assert run(*arguments).document["wish"]["flash_for_speed_bytes"] == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5K", "64KB", "K", "\u0664K", "9" * 10])
+def test_what_is_no_size(run: Runner, model: Path, text: str) -> None:
+    run("plan", model, "--flash-for-speed", text).refused(2, "is no size")
+
+
+def test_what_flash_buys_is_told(run: Runner, work: Path) -> None:
+    (work / "tiles.tflite").write_bytes(conv2d(Case(16, 16, 16, 16)))
+    for arguments in (("plan",), ("inspect",)):
+        option = ("--flash-for-speed", "1M") if arguments == ("plan",) else ()
+        answer = run(*arguments, "tiles.tflite", *option)
+        assert answer.code == 0
+        assert "CONV_WINOGRAD" in answer.out
+        assert "saved instructions" in answer.out
+    (bought,) = run("inspect", "tiles.tflite", "--format", "json").document["bought"]
+    assert bought["step"] == 0
+    assert bought["extra_bytes"] > 16 * 16 * 9
+    assert bought["saved_instructions"] > 0
+    # A byte less than it takes buys nothing.
+    short = str(bought["extra_bytes"] - 1)
+    assert "CONV_WINOGRAD" not in run("plan", "tiles.tflite", "--flash-for-speed", short).out
 
 
 def test_convert_says_whether_it_fits(run: Runner, work: Path, model: Path) -> None:

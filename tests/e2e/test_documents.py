@@ -19,6 +19,7 @@ from edgeserve.image import Image
 from edgeserve.planfile import PlanRecord
 from edgeserve.verify import Verification
 from tests.e2e.bench_images import two_layers
+from tests.kernels.test_convolution import Case, conv2d
 from tests.narrow_layers import Layers
 
 Keys = dict[str, dict[str, bool]]
@@ -182,7 +183,13 @@ def test_plan(document: Documents, model: Path, reshaping: Path, tmp_path: Path)
 def test_inspect(document: Documents, reshaping: Path) -> None:
     told = document("inspect", reshaping)
     agree(told, DOCUMENTED["inspect"])
-    assert {path for path, _ in _objects(told)} == set(DOCUMENTED["inspect"])
+    tiles = reshaping.with_name("tiles.tflite")
+    tiles.write_bytes(conv2d(Case(16, 16, 16, 16)))
+    document("plan", tiles, "--flash-for-speed", "64K")
+    bought = document("inspect", tiles)
+    agree(bought, DOCUMENTED["inspect"])
+    seen = {path for one in (told, bought) for path, _ in _objects(one)}
+    assert seen == set(DOCUMENTED["inspect"])
 
 
 def test_boards(document: Documents) -> None:

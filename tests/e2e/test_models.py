@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.models import GOLDEN, measure
+from benchmarks.board_runner import BoardRunner
+from benchmarks.models import GOLDEN, measure, words_of
 from edgeserve import pipeline
+from edgeserve.board import load_board
 from edgeserve.build import compiler_version
+from edgeserve.compilation import compile_bundle
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish, options
 from edgeserve.verify import verify
@@ -138,6 +141,52 @@ def test_turns_of_rows_cost_no_more_than_promised(shared_data: Path, name: str) 
     )
     assert balanced <= 1.045 * speed
     assert size <= 1.25 * speed
+
+
+# Extra flash in bytes, and the instructions that it must bring a model down to.
+FLASH_FOR_SPEED = {
+    "ad01_int8": (256 << 10, 215_000),
+    "micro_speech_quantized": (64 << 10, 470_000),
+    "pretrainedResnet_quant": (256 << 10, 7_600_000),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FLASH_FOR_SPEED))
+def test_extra_flash_buys_speed(shared_data: Path, name: str) -> None:
+    extra_bytes, limit = FLASH_FOR_SPEED[name]
+    path, wish = model_path(shared_data, name), Wish(flash_for_speed_bytes=extra_bytes)
+    normal, fast = measure(path)[1], measure(path, wish)[1]
+    assert fast.instructions <= limit
+    # A kernel more in the list is a pointer that lies beside the table, which is a multiple of 16.
+    assert normal.model_bytes < fast.model_bytes <= normal.model_bytes + extra_bytes + 32
+    assert fast.output_crc32 == OUTPUT_CRC32[name]
+    assert fast.stack_high_water_bytes <= fast.stack_bytes <= 1024
+    _, found = pipeline.verify(path, "mps2-an500", board=None, inputs=20, wish=wish)
+    assert found.equal
+    assert found.coverage.uncovered == ()
+
+
+def test_words_of_tiles_are_fewer_than_the_rivals(shared_data: Path, tmp_path: Path) -> None:
+    name = "pretrainedResnet_quant"
+    path, wish = model_path(shared_data, name), Wish(flash_for_speed_bytes=256 << 10)
+    runner = BoardRunner(load_board("mps2-an500"), tmp_path)
+    compiled = compile_bundle(pipeline.open_model(path), load_board("mps2-an500"), wish)
+    assert words_of(runner, compiled) <= RIVALS[name]["cmsis_nn_words"]
+
+
+def test_a_bundle_remembers_what_flash_it_may_spend(shared_data: Path, tmp_path: Path) -> None:
+    bundle = pipeline.open_model(model_path(shared_data, "ad01_int8"))
+    board = load_board("mps2-an500")
+    first = pipeline.plan(bundle.path, board, Wish(flash_for_speed_bytes=100 << 10))
+    again = pipeline.inspect(bundle.path, board)
+    assert first.bought
+    assert again.bought == first.bought
+    assert again.table.data == first.table.data
+    extra = sum(offer.extra_bytes for offer in first.bought)
+    assert extra <= 100 << 10
+    normal = pipeline.plan(bundle.path, board, Wish())
+    assert normal.bought == ()
+    assert 0 <= len(first.table.data) - len(normal.table.data) <= extra + 16
 
 
 def test_a_model_in_the_flash_partition_gives_the_same_bytes(shared_data: Path) -> None:

@@ -15,7 +15,7 @@ from edgeserve.program import Oracle, Program, claims
 from edgeserve.rewrite import as_planned
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
-from edgeserve.tune import tuned
+from edgeserve.tune import faster_steps, tuned
 from tests.kernels.host_runner import HostRunner
 
 Array = npt.NDArray[np.generic]
@@ -24,16 +24,26 @@ CORES = (("dsp", "ref"), ("scalar", "ref"))
 """Kernel folders of the cores that have kernels of their own."""
 
 
+def at_any_price(program: Program, isa: Sequence[str]) -> Program:
+    """The portable program with kernels for a core, and of each step the form that takes more
+    flash, whether it is worth it or not.
+    """
+    normal, faster = tuned(program, isa), faster_steps(program, isa)
+    return replace(normal, steps=tuple(faster.get(step.index, step) for step in normal.steps))
+
+
 def forms_of(program: Program) -> tuple[Program, ...]:
     """The program with the portable kernels, and with those chosen for each core that has others,
-    with the usual and the least scratch; the portable twins run of them.
+    with the usual and the least scratch, and with more flash; the portable twins run of them.
     """
     forms = [program]
     for isa in CORES:
-        for scratch_bytes, word in ((None, ""), (0, ", spared")):
-            form = replace(
-                tuned(program, isa, scratch_bytes), name=f"{program.name}, {isa[0]}{word}"
-            )
+        for chosen, word in (
+            (tuned(program, isa), ""),
+            (tuned(program, isa, 0), ", spared"),
+            (at_any_price(program, isa), ", with flash"),
+        ):
+            form = replace(chosen, name=f"{program.name}, {isa[0]}{word}")
             if all(form.steps != other.steps for other in forms):
                 forms.append(form)
     return tuple(forms)
@@ -110,13 +120,15 @@ def assert_conforms(
     passes: Callable[[Program], Program] = lambda program: program,
     plan: Callable[[Program], StreamPlan] = whole_plan,
     isa: Sequence[str] = (),
+    choose: Callable[[Program, Sequence[str]], Program] = tuned,
 ) -> Program:
     """Lowers a model and runs what ``passes`` make of it: each step must write the oracle's bytes.
 
     ``stateful``: the inputs are one sequence without a reset. ``isa``: the kernel folders of the
-    core whose kernels are chosen; their portable twins run. Returns the program for more checks.
+    core whose kernels are chosen, by ``choose``; their portable twins run.
+    Returns the program for more checks.
     """
-    program = tuned(passes(lower(read_model(model, name="case"))), isa)
+    program = choose(passes(lower(read_model(model, name="case"))), isa)
     if inputs is None:
         rng = np.random.default_rng(seed)
         inputs = [random_inputs(program, rng) for _ in range(runs)]

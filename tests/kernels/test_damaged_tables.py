@@ -43,6 +43,8 @@ from tests.kernels.host_runner import (
 )
 from tests.kernels.small_models import many_sums, small_models
 from tests.kernels.streamed import SUMMING, in_one_group, in_small_banks, summing
+from tests.kernels.test_convolution import Case as Window
+from tests.kernels.test_convolution import conv2d
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
 VERSION, TOTAL_BYTES, ARENA_BYTES, STEPS = 4, 8, 12, 44
@@ -108,8 +110,8 @@ def split(case: Case) -> Case | None:
 @pytest.fixture(scope="module")
 def whole_cases() -> tuple[Case, ...]:
     summed = {f"{kind} of rows": summing(kind, (1, 5, 2, 6)) for kind in SUMMING}
-    many = {"ADD of many": many_sums()}
-    models = {**small_models(), **summed, **many}
+    more = {"ADD of many": many_sums(), "CONV_2D of fours": conv2d(Window(5, 6, 4, 4))}
+    models = {**small_models(), **summed, **more}
     return tuple(case for name, model in models.items() for case in planned(name, model))
 
 

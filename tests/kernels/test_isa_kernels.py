@@ -27,11 +27,12 @@ from edgeserve.stream_plan import Span
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
+from tests.kernels.conformance import at_any_price
 from tests.kernels.host_runner import HostRunner
 from tests.kernels.random_operators import random_operator
 from tests.kernels.streamed import in_one_group
 from tests.kernels.test_convolution import Case as Window
-from tests.kernels.test_convolution import depthwise
+from tests.kernels.test_convolution import conv2d, depthwise
 from tests.kernels.test_overlaps import least_distance_bytes, movable, overlapping
 
 BOARDS = [b for b in map(load_board, board_ids()) if b.kind is Kind.EMULATED]
@@ -65,8 +66,13 @@ def extreme_stimuli(program: Program) -> tuple[Stimulus, ...]:
 
 
 def case(program: Program, isa: tuple[str, ...], rows: int) -> Case:
-    """``rows`` a turn; 0: all at once. With an odd number scratch is spared."""
-    chosen = tuned(program, isa, 0 if rows % 2 else None)
+    """``rows`` a turn; 0: all at once. With an odd number scratch is spared, with two and more
+    flash is spent.
+    """
+    if rows >= 2:
+        chosen = at_any_price(program, isa)
+    else:
+        chosen = tuned(program, isa, 0 if rows % 2 else None)
     plan = in_one_group(chosen, rows, fed=False) if rows else whole_plan(chosen)
     data = tuple(stimulus.data for stimulus in extreme_stimuli(program))
     return Case(write_table(chosen, plan).data, data)
@@ -150,6 +156,33 @@ def depthwise_programs(seeds: range) -> list[Program]:
     return [lower(read_model(random_depthwise(seed), name=str(seed))) for seed in seeds]
 
 
+def random_winograd(seed: int) -> bytes:
+    """3x3 windows over few and many channels, whose sums the kernel can prove."""
+    rng = np.random.default_rng(seed)
+    h, w = (int(n) for n in rng.integers(3, 15, 2))
+    return conv2d(
+        Window(
+            h,
+            w,
+            4 * int(rng.integers(1, 12)),
+            2 * int(rng.integers(1, 7)),
+            padding=str(rng.choice(("SAME", "SAME", "VALID"))),
+            activation=str(rng.choice(("NONE", "RELU", "RELU", "RELU6"))),
+            zero_points=(int(rng.integers(-128, 128)), int(rng.choice((-128, -128, 3)))),
+            out_scale=float(rng.uniform(0.05, 0.5)),
+        )
+    )
+
+
+def winograd_programs(seeds: range) -> list[Program]:
+    """The layers as they are chosen where flash buys speed."""
+    layers = [lower(read_model(random_winograd(seed), name=str(seed))) for seed in seeds]
+    programs = [at_any_price(layer, DSP) for layer in layers]
+    kinds = {step.kernel for program in programs for step in program.steps}
+    assert kinds == {KernelId.CONV_WINOGRAD}
+    return programs
+
+
 def over_dead_rows(program: Program, isa: tuple[str, ...], closer_bytes: int) -> Case:
     """The output as close under its input as it may lie, or closer."""
     chosen = tuned(program, isa)
@@ -220,6 +253,24 @@ def test_depthwise_too_close_is_noticed(
     assert len(differing(on_board, runner, programs, cases)) > (
         len(programs) // 2 if "dsp" in board.cpu.isa else 0
     )
+
+
+def test_winograd_in_turns_of_any_length(on_board: BoardRunner, runner: HostRunner) -> None:
+    programs = winograd_programs(range(100))
+    cases = [case(program, (), index % 4) for index, program in enumerate(programs)]
+    assert differing(on_board, runner, programs, cases) == []
+
+
+def test_winograd_stays_in_its_scratch(on_board: BoardRunner, runner: HostRunner) -> None:
+    programs = winograd_programs(range(100))
+    cases = [around_scratch(program, ()) for program in programs]
+    assert differing(on_board, runner, programs, cases) == []
+
+
+def test_winograd_over_its_dead_input_rows(on_board: BoardRunner, runner: HostRunner) -> None:
+    programs = winograd_programs(range(100))
+    cases = [over_dead_rows(program, (), 0) for program in programs]
+    assert differing(on_board, runner, programs, cases) == []
 
 
 @pytest.mark.soak

@@ -24,7 +24,7 @@ from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import forms_of, random_inputs
 from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
-from tests.kernels.test_convolution import conv2d, depthwise, depthwise_cases, walked
+from tests.kernels.test_convolution import Case, conv2d, depthwise, depthwise_cases, walked
 from tests.kernels.test_pooling import POOLS, pool
 from tests.tflite_builder import ModelBuilder
 
@@ -56,6 +56,7 @@ def elementwise(kind: str, shape: tuple[int, ...], second: tuple[int, ...]) -> b
 
 def models() -> Iterator[tuple[str, bytes]]:
     yield from small_models().items()
+    yield "CONV_2D of fours", conv2d(Case(9, 6, 4, 4))
     for channels in ((3, 5), (1, 16, 7), (33, 20, 1, 40)):
         yield f"CONCATENATION of {channels}", concatenation(channels)
     for kind in ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"):

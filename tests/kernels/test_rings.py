@@ -19,7 +19,7 @@ from tests.kernels.conformance import forms_of, random_inputs
 from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.streamed import SUMMING, in_one_group, summing, with_copies
-from tests.kernels.test_convolution import conv2d, depthwise, depthwise_cases, walked
+from tests.kernels.test_convolution import Case, conv2d, depthwise, depthwise_cases, walked
 from tests.kernels.test_pooling import POOLS, pool
 
 ROWS = (1, 2, 3, 6)
@@ -64,6 +64,7 @@ def test_every_kernel_computes_the_same_on_rings(runner: HostRunner, rows: int, 
 
 
 WINDOWS = [
+    *(conv2d(Case(h, 5, 4, 2, padding=p)) for h in (3, 4, 7, 8) for p in ("SAME", "VALID")),
     *(conv2d(case) for case in walked()),
     *(depthwise(case) for case in depthwise_cases()),
     *(
@@ -100,6 +101,7 @@ def test_sums_over_rows_equal_the_whole(runner: HostRunner, kind: str, rows: int
                 KernelId.FULLY_CONNECTED,
                 KernelId.FULLY_CONNECTED_PAIRS,
                 KernelId.FULLY_CONNECTED_BLOCKS,
+                KernelId.FULLY_CONNECTED_WIDE,
                 KernelId.AVERAGE_POOL_2D,
                 KernelId.REDUCE,
             )

@@ -76,6 +76,12 @@ def test_pins_are_a_wish(tmp_path: Path) -> None:
     assert model.wish == Wish(pins=(Pin("conv1", "slow"),))
 
 
+def test_flash_for_speed_is_a_wish(tmp_path: Path) -> None:
+    text = "[[model]]\npath = 'm'\nboards = ['host']\nflash_for_speed_bytes = 65536"
+    (model,) = read(tmp_path, text).models
+    assert model.wish == Wish(flash_for_speed_bytes=65536)
+
+
 def test_least(tmp_path: Path) -> None:
     checkfile = read(tmp_path, '[[model]]\npath = "m.tflite"\nboards = ["host"]\n')
     assert checkfile.reserve == Reserve()

@@ -57,7 +57,7 @@ def record_of(program: Program, plan: StreamPlan) -> PlanRecord:
     return plan_record(
         program,
         plan,
-        wish=Wish(Objective.SIZE, by_rows=True),
+        wish=Wish(Objective.SIZE, by_rows=True, flash_for_speed_bytes=4096),
         offered=(),
         model_sha256=SHA,
         board="host",
@@ -88,7 +88,8 @@ def test_record(program: Program, plan: StreamPlan) -> None:
     assert record.arena_bytes == plan.arena_bytes
     assert record.live_bound_bytes == live_bound_bytes(memory_problem(program).problem)
     assert (record.board, record.planner, record.model_sha256) == ("host", "1.2", SHA)
-    assert options(record.wish) == "--objective size --by-rows"
+    assert options(record.wish) == "--objective size --by-rows --flash-for-speed 4096"
+    assert options(Wish()) == "--objective balanced"
     (group,) = record.groups
     assert group.rows_per_turn == 1
     assert group.fed_inputs == feedable(program)
@@ -242,6 +243,10 @@ def _unknown_key(document: dict[str, Any]) -> None:
     document["extra"] = 1
 
 
+def _negative_flash(document: dict[str, Any]) -> None:
+    document["wish"]["flash_for_speed_bytes"] = -1
+
+
 def _missing_key(document: dict[str, Any]) -> None:
     del document["nodes"]
 
@@ -254,6 +259,7 @@ def _missing_key(document: dict[str, Any]) -> None:
         *(_renamed, _lost_turn, _turns_reversed, _endless_feed, _no_turn, _foreign_turn),
         *(_foreign_feed, _other_live_bound, _bound_above_arena, _claims_optimal),
         *(_other_resident, _no_such_bank, _costs_less_than_it_can, _unknown_key, _missing_key),
+        _negative_flash,
     ],
 )
 def test_tampered(spoil: Callable[[dict[str, Any]], None], program: Program, stored: Path) -> None:

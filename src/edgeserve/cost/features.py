@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from edgeserve.cost import pairs, portable, scalar
+from edgeserve.cost import flash, pairs, portable, scalar
 from edgeserve.cost.work import Turn, Work
 from edgeserve.kernels import (
     AddByTableParams,
@@ -19,6 +19,7 @@ from edgeserve.kernels import (
     Conv2dParams,
     ConvLanesParams,
     ConvPairsParams,
+    ConvWinogradParams,
     CopyParams,
     DepthwiseColumnsParams,
     DepthwisePairsParams,
@@ -28,6 +29,7 @@ from edgeserve.kernels import (
     FullyConnectedBlocksParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
+    FullyConnectedWideParams,
     GatherParams,
     LookUpParams,
     LstmParams,
@@ -79,4 +81,6 @@ FEATURES: Mapping[type[Params], Features] = {
     ConvLanesParams: scalar.conv_lanes,
     DepthwiseColumnsParams: scalar.depthwise_columns,
     FullyConnectedBlocksParams: scalar.fully_connected_blocks,
+    ConvWinogradParams: flash.conv_winograd,
+    FullyConnectedWideParams: flash.fully_connected_wide,
 }

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from edgeserve.cost.table import Costs
-from edgeserve.kernels import FullyConnectedPairsParams
+from edgeserve.kernels import FullyConnectedPairsParams, FullyConnectedWideParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.addition import addition_by_table
 from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile
@@ -27,6 +27,8 @@ from edgeserve.tune.scalar import (
     depthwise_by_columns,
     fully_connected_by_blocks,
 )
+from edgeserve.tune.wide import fully_connected_with_wide_weights
+from edgeserve.tune.winograd import convolution_by_winograd
 
 Choose: TypeAlias = Callable[[Program, Step], Step | None]
 """A better form of a step, or None."""
@@ -46,6 +48,11 @@ _BY_ISA: Mapping[str, Sequence[Choose]] = {
     ),
 }
 """What each kernel folder of a board's list adds; the first that has an answer decides."""
+
+_FASTER_BY_ISA: Mapping[str, Sequence[Choose]] = {
+    "dsp": (convolution_by_winograd, fully_connected_with_wide_weights),
+}
+"""Likewise of forms that take more flash."""
 
 
 _WORTH_A_KERNEL = 100
@@ -81,8 +88,14 @@ def tuned(
 
 def forms(program: Program, step: Step, isa: Sequence[str]) -> Iterator[Step]:
     """The kernels that a core has for a step beside its own, best by the order of the folders."""
+    return _answers(program, step, _BY_ISA, isa)
+
+
+def _answers(
+    program: Program, step: Step, by_isa: Mapping[str, Sequence[Choose]], isa: Sequence[str]
+) -> Iterator[Step]:
     for folder in isa:
-        for choose in _BY_ISA.get(folder, ()):
+        for choose in by_isa.get(folder, ()):
             form = choose(program, step)
             if form is not None:
                 yield form
@@ -96,6 +109,20 @@ def _cheapest(chosen: Step, others: Sequence[Step], costs: Costs, worth: int) ->
     best = min(known, key=lambda form: costs.whole(form).instructions)
     saved = costs.whole(chosen).instructions - costs.whole(best).instructions
     return best if saved > worth else chosen
+
+
+def faster_steps(program: Program, isa: Sequence[str]) -> Mapping[int, Step]:
+    """Forms of a portable program's steps that take more flash, by the step's index."""
+    known = ((s.index, tuple(_answers(program, s, _FASTER_BY_ISA, isa))) for s in program.steps)
+    return {index: faster[0] for index, faster in known if faster}
+
+
+def worth_linking(faster: Mapping[int, Step]) -> Mapping[int, Step]:
+    """Of faster steps those whose kernel's code, which is linked once, pays for all its layers."""
+    wide = [s for s in faster.values() if isinstance(s.params, FullyConnectedWideParams)]
+    if sum(map(multiplications, wide)) >= LEAST_MACS:
+        return faster
+    return {index: step for index, step in faster.items() if step not in wide}
 
 
 def worth_their_code(portable: Program, program: Program) -> Program:

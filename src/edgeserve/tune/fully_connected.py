@@ -31,7 +31,7 @@ LEAST_MACS = 4096
 """Of all such layers of a model. The kernel is 1.8 KB more than the generic one on a Cortex-M7 and
 saves about an instruction a multiplication: with fewer it saves less than two a byte of code.
 """
-_LOWEST = 128
+LOWEST = 128
 """The magnitude of the least int8."""
 _LEAST_SHIFT, _MOST_SHIFT = -25, -2
 """Powers of two for which both exponents, ``-2 - shift`` and 8 more, are 0 to 31."""
@@ -56,7 +56,7 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
     stream = paired(weights)
     if stream is None or biases.max() >= SUM_LIMIT:
         return None
-    reach = biases + _LOWEST * np.abs(weights).sum(axis=1)
+    reach = biases + LOWEST * np.abs(weights).sum(axis=1)
     if not all(most < least_tie(*row[1:]) for most, row in zip(reach, rows, strict=True)):
         return None
     params = FullyConnectedPairsParams(
@@ -71,7 +71,7 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
 
 
 def multiplications(step: Step) -> int:
-    """Of a step on channel pairs: each weight meets each row of the output once."""
+    """Of a fully connected step: each weight meets each row of the output once."""
     source, output = step.inputs[0], step.output
     return source.h * source.w * source.c * output.c
 
