@@ -19,10 +19,12 @@ from edgeserve.kernels import (
     Conv2dParams,
     ConvLanesParams,
     ConvPairsParams,
+    ConvVectorsParams,
     CopyParams,
     DepthwiseColumnsParams,
     DepthwisePairsParams,
     DepthwiseParams,
+    DepthwiseVectorsParams,
     DequantizeParams,
     ExtremumParams,
     FullyConnectedBlocksParams,
@@ -113,7 +115,9 @@ def reaches(program: Program, step: Step) -> tuple[Reach, ...]:
 
 def rows_at_once(step: Step) -> int:
     """Output rows of a turn that the kernel may compute before it writes the first of them."""
-    return step.params.rows_at_once if isinstance(step.params, DepthwisePairsParams) else 1
+    if isinstance(step.params, DepthwisePairsParams | DepthwiseVectorsParams):
+        return step.params.rows_at_once
+    return 1
 
 
 def rows_read(reach: Reach, row: int, in_h: int) -> tuple[int, int]:
@@ -156,7 +160,14 @@ def _clamped(first: int, end: int, in_h: int) -> tuple[int, int]:
 
 def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
     match step.params:
-        case Conv2dParams() | ConvPairsParams() | DepthwiseParams() | DepthwisePairsParams() as p:
+        case (
+            Conv2dParams()
+            | ConvPairsParams()
+            | ConvVectorsParams()
+            | DepthwiseParams()
+            | DepthwisePairsParams()
+            | DepthwiseVectorsParams()
+        ) as p:
             reach = (p.kernel_h - 1) * p.dilation_h + 1
             return (Window(p.stride_h, p.pad_top, reach),)
         case ConvLanesParams() as p:
