@@ -244,6 +244,13 @@ static uint32_t pixels(job_t *j, uint32_t y, uint32_t x, uint32_t y1) {
     return count;
 }
 
+/* True where windows are single pixels, all of them in the image. */
+static uint32_t is_pointwise(const es_conv_vectors_params_t *p, const es_rows_t *in,
+                             const es_rows_t *out) {
+    return p->kernel_h == 1 && p->kernel_w == 1 && p->pad_top == 0 && p->pad_left == 0 &&
+           (out->h - 1) * p->stride_h < in->h && (out->w - 1) * p->stride_w < in->w;
+}
+
 void es_conv_vectors(const es_conv_vectors_params_t *p, const int8_t *stream, const es_rows_t *in,
                      const es_rows_t *out, void *scratch, uint32_t y0, uint32_t y1) {
     const uint32_t vectors = es_conv_vectors_of(p, in->c);
@@ -256,7 +263,7 @@ void es_conv_vectors(const es_conv_vectors_params_t *p, const int8_t *stream, co
         .last = stream + out->c / 2 * es_conv_vectors_pair_bytes(vectors),
         .run = p->kernel_w * in->c,
         .window_bytes = vectors * ES_VECTOR,
-        .is_pointwise = p->kernel_h == 1 && p->kernel_w == 1 && p->pad_top == 0 && p->pad_left == 0,
+        .is_pointwise = is_pointwise(p, in, out),
         .step = p->stride_w * in->c,
         .reach = (p->kernel_h - 1u) * p->dilation_h + 1u,
         .row_y = UINT32_MAX,
