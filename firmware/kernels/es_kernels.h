@@ -754,4 +754,108 @@ static inline uint32_t es_conv_winograd_scratch_bytes(uint32_t in_c) {
     return 64 * in_c + ES_WINOGRAD_SUMS_BYTES;
 }
 
+typedef struct es_conv_vectors_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t pad;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t negatives;
+    uint32_t stream;
+} es_conv_vectors_params_t;
+
+/* Elements of a vector, and output pixels that es_conv_vectors() computes together. */
+enum { ES_VECTOR = 16, ES_VECTOR_PIXELS = 4 };
+
+/* Output channels for which it has room between two pixels' results. */
+#define ES_VECTOR_MOST_CHANNELS 16384u
+
+/* What follows the weights of two channels in a stream, of each: the bias is the start of its sum.
+ */
+typedef struct es_vector_scale {
+    int32_t bias, multiplier, addend, shift; /* to the left: minus the exponent */
+} es_vector_scale_t;
+
+/* The sums of es_conv2d() without groups, at least two output channels, windows without gaps along
+ * a row: dilation_w or kernel_w is 1. in, out: int8. `pad` is the input's zero point (anything
+ * where no window leaves the image). stream: for each two output channels
+ *
+ *   int8 weights [vectors][2][16], the window's taps [kernel_h][kernel_w][in->c] in order, filled
+ *   up with zeros to whole vectors; es_vector_scale_t [2].
+ *
+ * Of an odd number of channels the last two are the last and the one before once more.
+ *
+ * out = clamp((addend + sign + ((2 * sum * multiplier + 2^31) >> 32)) >> exponent) with sign -1 for
+ * a negative sum, or 0 where `negatives` is 0: as for es_conv_pairs(), and so are addend, ranges
+ * and who proves them.
+ *
+ * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
+ * scratch: ES_VECTOR_PIXELS windows in whole vectors; of any alignment. */
+void es_conv_vectors(const es_conv_vectors_params_t *params, const int8_t *stream,
+                     const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
+                     uint32_t y1);
+
+/* Vectors of a window of fewer than 2^32 - 16 taps. */
+static inline uint32_t es_conv_vectors_of(const es_conv_vectors_params_t *p, uint32_t in_c) {
+    return ((uint32_t)p->kernel_h * p->kernel_w * in_c + ES_VECTOR - 1) / ES_VECTOR;
+}
+
+/* Bytes of two channels in the stream. */
+static inline uint32_t es_conv_vectors_pair_bytes(uint32_t vectors) {
+    return 2 * (vectors * ES_VECTOR + (uint32_t)sizeof(es_vector_scale_t));
+}
+
+typedef struct es_depthwise_vectors_params {
+    uint16_t kernel_h, kernel_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int32_t pad;
+    int32_t act_min;
+    int32_t act_max;
+    uint32_t negatives;
+    uint32_t tile_w;
+    uint32_t sets_aside;
+    uint32_t stream;
+} es_depthwise_vectors_params_t;
+
+/* Rows and columns that a vector has room for. */
+enum { ES_DEPTHWISE_SIDE = 4 };
+
+/* A channel in the stream: the weights are a vector with zeros before it. */
+typedef struct es_depthwise_channel {
+    int32_t bias, multiplier, addend, exponent; /* the exponent's highest byte is a zero more */
+    int32_t zeros;
+    int8_t weights[ES_DEPTHWISE_SIDE][ES_DEPTHWISE_SIDE]; /* [column][row] */
+} es_depthwise_channel_t;
+
+/* The sums of es_depthwise() with multiplier 1, a window at a time. in, out: int8. Windows have at
+ * most four rows and columns, dilation_w or kernel_w is 1; stride_w is 2, or both strides and
+ * dilation_h are 1 and windows have at most three rows and columns. `pad` is the input's zero
+ * point. Weights that a window does not have are zeros.
+ *
+ * out, `negatives`, ranges and who proves them: as for es_conv_vectors(), exponent <= 31.
+ *
+ * Output row y reads input rows y * stride_h - pad_top and after: it may overwrite those before.
+ * But where stride_w is 1, two rows may be computed before the first is written, unless
+ * `sets_aside` makes a copy of the first input row. `tile_w` output pixels are computed at a time.
+ * scratch: es_depthwise_vectors_columns() columns of four rows of sixteen channels, then an input
+ * row where one is set aside; word aligned. */
+void es_depthwise_vectors(const es_depthwise_vectors_params_t *params,
+                          const es_depthwise_channel_t *stream, const es_rows_t *in,
+                          const es_rows_t *out, void *scratch, uint32_t y0, uint32_t y1);
+
+enum { ES_DEPTHWISE_COLUMN_BYTES = ES_DEPTHWISE_SIDE * ES_VECTOR };
+
+/* Columns that a tile sees: pixels go two by two or, by stride 2, four by four. */
+static inline uint64_t es_depthwise_vectors_columns(const es_depthwise_vectors_params_t *p,
+                                                    uint32_t out_w) {
+    const uint64_t together = p->stride_w == 1 ? 2 : 4;
+    const uint64_t pixels = p->tile_w < out_w ? p->tile_w : out_w;
+
+    return (pixels + together - 1) / together * together * p->stride_w + 2;
+}
+
 #endif

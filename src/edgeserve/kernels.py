@@ -74,6 +74,8 @@ class KernelId(IntEnum):
     DEPTHWISE_PAIRS = 26
     FULLY_CONNECTED_PAIRS = 30
     ADD_BY_TABLE = 31
+    CONV_VECTORS = 40
+    DEPTHWISE_VECTORS = 41
     CONV_LANES = 48
     DEPTHWISE_COLUMNS = 49
     FULLY_CONNECTED_BLOCKS = 50
@@ -879,6 +881,107 @@ WINOGRAD_ROWS = 2
 """Output rows that are computed at once."""
 
 
+VECTOR_BYTES = 16
+"""Elements that a core with MVE multiplies at a time."""
+VECTOR_PIXELS = 4
+"""Output pixels that a convolution by vectors computes together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConvVectorsParams(Params):
+    """CONV_2D without groups, for cores with MVE: sixteen taps at a time.
+
+    ``stream`` holds the weights of two output channels in turns, sixteen taps of each, then
+    {int32 bias, int32 multiplier, int32 addend, int32 -exponent} of both (``tune/vectors.py``
+    writes it); the last two of an odd number of channels overlap the two before. ``pad`` is the
+    input's zero point, ``negatives`` as for ``ConvPairsParams``.
+    """
+
+    KERNEL = KernelId.CONV_VECTORS
+    SOURCE = "conv_vectors"
+    SYMBOL = "es_kernel_conv_vectors"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    stream: Blob
+
+    def scratch_bytes(self, in_c: int) -> int:
+        """The windows of four pixels, each filled up to whole vectors."""
+        return VECTOR_PIXELS * vector_bytes(self.kernel_h * self.kernel_w * in_c)
+
+
+def vector_bytes(count: int) -> int:
+    """Bytes of ``count`` int8 in whole vectors."""
+    return -(-count // VECTOR_BYTES) * VECTOR_BYTES
+
+
+DEPTHWISE_COLUMN_BYTES = 4 * VECTOR_BYTES
+"""Four rows of a column of sixteen channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseVectorsParams(Params):
+    """DEPTHWISE_CONV_2D with multiplier 1 and windows of at most four rows and columns, for cores
+    with MVE: a window at a time.
+
+    ``stream`` has nine words a channel: int32 bias, multiplier, addend and exponent, a word of
+    zeros, and the weights as int8 [4 columns][4 rows], filled up with zeros. ``tile_w`` output
+    pixels are computed at a time; ``sets_aside`` as for ``DepthwisePairsParams``.
+    """
+
+    KERNEL = KernelId.DEPTHWISE_VECTORS
+    SOURCE = "depthwise_vectors"
+    SYMBOL = "es_kernel_depthwise_vectors"
+
+    kernel_h: U16
+    kernel_w: U16
+    stride_h: U16
+    stride_w: U16
+    dilation_h: U16
+    dilation_w: U16
+    pad_top: U16
+    pad_left: U16
+    pad: I32
+    act_min: I32
+    act_max: I32
+    negatives: U32
+    tile_w: U32
+    sets_aside: U32
+    stream: Blob
+
+    @property
+    def by_two(self) -> bool:
+        """Whether two output rows are computed at once; else the stride along a row is 2."""
+        return self.stride_w == 1
+
+    @property
+    def rows_at_once(self) -> int:
+        """Output rows that may be computed before the first of them is written."""
+        return 2 if self.by_two and not self.sets_aside else 1
+
+    def columns_bytes(self, pixels: int) -> int:
+        """Of the columns that so many output pixels see; they are computed two by two or, by
+        stride 2, four by four.
+        """
+        even = -(-pixels // 2) * 2 if self.by_two else -(-pixels // 4) * 4
+        return (even * self.stride_w + 2) * DEPTHWISE_COLUMN_BYTES
+
+    def scratch_bytes(self, in_row_bytes: int, out_w: int) -> int:
+        """A tile's columns, and the row that is set aside."""
+        aside = in_row_bytes if self.sets_aside else 0
+        return self.columns_bytes(min(self.tile_w, out_w)) + aside
+
+
 KERNELS: tuple[type[Params], ...] = (
     Conv2dParams,
     DepthwiseParams,
@@ -908,6 +1011,8 @@ KERNELS: tuple[type[Params], ...] = (
     DepthwisePairsParams,
     FullyConnectedPairsParams,
     AddByTableParams,
+    ConvVectorsParams,
+    DepthwiseVectorsParams,
     ConvLanesParams,
     DepthwiseColumnsParams,
     FullyConnectedBlocksParams,

@@ -20,11 +20,13 @@ from edgeserve.kernels import (
     Conv2dParams,
     ConvLanesParams,
     ConvPairsParams,
+    ConvVectorsParams,
     ConvWinogradParams,
     CopyParams,
     DepthwiseColumnsParams,
     DepthwisePairsParams,
     DepthwiseParams,
+    DepthwiseVectorsParams,
     DequantizeParams,
     ExtremumParams,
     FullyConnectedBlocksParams,
@@ -117,7 +119,7 @@ def reaches(program: Program, step: Step) -> tuple[Reach, ...]:
 def rows_at_once(step: Step) -> int:
     """Output rows of a turn that the kernel may compute before it writes the first of them."""
     match step.params:
-        case DepthwisePairsParams() as p:
+        case DepthwisePairsParams() | DepthwiseVectorsParams() as p:
             return p.rows_at_once
         case ConvWinogradParams():
             return WINOGRAD_ROWS
@@ -165,7 +167,14 @@ def _clamped(first: int, end: int, in_h: int) -> tuple[int, int]:
 
 def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
     match step.params:
-        case Conv2dParams() | ConvPairsParams() | DepthwiseParams() | DepthwisePairsParams() as p:
+        case (
+            Conv2dParams()
+            | ConvPairsParams()
+            | ConvVectorsParams()
+            | DepthwiseParams()
+            | DepthwisePairsParams()
+            | DepthwiseVectorsParams()
+        ) as p:
             reach = (p.kernel_h - 1) * p.dilation_h + 1
             return (Window(p.stride_h, p.pad_top, reach),)
         case ConvLanesParams() as p:

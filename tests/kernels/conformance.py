@@ -20,7 +20,7 @@ from tests.kernels.host_runner import HostRunner
 
 Array = npt.NDArray[np.generic]
 
-CORES = (("dsp", "ref"), ("scalar", "ref"))
+CORES = (("dsp", "ref"), ("mve", "ref"), ("scalar", "ref"))
 """Kernel folders of the cores that have kernels of their own."""
 
 

@@ -36,8 +36,12 @@ from tests.kernels.test_convolution import conv2d, depthwise
 from tests.kernels.test_overlaps import least_distance_bytes, movable, overlapping
 
 BOARDS = [b for b in map(load_board, board_ids()) if b.kind is Kind.EMULATED]
-DSP = ("dsp", "ref")
+DSP, MVE = ("dsp", "ref"), ("mve", "dsp", "ref")
 """Kernels that are made for one core have portable twins, which other cores run."""
+BY_VECTORS = {KernelId.DEPTHWISE_VECTORS, KernelId.DEPTHWISE_PAIRS}
+DEPTHWISE = {DSP: {KernelId.DEPTHWISE_PAIRS}, MVE: BY_VECTORS}
+"""What depthwise convolutions become."""
+of_each = pytest.mark.parametrize("isa", DEPTHWISE, ids=lambda isa: isa[0])
 SAMPLE, SOAK = 200, 2_000
 RUNS = 3
 
@@ -218,23 +222,32 @@ def differing(
     ]
 
 
-def test_depthwise_in_turns_of_any_length(on_board: BoardRunner, runner: HostRunner) -> None:
+@of_each
+def test_depthwise_in_turns_of_any_length(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
     programs = depthwise_programs(range(150))
-    kinds = {step.kernel for program in programs for step in tuned(program, DSP).steps}
-    assert kinds == {KernelId.DEPTHWISE_PAIRS}
-    cases = [case(program, DSP, index % 4) for index, program in enumerate(programs)]
+    kinds = {step.kernel for program in programs for step in tuned(program, isa).steps}
+    assert kinds == DEPTHWISE[isa]
+    cases = [case(program, isa, index % 4) for index, program in enumerate(programs)]
     assert differing(on_board, runner, programs, cases) == []
 
 
-def test_depthwise_stays_in_its_scratch(on_board: BoardRunner, runner: HostRunner) -> None:
+@of_each
+def test_depthwise_stays_in_its_scratch(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
     programs = depthwise_programs(range(150))
-    cases = [around_scratch(program, DSP) for program in programs]
+    cases = [around_scratch(program, isa) for program in programs]
     assert differing(on_board, runner, programs, cases) == []
 
 
-def test_depthwise_over_its_dead_input_rows(on_board: BoardRunner, runner: HostRunner) -> None:
+@of_each
+def test_depthwise_over_its_dead_input_rows(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
     programs = depthwise_programs(range(150))
-    cases = [over_dead_rows(program, DSP, 0) for program in programs]
+    cases = [over_dead_rows(program, isa, 0) for program in programs]
     assert differing(on_board, runner, programs, cases) == []
 
 
@@ -275,10 +288,13 @@ def test_winograd_over_its_dead_input_rows(on_board: BoardRunner, runner: HostRu
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_many_depthwise_convolutions(on_board: BoardRunner, runner: HostRunner) -> None:
+@of_each
+def test_many_depthwise_convolutions(
+    on_board: BoardRunner, runner: HostRunner, isa: tuple[str, ...]
+) -> None:
     for first in range(150, 3_000, 150):
         programs = depthwise_programs(range(first, first + 150))
-        turns = [case(program, DSP, index % 4) for index, program in enumerate(programs)]
-        close = [over_dead_rows(program, DSP, 0) for program in programs]
-        around = [around_scratch(program, DSP) for program in programs]
+        turns = [case(program, isa, index % 4) for index, program in enumerate(programs)]
+        close = [over_dead_rows(program, isa, 0) for program in programs]
+        around = [around_scratch(program, isa) for program in programs]
         assert differing(on_board, runner, programs * 3, [*turns, *close, *around]) == []

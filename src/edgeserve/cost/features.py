@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from edgeserve.cost import flash, pairs, portable, scalar
+from edgeserve.cost import flash, pairs, portable, scalar, vectors
 from edgeserve.cost.work import Turn, Work
 from edgeserve.kernels import (
     AddByTableParams,
@@ -19,11 +19,13 @@ from edgeserve.kernels import (
     Conv2dParams,
     ConvLanesParams,
     ConvPairsParams,
+    ConvVectorsParams,
     ConvWinogradParams,
     CopyParams,
     DepthwiseColumnsParams,
     DepthwisePairsParams,
     DepthwiseParams,
+    DepthwiseVectorsParams,
     DequantizeParams,
     ExtremumParams,
     FullyConnectedBlocksParams,
@@ -78,6 +80,8 @@ FEATURES: Mapping[type[Params], Features] = {
     DepthwisePairsParams: pairs.depthwise_pairs,
     FullyConnectedPairsParams: pairs.fully_connected_pairs,
     AddByTableParams: portable.elementwise,
+    ConvVectorsParams: vectors.conv_vectors,
+    DepthwiseVectorsParams: vectors.depthwise_vectors,
     ConvLanesParams: scalar.conv_lanes,
     DepthwiseColumnsParams: scalar.depthwise_columns,
     FullyConnectedBlocksParams: scalar.fully_connected_blocks,

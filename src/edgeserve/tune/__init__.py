@@ -27,6 +27,12 @@ from edgeserve.tune.scalar import (
     depthwise_by_columns,
     fully_connected_by_blocks,
 )
+from edgeserve.tune.vectors import (
+    convolution_by_vectors,
+    depthwise_by_vectors,
+    long_rows_as_lowered,
+    with_few_columns,
+)
 from edgeserve.tune.wide import fully_connected_with_wide_weights
 from edgeserve.tune.winograd import convolution_by_winograd
 
@@ -38,6 +44,12 @@ _BY_ISA: Mapping[str, Sequence[Choose]] = {
         convolution_by_pairs,
         depthwise_by_pairs,
         fully_connected_by_pairs,
+        addition_by_table,
+    ),
+    "mve": (
+        convolution_by_vectors,
+        depthwise_by_vectors,
+        long_rows_as_lowered,
         addition_by_table,
     ),
     "scalar": (
@@ -82,8 +94,12 @@ def tuned(
             for step, chosen, known in zip(program.steps, steps, better, strict=True)
         )
     if scratch_bytes is not None:
-        steps = tuple(with_small_tile(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
+        steps = tuple(_spared(s) if s.scratch_bytes > scratch_bytes else s for s in steps)
     return program if steps == program.steps else replace(program, steps=steps)
+
+
+def _spared(step: Step) -> Step:
+    return with_few_columns(with_small_tile(step))
 
 
 def forms(program: Program, step: Step, isa: Sequence[str]) -> Iterator[Step]:

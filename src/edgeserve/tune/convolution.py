@@ -23,6 +23,7 @@ from edgeserve.kernels import (
     Blob,
     Conv2dParams,
     ConvPairsParams,
+    DepthwiseParams,
     quads_of_row,
 )
 from edgeserve.program import Program, Step
@@ -137,7 +138,7 @@ def stream_of(channels: Sequence[Channel], p: Conv2dParams) -> bytes | None:
     return stream
 
 
-def settled(channel: Channel, p: Conv2dParams) -> Channel:
+def settled(channel: Channel, p: Conv2dParams | DepthwiseParams) -> Channel:
     """A channel that is the same for every input, without the weights and the sums that made it."""
     least, most = channel.sums
     if channel.shift > 0 or not is_within(32, least, most):
