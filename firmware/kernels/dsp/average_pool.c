@@ -1,8 +1,5 @@
 /* AVERAGE_POOL_2D, for cores with SXTAB16: four channels at a time. Its C twin is
  * ../ref/average_pool.c. */
-/* For size: its inner loop is a function of es_four_bytes.h that is small either way. */
-#pragma GCC optimize("Os")
-
 #include "es_four_bytes.h"
 #include "es_kernels.h"
 #include "es_pool.h"

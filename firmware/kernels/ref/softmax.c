@@ -1,7 +1,4 @@
 /* SOFTMAX, portable: gemmlowp's fixed point, where Qm.n has m integer and n fractional bits. */
-/* For size: a row of classes, once an inference. */
-#pragma GCC optimize("Os")
-
 #include "es_kernels.h"
 
 #define ACCUMULATOR_BITS 12 /* integer bits of the sum of exponentials: Q12.19 */
