@@ -270,6 +270,16 @@ def small_models() -> dict[str, bytes]:
     }
 
 
+def conv_of_quads() -> bytes:
+    """A 3x3 CONV_2D of stride 1 whose channels are whole quads, as extra flash makes it faster."""
+    return _one(
+        "CONV_2D",
+        (1, 6, 6, 4),
+        {**_WINDOW, "strideH": 1, "strideW": 1},
+        rest=lambda b: [_constant(b, (4, 3, 3, 4)), _constant(b, (4,), "int32", scale=5e-4)],
+    )
+
+
 def many_sums() -> bytes:
     """An ADD of so many elements that a table is worth its bytes."""
     b = ModelBuilder()
