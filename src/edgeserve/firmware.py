@@ -186,7 +186,9 @@ def _files(
     """Every generated or copied file by its path in the project; ``src/`` is not among them."""
     root = firmware_root()
     for source in project.sources:
-        if source.part in (Part.CODE, Part.LOOP, Part.BENCH) and not source.path.startswith(LIBC_FOLDER):
+        if source.part in (Part.CODE, Part.LOOP, Part.BENCH) and not source.path.startswith(
+            LIBC_FOLDER
+        ):
             yield source.path, (root / source.path).read_bytes()
     for folder in ("include", "runtime", "adapters", "kernels", "loop", "bench"):
         for path in sorted((root / folder).glob("*.h")):
