@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,7 +17,7 @@ WAITING, WHOLE, PATCHED, SKIPPED = range(4)
 PREVIOUS, SKIP = range(2)
 
 
-def decided(told: Told, frames: list[tuple[int, ...]], **how: int) -> list[int]:
+def decided(told: Told, frames: Sequence[tuple[int, ...]], **how: int) -> list[int]:
     """Decisions on frames of scores; without ``how``: at half, at once, no rest."""
     asked = {"shift": 0, "on": ONE // 2, "off": ONE // 2, "debounce": 1, "rest": 0} | how
     scores = [score for frame in frames for score in frame]

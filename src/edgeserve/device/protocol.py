@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 import zlib
+from dataclasses import fields
 from typing import Protocol
 
 from edgeserve.device.answers import (
-    DeviceInfo,
     LOOP_KEYS,
+    DeviceInfo,
     Inferred,
     LoopStats,
     MemoryMarks,
@@ -229,13 +230,15 @@ class Dut(Runs):
         """What the replay has counted so far. DeviceError where none was ever started."""
         lines = self._command("es loop stats", idle_s=self._idle_s(1), max_lines=len(LOOP_KEYS))
         lines = self._expect_count(lines, len(LOOP_KEYS))
-        state, *numbers, beat = (
+        texts = [
             self._match(rf"m-es-loop-{key}-\[([ -~]*)\]", line)[1]
             for key, line in zip(LOOP_KEYS, lines, strict=True)
-        )
-        if not all(number.isdigit() for number in numbers):
+        ]
+        if not all(text.isdigit() for text in texts[1:-1]):
             raise self._unexpected(lines, "the counters of the loop")
-        return LoopStats(state, *map(int, numbers), beat)  # type: ignore[arg-type]
+        values = [texts[0], *map(int, texts[1:-1]), texts[-1]]
+        names = [field.name for field in fields(LoopStats)]
+        return LoopStats(**dict(zip(names, values, strict=True)))  # type: ignore[arg-type]
 
     def await_loop(self, wait_s: float) -> LoopStats:
         """The counters when the replay has come to its end. Raises Timeout when it does not."""

@@ -84,7 +84,7 @@ def _exponential(mean: int, seed: int) -> Iterator[int]:
 
 
 def read_trace(path: Path, ticks_hz: int) -> Trace:
-    """A file of measured intervals in microseconds, one a line. Raises ConfigError naming the line."""
+    """A file of intervals in microseconds, one a line. Raises ConfigError naming the line."""
     try:
         lines = path.read_text(encoding="ascii").split()
     except (OSError, UnicodeDecodeError) as error:

@@ -65,6 +65,10 @@ class Forecast:
         return self.outcome.dropped / self.outcome.arrived
 
     @property
+    def mean_wait(self) -> float:
+        return sum(self.outcome.waits) / len(self.outcome.waits)
+
+    @property
     def late_share(self) -> float:
         """Of the frames that were inferred."""
         return self.outcome.late / max(1, len(self.outcome.latencies))

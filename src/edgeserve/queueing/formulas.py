@@ -9,16 +9,10 @@ def utilization(mean_service: float, mean_interval: float) -> float:
 
 
 def mean_wait_md1(service: float, mean_interval: float) -> float | None:
-    """The mean wait before service in M/D/1, in the unit of its arguments; None where it is endless.
+    """The mean wait before service in M/D/1, in its arguments' unit; None where it is endless.
 
     Pollaczek and Khinchine's formula (L. Kleinrock, Queueing Systems I, 1975, section 5.6) for a
     service time that does not vary: rho * service / (2 * (1 - rho)).
     """
     rho = utilization(service, mean_interval)
     return None if rho >= 1 else rho * service / (2 * (1 - rho))
-
-
-def mean_waiting_md1(service: float, mean_interval: float) -> float | None:
-    """The mean number of frames that wait, by Little's law."""
-    wait = mean_wait_md1(service, mean_interval)
-    return None if wait is None else wait / mean_interval

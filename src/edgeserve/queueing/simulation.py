@@ -12,7 +12,7 @@ from edgeserve.xorshift import xorshift32
 
 
 class WhenFull(StrEnum):
-    """What to drop when a frame arrives and the ring is full; the order is that of ``es_full_t``."""
+    """What to drop when a frame arrives and the ring is full, as ``es_full_t`` has it."""
 
     OLDEST = "oldest"
     NEWEST = "newest"
