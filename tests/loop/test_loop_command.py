@@ -9,6 +9,7 @@ import pytest
 
 from edgeserve.cli import main
 from tests.e2e.bench_images import two_layers
+from tests.e2e.test_documents import DOCUMENTED, agree
 
 
 @pytest.fixture
@@ -97,3 +98,17 @@ def test_what_has_no_answer_is_refused_in_a_line(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Traceback" not in captured.err
+
+
+def test_the_document_is_the_one_described(
+    model: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    trace = tmp_path / "trace.txt"
+    trace.write_text("9000\n11000\n")
+    stated = (model, "--rate", "100Hz", "--service", "4ms", "--format", "json")
+    for jitter in ("random", "5%", str(trace)):
+        agree(json.loads(asked(capsys, *stated, "--jitter", jitter)[1]), DOCUMENTED["loop"])
+    power = ("--active-mw", "1", "--sleep-mw", "1")
+    agree(json.loads(asked(capsys, *stated, *power)[1]), DOCUMENTED["loop"])
+    emulated = (model, "--rate", "1kHz", "--clock", "20MHz", "--frames", "9", "--emulate")
+    agree(json.loads(asked(capsys, *emulated, "--format", "json")[1]), DOCUMENTED["loop"])
