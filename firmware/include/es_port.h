@@ -60,7 +60,8 @@ int es_port_watchdog_start(uint32_t timeout_ms);
 void es_port_watchdog_feed(void);
 _Noreturn void es_port_reset(void);
 
-/* What is kept across a reset until power is lost, where the port can. */
+/* What is kept across a reset until power is lost. A port that can keep nothing need not define the
+ * two functions below: loop/es_no_crash_record.c stands in. */
 typedef enum es_port_cause {
     ES_PORT_NO_CRASH,
     ES_PORT_FAULT,    /* of the processor */
@@ -81,7 +82,8 @@ void es_port_mark(uint32_t mark);
  * knows. */
 es_port_crash_t es_port_last_crash(void);
 
-/* Says `e-[reason]` on the console by the simplest means there is, then stops. */
+/* Says `e-[reason]` on the console by the simplest means there is, then stops; or starts again,
+ * where a watchdog was started. */
 _Noreturn void es_port_fatal(const char *reason);
 
 es_port_stack_t es_port_stack(void);

@@ -122,7 +122,7 @@ INCLUDES = {
     Part.TABLE: ("include", "model"),
     Part.KERNEL_LIST: ("include", "model"),
     Part.SIGNAL: ("preprocess", "postprocess"),
-    Part.LOOP: ("loop",),
+    Part.LOOP: ("include", "loop"),
     Part.PORT: ("include", "port"),
     Part.BENCH: ("include", "runtime", "bench", "model", "loop"),
     Part.APP: ("include", "model", "loop", "preprocess", "postprocess"),

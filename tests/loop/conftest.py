@@ -22,7 +22,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         [
             *("gcc", "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"),
             *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
-            *(f"-I{folder}", str(Path(__file__).with_name("runner.c"))),
+            *(
+                f"-I{folder}",
+                f"-I{firmware_root() / 'include'}",
+                str(Path(__file__).with_name("runner.c")),
+            ),
             *map(str, sorted(folder.glob("*.c"))),
             *("-o", str(binary)),
         ],

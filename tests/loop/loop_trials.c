@@ -119,6 +119,14 @@ void es_main(void) {
             (void)es_port_watchdog_start(WATCHDOG_MS);
             es_run(&model);
             break;
+        case 'f':
+            (void)es_port_watchdog_start(WATCHDOG_MS);
+            es_port_mark(5);
+            (void)*(volatile uint32_t *)0xE8000000u;
+            break;
+        case 'x':
+            (void)es_port_watchdog_start(WATCHDOG_MS);
+            es_port_fatal("no more");
         case 'r':
             es_port_mark(7);
             es_port_reset();

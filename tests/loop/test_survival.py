@@ -70,6 +70,19 @@ def test_a_step_that_hangs_is_known_after_the_watchdogs_reset(link: Link) -> Non
     assert line(link) == NEW
 
 
+def test_a_fault_is_known_after_the_reset(link: Link) -> None:
+    link.send("f")
+    fault = re.match(r"e-\[fault pc=([0-9a-f]{8}) ", line(link))
+    assert fault is not None
+    assert line(link) == f"start after fault pc={fault[1]} mark=00000005"
+
+
+def test_a_fatal_error_is_known_after_the_reset(link: Link) -> None:
+    link.send("x")
+    assert line(link) == "e-[no more]"
+    assert line(link) == "start after fatal pc=00000000 mark=00000000"
+
+
 def test_a_reset_in_good_order_is_no_crash(link: Link) -> None:
     link.send("r")
     assert line(link) == NEW

@@ -187,16 +187,6 @@ int es_port_watchdog_start(uint32_t timeout_ms) {
 
 void es_port_watchdog_feed(void) {}
 
-/* A process that ends takes all it knows with it. */
-void es_port_mark(uint32_t mark) {
-    (void)mark;
-}
-
-es_port_crash_t es_port_last_crash(void) {
-    const es_port_crash_t none = {ES_PORT_NO_CRASH, 0, 0};
-    return none;
-}
-
 void es_port_reset(void) {
     es_port_flush();
     execv("/proc/self/exe", arguments);
