@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { COMMAND_WORDS = 6 };
+enum { COMMAND_WORDS = 7 };
 
 typedef struct words {
     uint32_t count;

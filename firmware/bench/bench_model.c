@@ -2,6 +2,7 @@
 #include "bench_model.h"
 
 #include "bench_config.h"
+#include "bench_loop.h"
 #include "es_port.h"
 #include "es_table.h"
 
@@ -558,5 +559,5 @@ uint32_t bench_stack_high_water(void) {
 
 uint32_t bench_ram_bytes(void) {
     return (uint32_t)(BANK_COUNT * 2 * GUARD_BYTES + sizeof seen + sizeof input +
-                      BENCH_COMMAND_BYTES);
+                      bench_loop_ram_bytes() + BENCH_COMMAND_BYTES);
 }

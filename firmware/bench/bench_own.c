@@ -1,6 +1,7 @@
 /* Our own commands, behind the word `es`. */
 #include "bench_command.h"
 #include "bench_config.h"
+#include "bench_loop.h"
 #include "bench_model.h"
 #include "bench_stream.h"
 #include "bench_text.h"
@@ -299,9 +300,76 @@ static void es_rows(const words_t *words) {
     command_line("m-es-stream-off");
 }
 
-static void es_unsupported(const words_t *words) {
-    (void)words;
-    command_error("not supported by this image");
+static bench_loop_setup_t loop_setup = {BENCH_LOOP_RING, ES_FULL_OLDEST, 0};
+
+/* es loop set RING POLICY DEADLINE */
+static void es_loop_set(const words_t *words) {
+    static const char *const policies[] = {"oldest", "newest", "stop"};
+    bench_loop_setup_t wanted = {0, ES_FULL_OLDEST, 0};
+    uint32_t policy = 0;
+
+    if (words->count != 6) {
+        command_error("usage: es loop set RING oldest|newest|stop DEADLINE");
+        return;
+    }
+    if (!command_number(words, 3, 0, &wanted.capacity) ||
+        !command_number(words, 5, 0, &wanted.deadline)) {
+        return;
+    }
+    while (policy < 3 && strcmp(words->at[4], policies[policy]) != 0) {
+        policy++;
+    }
+    if (policy == 3 || wanted.capacity == 0 || wanted.capacity > BENCH_LOOP_RING) {
+        command_error("a ring of 1 to 64 frames, and oldest, newest or stop");
+        return;
+    }
+    wanted.when_full = (es_full_t)policy;
+    loop_setup = wanted;
+    command_line("m-es-loop-set");
+}
+
+/* es loop start FRAMES PERIOD SPREAD SEED */
+static void es_loop_begin_replay(const words_t *words) {
+    uint32_t frames = 0;
+    arrivals_t arrivals = {0};
+
+    if (words->count != 7) {
+        command_error("usage: es loop start FRAMES PERIOD SPREAD SEED");
+        return;
+    }
+    if (!command_number(words, 3, 0, &frames) || !command_number(words, 4, 0, &arrivals.period) ||
+        !command_number(words, 5, 0, &arrivals.spread_permille) ||
+        !command_number(words, 6, 0, &arrivals.state)) {
+        return;
+    }
+    if (frames == 0 || arrivals.period == 0 || arrivals.state == 0 ||
+        (arrivals.spread_permille > ARRIVALS_MOST_SPREAD &&
+         arrivals.spread_permille != ARRIVALS_RANDOM)) {
+        command_error("frames, period and seed are not 0, a spread is 0 to 500 or 1000");
+        return;
+    }
+    if (!command_may_run()) {
+        return;
+    }
+    bench_loop_start(&loop_setup, frames, &arrivals);
+    command_line("m-es-loop-started");
+}
+
+static void es_loop_command(const words_t *words) {
+    const char *what = words->count > 2 ? words->at[2] : "";
+
+    if (strcmp(what, "set") == 0) {
+        es_loop_set(words);
+    } else if (strcmp(what, "start") == 0) {
+        es_loop_begin_replay(words);
+    } else if (strcmp(what, "stop") == 0) {
+        bench_loop_stop();
+        command_line("m-es-loop-stopped");
+    } else if (strcmp(what, "stats") == 0) {
+        bench_loop_say();
+    } else {
+        command_error("usage: es loop set, start, stop or stats");
+    }
 }
 
 const command_t bench_own_commands[] = {
@@ -309,5 +377,5 @@ const command_t bench_own_commands[] = {
     {"fill", true, es_fill},     {"reset", true, es_reset_state}, {"run", true, es_run_once},
     {"crc", true, es_crc},       {"prof", true, es_prof},         {"lap", true, es_lap},
     {"out", true, es_out},       {"dump", true, es_dump},         {"rows", true, es_rows},
-    {"stream", true, es_stream}, {"loop", false, es_unsupported}, {NULL, false, NULL},
+    {"stream", true, es_stream}, {"loop", true, es_loop_command}, {NULL, false, NULL},
 };

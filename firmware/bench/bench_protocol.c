@@ -3,6 +3,7 @@
 
 #include "bench_command.h"
 #include "bench_config.h"
+#include "bench_loop.h"
 #include "bench_model.h"
 #include "bench_text.h"
 #include "es_port.h"
@@ -113,9 +114,12 @@ void bench_protocol_run(void) {
     command_line("m-ready");
     es_port_flush();
     for (;;) {
-        const int c = es_port_read(ES_PORT_FOREVER);
+        const int c = es_port_read(bench_loop_is_running() ? 0 : ES_PORT_FOREVER);
         if (c == ES_PORT_CLOSED) {
             return;
+        }
+        if (c == ES_PORT_NONE && bench_loop_is_running()) {
+            bench_loop_step();
         }
         if (c == '%') {
             finish();

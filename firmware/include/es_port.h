@@ -60,7 +60,30 @@ int es_port_watchdog_start(uint32_t timeout_ms);
 void es_port_watchdog_feed(void);
 _Noreturn void es_port_reset(void);
 
-/* Says `e-[reason]` on the console by the simplest means there is, then stops. */
+/* What is kept across a reset until power is lost. A port that can keep nothing need not define the
+ * two functions below: loop/es_no_crash_record.c stands in. */
+typedef enum es_port_cause {
+    ES_PORT_NO_CRASH,
+    ES_PORT_FAULT,    /* of the processor */
+    ES_PORT_WATCHDOG, /* nobody fed it */
+    ES_PORT_FATAL,    /* es_port_fatal() */
+} es_port_cause_t;
+
+typedef struct es_port_crash {
+    es_port_cause_t cause;
+    uint32_t pc;   /* 0 where it is not known */
+    uint32_t mark; /* the last es_port_mark() before it */
+} es_port_crash_t;
+
+/* What the program is at, such as the step of a model; 0 after a reset. */
+void es_port_mark(uint32_t mark);
+
+/* How the run before this one ended: ES_PORT_NO_CRASH when it was reset in good order, or nobody
+ * knows. */
+es_port_crash_t es_port_last_crash(void);
+
+/* Says `e-[reason]` on the console by the simplest means there is, then stops; or starts again,
+ * where a watchdog was started. */
 _Noreturn void es_port_fatal(const char *reason);
 
 es_port_stack_t es_port_stack(void);

@@ -144,6 +144,8 @@ def _sources(
     for path in _port_files(str(board.port)):
         if path.parent.name != LIBC_FOLDER and path.suffix == ".c":
             yield ProjectSource(f"port/{path.name}", Part.PORT)
+    for path in sorted((root / "loop").glob("*.c")):
+        yield ProjectSource(f"loop/{path.name}", Part.LOOP)
     for path in sorted((root / "bench").glob("*.c")):
         yield ProjectSource(f"bench/{path.name}", Part.BENCH)
     yield ProjectSource(f"{USER_FOLDER}/app.c", Part.APP)
@@ -184,9 +186,11 @@ def _files(
     """Every generated or copied file by its path in the project; ``src/`` is not among them."""
     root = firmware_root()
     for source in project.sources:
-        if source.part in (Part.CODE, Part.BENCH) and not source.path.startswith(LIBC_FOLDER):
+        if source.part in (Part.CODE, Part.LOOP, Part.BENCH) and not source.path.startswith(
+            LIBC_FOLDER
+        ):
             yield source.path, (root / source.path).read_bytes()
-    for folder in ("include", "runtime", "adapters", "kernels", "bench"):
+    for folder in ("include", "runtime", "adapters", "kernels", "loop", "bench"):
         for path in sorted((root / folder).glob("*.h")):
             yield f"{folder}/{path.name}", path.read_bytes()
     for isa in board.cpu.isa:

@@ -59,6 +59,7 @@ _FOLDERS = {
     "model": Part.TABLE,
     "preprocess": Part.SIGNAL,
     "postprocess": Part.SIGNAL,
+    "loop": Part.LOOP,
     "port": Part.PORT,
     "bench": Part.BENCH,
     "src": Part.APP,

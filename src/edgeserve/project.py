@@ -28,6 +28,8 @@ class Part(StrEnum):
     KERNEL_LIST = "kernel_list"
     SIGNAL = "signal"
     """Raw data to inputs and outputs to answers, where the bundle declares how."""
+    LOOP = "loop"
+    """The sensor loop: only what the application or the bench calls is linked."""
     PORT = "port"
     BENCH = "bench"
     APP = "app"
@@ -120,9 +122,10 @@ INCLUDES = {
     Part.TABLE: ("include", "model"),
     Part.KERNEL_LIST: ("include", "model"),
     Part.SIGNAL: ("preprocess", "postprocess"),
+    Part.LOOP: ("include", "loop"),
     Part.PORT: ("include", "port"),
-    Part.BENCH: ("include", "runtime", "bench", "model"),
-    Part.APP: ("include", "model", "preprocess", "postprocess"),
+    Part.BENCH: ("include", "runtime", "bench", "model", "loop"),
+    Part.APP: ("include", "model", "loop", "preprocess", "postprocess"),
 }
 
 

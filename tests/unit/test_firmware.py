@@ -127,7 +127,7 @@ def test_argv() -> None:
     assert linked[linked.index("-T") : linked.index("-T") + 2] == ("-T", "port/link.ld")
     assert "-Wl,--defsym=es_model_in_partition=1" in linked
     parts = {source.part for source in project.sources_of(ImageKind.BENCH, partition=True)}
-    assert parts == {Part.CODE, Part.KERNEL_LIST, Part.PORT, Part.BENCH}
+    assert parts == {Part.CODE, Part.KERNEL_LIST, Part.LOOP, Part.PORT, Part.BENCH}
 
 
 def test_a_tool_that_is_missing_or_fails(tmp_path: Path) -> None:

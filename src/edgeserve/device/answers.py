@@ -91,6 +91,42 @@ class Inferred:
     results: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LoopStats:
+    """What ``es loop stats`` says. Ticks are the board's unit, on the replay's virtual clock.
+
+    Percentiles are the middles of classes, off by 0.8 % at most; ``damaged`` frames or outputs were
+    not what they had to be. ``state`` is running, done, stopped or never started.
+    """
+
+    state: str
+    arrived: int
+    inferred: int
+    dropped: int
+    late: int
+    most_waiting: int
+    damaged: int
+    busy: int
+    asleep: int
+    wait_p50: int
+    wait_p95: int
+    wait_p99: int
+    wait_max: int
+    latency_p50: int
+    latency_p95: int
+    latency_p99: int
+    latency_max: int
+    heartbeat: str
+
+
+LOOP_KEYS = (
+    *("state", "in", "inferred", "dropped", "late", "most-waiting", "damaged", "busy", "asleep"),
+    *(f"{what}-{which}" for what in ("wait", "latency") for which in ("p50", "p95", "p99", "max")),
+    "beat",
+)
+"""The facts of ``LoopStats``, in order."""
+
+
 _NUMBERS = {
     "table": "table_bytes",
     "arena": "arena_bytes",

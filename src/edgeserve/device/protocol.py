@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 import zlib
+from dataclasses import fields
 from typing import Protocol
 
 from edgeserve.device.answers import (
+    LOOP_KEYS,
     DeviceInfo,
     Inferred,
+    LoopStats,
     MemoryMarks,
     StepProfile,
     parse_info,
@@ -16,11 +20,12 @@ from edgeserve.device.answers import (
 from edgeserve.device.conversation import SLOWEST_BYTES_A_SECOND
 from edgeserve.device.link import Link
 from edgeserve.device.runs import Limits, Runs
-from edgeserve.errors import DeviceError, ProtocolError
+from edgeserve.errors import DeviceError, ProtocolError, Timeout
 from edgeserve.program import Program
 
 _ROW_WANTED = re.compile(r"m-es-row-(\d{1,5})-(\d{1,5})")
 _MAX_FACTS = 64
+_BETWEEN_LOOKS_S = 0.2
 
 
 class RowSource(Protocol):
@@ -193,6 +198,59 @@ class Dut(Runs):
                 for bank, line in enumerate(banks)
             ),
         )
+
+    # The sensor loop.
+
+    def start_loop(
+        self,
+        *,
+        ring: int,
+        when_full: str,
+        deadline: int,
+        frames: int,
+        period: int,
+        spread_permille: int,
+        seed: int,
+    ) -> None:
+        """Starts a replay: ``frames`` arrivals, each an inference on the loaded input unless it is
+        dropped. ``period`` and ``deadline`` are in the board's unit, on a virtual clock.
+        """
+        (line,) = self._expect_count(self._command(f"es loop set {ring} {when_full} {deadline}"), 1)
+        self._match("m-es-loop-set", line)
+        command = f"es loop start {frames} {period} {spread_permille} {seed}"
+        (line,) = self._expect_count(self._command(command), 1)
+        self._match("m-es-loop-started", line)
+
+    def stop_loop(self) -> None:
+        """Ends a replay where it is."""
+        (line,) = self._expect_count(self._command("es loop stop", idle_s=self._idle_s(1)), 1)
+        self._match("m-es-loop-stopped", line)
+
+    def loop_stats(self) -> LoopStats:
+        """What the replay has counted so far. DeviceError where none was ever started."""
+        lines = self._command("es loop stats", idle_s=self._idle_s(1), max_lines=len(LOOP_KEYS))
+        lines = self._expect_count(lines, len(LOOP_KEYS))
+        texts = [
+            self._match(rf"m-es-loop-{key}-\[([ -~]*)\]", line)[1]
+            for key, line in zip(LOOP_KEYS, lines, strict=True)
+        ]
+        if not all(text.isdigit() for text in texts[1:-1]):
+            raise self._unexpected(lines, "the counters of the loop")
+        values = [texts[0], *map(int, texts[1:-1]), texts[-1]]
+        names = [field.name for field in fields(LoopStats)]
+        return LoopStats(**dict(zip(names, values, strict=True)))  # type: ignore[arg-type]
+
+    def await_loop(self, wait_s: float) -> LoopStats:
+        """The counters when the replay has come to its end. Raises Timeout when it does not."""
+        deadline = time.monotonic() + wait_s
+        while (stats := self.loop_stats()).state == "running":
+            if time.monotonic() > deadline:
+                raise Timeout(
+                    f"{self.name} still replays after {wait_s:.0f} s",
+                    hint="replay fewer frames",
+                )
+            time.sleep(_BETWEEN_LOOKS_S)
+        return stats
 
     def _send_row(self, rows: _SentRows, line: str) -> bool:
         wanted = _ROW_WANTED.fullmatch(line)

@@ -104,9 +104,17 @@ void es_port_reset(void) {
     }
 }
 
+__attribute__((weak)) int watchdog_is_started(void) {
+    return 0;
+}
+
+/* Who has a watchdog wants to go on, and who has none, to see what happened. */
 void es_port_fatal(const char *reason) {
     (void)es_port_mask();
     bare_complain(reason);
+    if (watchdog_is_started()) {
+        es_port_reset();
+    }
     watchdog_pause();
     for (;;) {
         __asm volatile("wfi");

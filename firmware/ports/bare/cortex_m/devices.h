@@ -28,6 +28,9 @@ void clock_run(int on);
  */
 void watchdog_pause(void);
 
+/* Whether es_port_watchdog_start() was called. A machine without a watchdog need not define it. */
+int watchdog_is_started(void);
+
 /* Of the core's port: where the UART's vector leads. */
 void console_received(void);
 

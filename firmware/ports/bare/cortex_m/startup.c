@@ -13,6 +13,7 @@ enum { FRAME_PC = 6, FRAME_BYTES = 32 };
 __attribute__((used, noreturn)) static void start(void) {
     core_enable_fpu();
     bare_load_variables();
+    bare_take_crash();
     core_enable_faults();
     core_guard_stack(es_guard_start, es_stack_low);
     es_main();
@@ -56,8 +57,10 @@ __attribute__((used, noreturn)) static void report(const uint32_t *frame) {
     if ((cfsr & (MSTKERR | STKERR | MLSPERR | LSPERR | STKOF)) == 0 && at >= low &&
         at + FRAME_BYTES <= high) {
         out = bare_put_hex(out, frame[FRAME_PC]);
+        bare_keep_crash(ES_PORT_FAULT, frame[FRAME_PC]);
     } else {
         out = bare_put(out, "unknown");
+        bare_keep_crash(ES_PORT_FAULT, 0);
     }
     if (CORE_TELLS_FAULTS) {
         out = put_reason(out, cfsr);
@@ -78,9 +81,15 @@ __attribute__((naked)) static void fault(void) {
 }
 
 /* The watchdog's last word before it resets the machine by itself. */
-static void watchdog_barks(void) {
+__attribute__((used, noreturn)) static void starve(const uint32_t *frame) {
+    bare_keep_crash(ES_PORT_WATCHDOG, frame[FRAME_PC]);
     bare_complain("no progress: the watchdog starts the board again");
     es_port_reset();
+}
+
+__attribute__((naked)) static void watchdog_barks(void) {
+    __asm volatile("mov r0, sp\n"
+                   "bl %c0\n" ::"i"(starve));
 }
 
 static void unexpected(void) {

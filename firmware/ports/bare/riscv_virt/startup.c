@@ -31,6 +31,7 @@ static void guard_stack(void) {
 
 __attribute__((used, noreturn)) static void start(void) {
     bare_load_variables();
+    bare_take_crash();
     WRITE_CSR("mtvec", (uint32_t)(uintptr_t)es_trap_handler);
     guard_stack();
     es_main();
@@ -62,6 +63,7 @@ __attribute__((used, noreturn)) static void report(void) {
     READ_CSR("mepc", pc);
     READ_CSR("mcause", cause);
     READ_CSR("mtval", address);
+    bare_keep_crash(ES_PORT_FAULT, pc);
     out = bare_put(out, "fault pc=");
     out = bare_put_hex(out, pc);
     out = bare_put(out, " mcause=");

@@ -49,6 +49,7 @@ _Noreturn void es_report(void);
 
 void es_start(void) {
     bare_load_variables();
+    bare_take_crash();
     es_main();
     es_port_fatal("the application returned");
 }
@@ -61,6 +62,7 @@ void es_report(void) {
 
     __asm volatile("rsr %0, epc1\n rsr %1, exccause\n rsr %2, excvaddr"
                    : "=&r"(pc), "=&r"(cause), "=&r"(address));
+    bare_keep_crash(ES_PORT_FAULT, pc);
     out = bare_put(out, "fault pc=");
     out = bare_put_hex(out, pc);
     out = bare_put(out, " exccause=");

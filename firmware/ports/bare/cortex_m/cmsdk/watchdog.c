@@ -37,6 +37,10 @@ void es_port_watchdog_feed(void) {
     }
 }
 
+int watchdog_is_started(void) {
+    return limit != 0;
+}
+
 /* With nothing to count it stops there as well, and has counted to its end once; a second time
  * would be a reset at the next feed. */
 void watchdog_pause(void) {
