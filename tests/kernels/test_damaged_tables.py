@@ -43,6 +43,7 @@ from tests.kernels.host_runner import (
 )
 from tests.kernels.small_models import many_sums, small_models
 from tests.kernels.streamed import SUMMING, in_one_group, in_small_banks, summing
+from tests.kernels.wide_models import wide_models
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
 VERSION, TOTAL_BYTES, ARENA_BYTES, STEPS = 4, 8, 12, 44
@@ -109,7 +110,7 @@ def split(case: Case) -> Case | None:
 def whole_cases() -> tuple[Case, ...]:
     summed = {f"{kind} of rows": summing(kind, (1, 5, 2, 6)) for kind in SUMMING}
     many = {"ADD of many": many_sums()}
-    models = {**small_models(), **summed, **many}
+    models = {**small_models(), **wide_models(), **summed, **many}
     return tuple(case for name, model in models.items() for case in planned(name, model))
 
 
