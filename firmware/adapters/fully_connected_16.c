@@ -2,6 +2,16 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
+/* A shift out of its range is undefined. */
+static int are_shifts(const es_dense_channel_16_t *channels, uint32_t count) {
+    for (uint32_t n = 0; n < count; n++) {
+        if (!es_is_between(channels[n].shift, 1, 127)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static es_status_t check(const es_call_t *call) {
     const es_fully_connected_16_params_t *p = es_call_params(call);
 
@@ -13,10 +23,11 @@ static es_status_t check(const es_call_t *call) {
     if (in->h != out->h || out->w != 1) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, es_row_elements(in), out->c, 1) &&
-                   es_call_has_blob(call, p->channels, out->c, sizeof(es_channel_16_t), 8)
-               ? ES_OK
-               : ES_OUT_OF_BOUNDS;
+    if (!es_call_has_blob(call, p->weights, es_row_elements(in), out->c, 1) ||
+        !es_call_has_blob(call, p->channels, out->c, sizeof(es_dense_channel_16_t), 8)) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    return are_shifts(es_call_blob(call, p->channels), out->c) ? ES_OK : ES_BAD_RECORD;
 }
 
 static void run(const es_call_t *call) {

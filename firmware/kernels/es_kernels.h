@@ -725,10 +725,19 @@ typedef struct es_fully_connected_16_params {
     uint32_t channels;
 } es_fully_connected_16_params_t;
 
-/* The same of rows that are one vector each. in, out: int16, rows of in->w * in->c and out->c.
- * weights: int8 [out->c][in]. No scratch. */
+/* A factor as multiplier / 2^shift: all 53 bits of a double. */
+typedef struct es_dense_channel_16 {
+    int64_t bias;
+    int64_t multiplier; /* not negative */
+    int32_t shift;      /* 1 to 127 */
+    int32_t reserved;
+} es_dense_channel_16_t;
+
+/* out[y][n] = clamp(bias[n] + sum of weight * in, times the factor, to nearest, ties away from
+ * zero). Each row is one vector. in, out: int16, rows of in->w * in->c and out->c. weights: int8
+ * [out->c][in]. No scratch. */
 void es_fully_connected_16(const es_fully_connected_16_params_t *params, const int8_t *weights,
-                           const es_channel_16_t *channels, const es_rows_t *in,
+                           const es_dense_channel_16_t *channels, const es_rows_t *in,
                            const es_rows_t *out, uint32_t y0, uint32_t y1);
 
 /* es_average_pool() and es_max_pool() of int16; a window of at most 2^15 elements. No scratch. */

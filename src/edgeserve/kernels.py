@@ -893,7 +893,9 @@ class Depthwise16Params(Params):
 
 @dataclass(frozen=True, slots=True)
 class FullyConnected16Params(Params):
-    """FULLY_CONNECTED of int16. ``weights`` int8 [out_c][in_c]; channels as CONV_2D of int16."""
+    """FULLY_CONNECTED of int16. ``weights`` int8 [out_c][in_c]; ``channels`` has {int64 bias, int64
+    multiplier, int32 shift to the right, int32 0} of each output channel.
+    """
 
     KERNEL = KernelId.FULLY_CONNECTED_16
     SOURCE = "fully_connected_16"

@@ -11,12 +11,13 @@ from edgeserve.errors import UnsupportedOp
 from edgeserve.graph import DType
 from edgeserve.kernels import KernelId
 from edgeserve.lower import lower
+from edgeserve.lower.requant import requant
 from edgeserve.program import Program
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import Array, assert_conforms
 from tests.kernels.host_runner import HostRunner
 from tests.kernels.streamed import in_one_group
-from tests.kernels.wide_models import Shape, one, quantize, windows
+from tests.kernels.wide_models import Shape, of_both_widths, one, quantize, windows
 from tests.tflite_builder import ModelBuilder
 
 EVERY: Array = np.arange(-32768, 32768, dtype=np.int16).reshape(256, 256)
@@ -44,7 +45,7 @@ def test_random_convolutions(runner: HostRunner, kind: str, seed: int) -> None:
         dilation=dilation,
         padding=("SAME", "VALID")[seed % 2],
         activation=("NONE", "RELU", "RELU6")[seed % 3],
-        out_scale=(0.1, 0.001, 2e-5)[seed % 3],
+        out_scale=(0.02, 0.1, 0.002)[seed % 3],
     )
     assert_conforms(runner, model)
     assert_conforms(runner, model, plan=by_row, runs=1)
@@ -63,20 +64,47 @@ def test_a_convolution_in_groups(runner: HostRunner) -> None:
     assert_conforms(runner, b.finish([x], [y]))
 
 
+def dense(biases: Any, scales: Any, rows: int, depth: int, out_scale: float) -> bytes:
+    """A FULLY_CONNECTED with random weights; one scale a channel, or one for all."""
+    rng = np.random.default_rng(depth)
+    b = ModelBuilder()
+    count = len(biases)
+    x = b.tensor("x", (rows, depth), "int16", scale=0.0005)
+    data = rng.integers(-127, 128, (count, depth))
+    w = b.tensor("w", (count, depth), "int8", scale=scales.tolist(), data=data)
+    bias = b.tensor("b", (count,), "int64", scale=(scales * 0.0005).tolist(), data=biases)
+    y = b.tensor("y", (rows, count), "int16", scale=out_scale)
+    b.op("FULLY_CONNECTED", [x, w, bias], [y], {})
+    return b.finish([x], [y])
+
+
 @pytest.mark.parametrize("rows", [1, 5])
 @pytest.mark.parametrize("depth", [1, 7, 64, 700])
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_fully_connected(runner: HostRunner, rows: int, depth: int, per_channel: bool) -> None:
     rng = np.random.default_rng(depth)
-    b = ModelBuilder()
-    x = b.tensor("x", (rows, depth), "int16", scale=0.0005)
-    scale: Any = rng.uniform(0.001, 0.01, 9) if per_channel else 0.004
-    w = b.tensor("w", (9, depth), "int8", scale=scale, data=rng.integers(-127, 128, (9, depth)))
-    biases = rng.integers(-(1 << 33), 1 << 33, 9)
-    bias = b.tensor("b", (9,), "int64", scale=np.asarray(scale) * 0.0005, data=biases)
-    y = b.tensor("y", (rows, 9), "int16", scale=0.003)
-    b.op("FULLY_CONNECTED", [x, w, bias], [y], {"fusedActivationFunction": "RELU"})
-    assert_conforms(runner, b.finish([x], [y]))
+    scales = rng.uniform(0.001, 0.01, 90 if per_channel else 1)
+    biases = rng.integers(-(1 << 20), 1 << 20, 90)
+    assert_conforms(runner, dense(biases, scales, rows, depth, 0.003 * depth**0.5))
+
+
+def test_ties_of_fully_connected_go_away_from_zero(runner: HostRunner) -> None:
+    biases = np.arange(-40, 41)
+    model = dense(biases, np.array([0.004]), 1, 1, 0.0005 * 0.004 * 8)
+    assert_conforms(runner, model, inputs=[[np.zeros((1, 1), np.int16)]])
+
+
+def test_fully_connected_scales_by_a_double(runner: HostRunner) -> None:
+    """Sums that the double and its Q31 round apart: one in some hundred thousand."""
+    scale, out_scale = 0.0071, 0.007
+    exact = float(np.float32(0.0005)) * float(np.float32(scale)) / float(np.float32(out_scale))
+    q31 = requant(exact)
+    near = q31.multiplier * 2.0 ** (q31.shift - 31)
+    sums = np.random.default_rng(1).integers(-int(3e4 / exact), int(3e4 / exact), 1_000_000)
+    apart = sums[np.floor(np.abs(sums) * exact + 0.5) != np.floor(np.abs(sums) * near + 0.5)]
+    assert len(apart) >= 3
+    model = dense(apart, np.array([scale]), 1, 1, out_scale)
+    assert_conforms(runner, model, inputs=[[np.zeros((1, 1), np.int16)]])
 
 
 @pytest.mark.parametrize("kind", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
@@ -201,19 +229,7 @@ def test_moves(runner: HostRunner) -> None:
 
 
 def test_layers_of_both_widths(runner: HostRunner) -> None:
-    """int8, a QUANTIZE to int16, an int16 layer, and back to int8."""
-    rng = np.random.default_rng(1)
-    b = ModelBuilder()
-    x = b.tensor("x", (1, 12), "int8", scale=0.02, zero_point=3)
-    wide = b.tensor("wide", (1, 12), "int16", scale=0.0001)
-    w = b.tensor("w", (5, 12), "int8", scale=0.01, data=rng.integers(-127, 128, (5, 12)))
-    bias = b.tensor("b", (5,), "int64", scale=1e-6, data=rng.integers(-9999, 9999, 5))
-    made = b.tensor("made", (1, 5), "int16", scale=0.0003)
-    y = b.tensor("y", (1, 5), "int8", scale=0.05, zero_point=-9)
-    b.op("QUANTIZE", [x], [wide])
-    b.op("FULLY_CONNECTED", [wide, w, bias], [made], {})
-    b.op("QUANTIZE", [made], [y])
-    program = assert_conforms(runner, b.finish([x], [y]))
+    program = assert_conforms(runner, of_both_widths())
     kernels = [step.kernel for step in program.steps]
     assert kernels == [KernelId.RESCALE_16, KernelId.FULLY_CONNECTED_16, KernelId.RESCALE_16]
     assert [program.values[step.output.value].dtype for step in program.steps] == [
@@ -227,6 +243,7 @@ def test_layers_of_both_widths(runner: HostRunner) -> None:
     ("model", "why"),
     [
         (one("LOGISTIC", (1, 4), out_scale=0.001), "not 1/32768"),
+        (dense(np.array([1 << 45]), np.array([0.01]), 1, 1, 1e-5), "beyond fixed point"),
         (one("ADD", (1, 4), None, {}, second=((1, 4), 0.001)), "powers of two"),
         (one("MEAN", (1, 400, 400, 1), (1, 1), {}, axes=[1, 2]), "may overflow"),
         (one("LEAKY_RELU", (1, 4), None, {"alpha": -0.5}), "slope -0.5 is negative"),

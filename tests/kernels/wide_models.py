@@ -65,12 +65,12 @@ def windows(
         "w",
         weight_shape,
         "int8",
-        scale=scales,
+        scale=scales.tolist(),
         axis=3 if depthwise else 0,
         data=rng.integers(-127, 128, weight_shape),
     )
     biases = rng.integers(-(1 << 20), 1 << 20, out_c)
-    bias = b.tensor("b", (out_c,), "int64", scale=scales * 0.001, data=biases)
+    bias = b.tensor("b", (out_c,), "int64", scale=(scales * 0.001).tolist(), data=biases)
     y = b.tensor("y", (1, *extents, out_c), "int16", scale=out_scale)
     options = {
         "padding": padding,
@@ -94,6 +94,22 @@ def quantize(source: str, target: str, scales: tuple[float, float], points: Any 
     x = b.tensor("x", shape, source, **given)
     y = b.tensor("y", shape, target, **taken)
     b.op("DEQUANTIZE" if target == "float32" else "QUANTIZE", [x], [y])
+    return b.finish([x], [y])
+
+
+def of_both_widths() -> bytes:
+    """int8, a QUANTIZE to int16, an int16 layer, and back to int8."""
+    rng = np.random.default_rng(1)
+    b = ModelBuilder()
+    x = b.tensor("x", (1, 12), "int8", scale=0.02, zero_point=3)
+    wide = b.tensor("wide", (1, 12), "int16", scale=0.0001)
+    w = b.tensor("w", (5, 12), "int8", scale=0.01, data=rng.integers(-127, 128, (5, 12)))
+    bias = b.tensor("b", (5,), "int64", scale=1e-6, data=rng.integers(-9999, 9999, 5))
+    made = b.tensor("made", (1, 5), "int16", scale=0.0003)
+    y = b.tensor("y", (1, 5), "int8", scale=0.05, zero_point=-9)
+    b.op("QUANTIZE", [x], [wide])
+    b.op("FULLY_CONNECTED", [wide, w, bias], [made], {})
+    b.op("QUANTIZE", [made], [y])
     return b.finish([x], [y])
 
 

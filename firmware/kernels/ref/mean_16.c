@@ -9,7 +9,8 @@ static int16_t mean_of(const es_mean_16_params_t *p, const int16_t *x) {
     for (uint32_t i = 0; i < n[0]; i++) {
         for (uint32_t j = 0; j < n[1]; j++) {
             for (uint32_t k = 0; k < n[2]; k++) {
-                sum += (uint32_t)(int32_t)x[(int32_t)i * step[0] + (int32_t)j * step[1] + (int32_t)k * step[2]];
+                sum += (uint32_t)(int32_t)
+                    x[(int32_t)i * step[0] + (int32_t)j * step[1] + (int32_t)k * step[2]];
             }
         }
     }

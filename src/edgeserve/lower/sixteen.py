@@ -1,13 +1,15 @@
 """Operators on int16 activations with int8 weights (int16x8), whose zero points are all 0.
 
-Multipliers are made as for int8. Sums of products are int64 and rounded once; what needs no sum is
-rounded twice, on int32, as for int8.
+Multipliers are made as for int8. Sums of products are int64 and rounded once: those of
+convolutions by a multiplier of 16 bits, those of FULLY_CONNECTED by a double. What needs no such
+sum is rounded twice, on int32, as for int8.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -58,6 +60,12 @@ _MAX_WINDOW = 1 << 15
 _MAX_COUNT = 1 << 16
 """Elements whose sum surely fits an int32: of a window with its rounding, of a MEAN."""
 
+_LEAST = -(1 << 15)
+"""Of an int16."""
+
+_DOUBLE_BITS = 53
+"""Of the mantissa of a double."""
+
 _MAX_DEPTH = (1 << 16) - 1
 """Elements of a SOFTMAX whose exponentials surely fit an int32."""
 
@@ -78,35 +86,79 @@ def quant_16(b: Builder, op: Op, tensor: Tensor) -> Quant:
 # Sums of products.
 
 
-def _channels(b: Builder, op: Op, axis: int) -> Blob:
-    """{int64 bias, int32 multiplier, int32 shift} of each output channel along ``axis``."""
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What the sums of each output channel start from, and their way to the output's scale."""
+
+    biases: tuple[int, ...]
+    factors: tuple[float, ...]
+
+
+def _sums(b: Builder, op: Op, axis: int) -> _Sums:
+    """Of an operator whose weights have their output channels along ``axis``.
+
+    UnsupportedOp where a sum could leave what LiteRT's arithmetic holds.
+    """
     source, weights, bias = b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), b.input(op, 2)
-    output = b.output(op)
     b.need_dtype(op, weights, DType.INT8)
     out_c = weights.shape[axis]
-    in_scale, out_scale = quant_16(b, op, source).scale, quant_16(b, op, output).scale
+    in_scale, out_scale = quant_16(b, op, source).scale, quant_16(b, op, b.output(op)).scale
     factors = weight_factors(b, op, weights, out_c, in_scale, out_scale)
-    scales = [requant(factor) for factor in factors]
-    b.need(
-        op,
-        all(scale.shift < 8 for scale in scales),
-        f"its scales give a factor of {max(factors):g}, beyond fixed point",
-        hint=REQUANTIZE_HINT,
-    )
     biases = [0] * out_c
     if bias is not None:
         b.need_dtype(op, bias, DType.INT64)
         b.need(op, bias.elements == out_c, f"it has {bias.elements} biases for {out_c} channels")
         biases = b.constant(op, bias, "bias").reshape(out_c).tolist()
-    rows = (_channel(*row) for row in zip(biases, scales, strict=True))
-    return Blob(b"".join(rows), f"channels {output.name}", 8)
+    matrix = np.moveaxis(b.constant(op, weights, "weight tensor").astype(np.int64), axis, 0)
+    most = np.abs(matrix).reshape(out_c, -1).sum(axis=1) * -_LEAST
+    for taps, start, factor in zip(most.tolist(), biases, factors, strict=True):
+        largest = taps + abs(start)
+        b.need(
+            op,
+            largest < 1 << 47 and largest * factor < 2.0**31,
+            f"a sum of {largest:.3g} by a factor of {factor:.3g} is beyond fixed point",
+            hint=REQUANTIZE_HINT,
+        )
+    return _Sums(tuple(biases), tuple(factors))
 
 
-def _channel(bias: int, scale: Requant) -> bytes:
-    """MultiplyByQuantizedMultiplier of an int64: the multiplier is cut down to 16 bits."""
-    top = scale.multiplier < 0x7FFF0000
-    multiplier = (scale.multiplier + (1 << 15)) >> 16 if top else 0x7FFF
-    return struct.pack("<qii", bias, multiplier, 15 - scale.shift)
+def _channels(b: Builder, op: Op, axis: int) -> Blob:
+    """{int64 bias, int32 multiplier, int32 shift}: MultiplyByQuantizedMultiplier of an int64, which
+    cuts the multiplier down to 16 bits.
+    """
+    sums = _sums(b, op, axis)
+    rows = []
+    for bias, factor in zip(sums.biases, sums.factors, strict=True):
+        scale = requant(factor)
+        b.need(
+            op,
+            scale.shift < 8,
+            f"its scales give a factor of {factor:g}, beyond fixed point",
+            hint=REQUANTIZE_HINT,
+        )
+        fits = scale.multiplier < 0x7FFF0000
+        multiplier = (scale.multiplier + (1 << 15)) >> 16 if fits else 0x7FFF
+        rows.append(struct.pack("<qii", bias, multiplier, 15 - scale.shift))
+    return Blob(b"".join(rows), f"channels {b.output(op).name}", 8)
+
+
+def _dense_channels(b: Builder, op: Op) -> Blob:
+    """{int64 bias, int64 multiplier, int32 shift, int32 0}: the reference scales a sum by a double,
+    of which no bit is lost.
+    """
+    sums = _sums(b, op, 0)
+    rows = []
+    for bias, factor in zip(sums.biases, sums.factors, strict=True):
+        mantissa, exponent = math.frexp(factor)
+        shift = _DOUBLE_BITS - exponent
+        b.need(
+            op,
+            1 <= shift <= 127,
+            f"its scales give a factor of {factor:g}, beyond fixed point",
+            hint=REQUANTIZE_HINT,
+        )
+        rows.append(struct.pack("<qqii", bias, int(math.ldexp(mantissa, _DOUBLE_BITS)), shift, 0))
+    return Blob(b"".join(rows), f"channels {b.output(op).name}", 8)
 
 
 def _weights(b: Builder, op: Op) -> Blob:
@@ -199,7 +251,7 @@ def _fully_connected(b: Builder, op: Op) -> None:
     assert isinstance(op.options, FullyConnectedOptions)
     source, output = b.tensor(op.inputs[0]), b.output(op)
     rows, depth, out_c = dense_shape(b, op)
-    channels = _channels(b, op, 0)
+    channels = _dense_channels(b, op)
     low, high = fused_range(b, op, op.options.activation, b.quant(op, output), DType.INT16)
     params = FullyConnected16Params(
         act_min=low, act_max=high, weights=_weights(b, op), channels=channels
