@@ -34,9 +34,10 @@ static inline int es_may_hold_window(const es_operand_record_t *in, uint32_t row
     return in->depth == in->h || rows <= 2u * in->depth;
 }
 
-/* True for two int8 inputs and an int8 output of which each input extent is the output's, or 1. */
-static inline int es_is_binary(const es_call_t *call) {
-    if (!es_call_has_types(call, 2, ES_INT8, ES_INT8)) {
+/* True for two inputs and an output of one type of which each input extent is the output's, or 1.
+ */
+static inline int es_is_binary_of(const es_call_t *call, es_dtype_t dtype) {
+    if (!es_call_has_types(call, 2, dtype, dtype)) {
         return 0;
     }
     const es_operand_record_t *out = es_call_operand(call, 2);
@@ -48,6 +49,10 @@ static inline int es_is_binary(const es_call_t *call) {
         }
     }
     return 1;
+}
+
+static inline int es_is_binary(const es_call_t *call) {
+    return es_is_binary_of(call, ES_INT8);
 }
 
 /* Multiplies `dims` as long as the product stays at or below `limit`; 0 when it does not. */
@@ -73,6 +78,27 @@ static inline void es_reach(const uint32_t *dims, const int32_t *strides, uint32
         far = far > limit ? limit : far < -limit ? -limit : far;
         *(far < 0 ? low : high) += far;
     }
+}
+
+/* True when kept and reduced dimensions walk over a dense first input and make the output's rows.
+ */
+static inline es_status_t es_check_boxes(const es_call_t *call, const uint32_t kept_dims[3],
+                                         const int32_t kept_strides[3],
+                                         const uint32_t reduced_dims[3],
+                                         const int32_t reduced_strides[3]) {
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    const uint64_t total = (uint64_t)es_row_elements(in) * in->h;
+    const uint32_t row = es_row_elements(out);
+    if (!es_call_is_dense(call, 0) || kept_dims[0] != out->h || total > INT32_MAX ||
+        es_product(kept_dims + 1, 2, row) != row ||
+        es_product(reduced_dims, 3, (uint32_t)total) == 0) {
+        return ES_BAD_RECORD;
+    }
+    int64_t low = 0, high = 0;
+    es_reach(kept_dims, kept_strides, 3, &low, &high);
+    es_reach(reduced_dims, reduced_strides, 3, &low, &high);
+    return low >= 0 && high < (int64_t)total ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 #endif

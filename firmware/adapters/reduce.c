@@ -5,22 +5,11 @@
 static es_status_t check(const es_call_t *call) {
     const es_reduce_params_t *p = es_call_params(call);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8) || !es_call_is_dense(call, 0)) {
-        return ES_BAD_RECORD;
-    }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
-    const uint64_t total = (uint64_t)es_row_elements(in) * in->h;
-    const uint32_t row = es_row_elements(out);
-    if (p->mode > ES_REDUCE_SUM_UNSIGNED || p->kept_dims[0] != out->h || total > INT32_MAX ||
-        es_product(p->kept_dims + 1, 2, row) != row ||
-        es_product(p->reduced_dims, 3, (uint32_t)total) == 0 || !es_is_shift(p->shift)) {
-        return ES_BAD_RECORD;
-    }
-    int64_t low = 0, high = 0;
-    es_reach(p->kept_dims, p->kept_strides, 3, &low, &high);
-    es_reach(p->reduced_dims, p->reduced_strides, 3, &low, &high);
-    return low >= 0 && high < (int64_t)total ? ES_OK : ES_OUT_OF_BOUNDS;
+    return es_call_has_types(call, 1, ES_INT8, ES_INT8) && p->mode <= ES_REDUCE_SUM_UNSIGNED &&
+                   es_is_shift(p->shift)
+               ? es_check_boxes(call, p->kept_dims, p->kept_strides, p->reduced_dims,
+                                p->reduced_strides)
+               : ES_BAD_RECORD;
 }
 
 static es_status_t check_sum(const es_call_t *call) {

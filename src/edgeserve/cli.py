@@ -120,6 +120,13 @@ def cli(verbose: bool) -> None:
     help="Samples of real input: .npz, .npy or a folder of images.",
 )
 @click.option(
+    "--quantization",
+    type=click.Choice(["auto", "int8", "int16x8", "float16", "float32"]),
+    default="auto",
+    show_default=True,
+    help="int16x8: int16 activations and int8 weights. auto is int8 today.",
+)
+@click.option(
     "--image-range",
     nargs=2,
     type=float,
@@ -162,6 +169,7 @@ def convert(
     target: str,
     output: Path | None,
     calibration: Path | None,
+    quantization: str,
     image_range: tuple[float, float],
     preprocess: Path | None,
     labels: Path | None,
@@ -178,6 +186,7 @@ def convert(
     from edgeserve import pipeline
     from edgeserve.convert.calibration import UNIT_RANGE
     from edgeserve.convert.conversion import Edges
+    from edgeserve.convert.precision import Precision
     from edgeserve.declaration_file import read_declaration
 
     declared = read_declaration(preprocess, labels)
@@ -195,6 +204,7 @@ def convert(
             edges=Edges(integer_edges, transposed_inputs),
             wish=_wish(objective, by_rows, flash_for_speed),
             declared=declared,
+            precision=Precision(quantization),
             progress=progress,
         )
     if output_format == "json":

@@ -31,6 +31,7 @@ from edgeserve.compilation import (
     write_plan,
 )
 from edgeserve.convert.conversion import AS_IN_THE_FILE, Edges, convert_source
+from edgeserve.convert.precision import Precision
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.device.link import Link
 from edgeserve.device.ports import Present, present_devices
@@ -168,6 +169,7 @@ def convert(
     edges: Edges = AS_IN_THE_FILE,
     wish: Wish | None = None,
     declared: Declaration = NOTHING_DECLARED,
+    precision: Precision = Precision.AUTO,
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
     """Makes a bundle of a model and says at once whether it fits the target.
@@ -192,6 +194,7 @@ def convert(
             image_range=image_range,
             edges=edges,
             declared=declared,
+            precision=precision,
         )
     progress(None, "lowering and planning")
     with naming(source):

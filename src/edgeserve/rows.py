@@ -12,23 +12,29 @@ from typing import TypeAlias, assert_never
 
 from edgeserve.kernels import (
     WINOGRAD_ROWS,
+    Add16Params,
     AddByTableParams,
     AddParams,
     ArgMaxParams,
+    AveragePool16Params,
     AveragePoolParams,
     ConcatenationParams,
+    Conv2d16Params,
     Conv2dParams,
     ConvLanesParams,
     ConvPairsParams,
     ConvVectorsParams,
     ConvWinogradParams,
     CopyParams,
+    Depthwise16Params,
     DepthwiseColumnsParams,
     DepthwisePairsParams,
     DepthwiseParams,
     DepthwiseVectorsParams,
+    Dequantize16Params,
     DequantizeParams,
     ExtremumParams,
+    FullyConnected16Params,
     FullyConnectedBlocksParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
@@ -36,14 +42,21 @@ from edgeserve.kernels import (
     GatherParams,
     LookUpParams,
     LstmParams,
+    MaxPool16Params,
     MaxPoolParams,
+    Mean16Params,
+    Mul16Params,
     MulParams,
     PadParams,
     PreluParams,
+    Quantize16Params,
     QuantizeParams,
     ReduceParams,
+    Rescale16Params,
     ResizeBilinearParams,
     ResizeNearestParams,
+    Sigmoid16Params,
+    Softmax16Params,
     SoftmaxParams,
     SvdfParams,
     TransposeConvParams,
@@ -183,6 +196,18 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (Window(p.stride_h, p.pad_top, COLUMN_ROWS),)
         case ConvWinogradParams() as p:
             return (Window(1, p.pad_top, 3),)
+        case Conv2d16Params() | Depthwise16Params() as p:
+            return (Window(p.stride_h, p.pad_top, (p.kernel_h - 1) * p.dilation_h + 1),)
+        case MaxPool16Params() | AveragePool16Params() as p:
+            return (Window(p.stride_h, p.pad_top, p.kernel_h),)
+        case Mean16Params():
+            return (_WHOLE,)
+        case FullyConnected16Params() | Softmax16Params():
+            return (_same_rows(step, step.inputs[0]),)
+        case Quantize16Params() | Dequantize16Params() | Rescale16Params() | Sigmoid16Params():
+            return (_resized(program, step),)
+        case Add16Params() | Mul16Params():
+            return tuple(_elementwise(operand, step.output) for operand in step.inputs)
         case AveragePoolParams() as p:
             return (_average_pool(p, step),)
         case MaxPoolParams() as p:
@@ -227,6 +252,12 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
 
 def _same_rows(step: Step, operand: Operand) -> Reach:
     return SameRow(None) if operand.h == step.output.h else _WHOLE
+
+
+def _resized(program: Program, step: Step) -> Reach:
+    """In place where an element stays as long as it is."""
+    before, after = (program.values[o.value].dtype for o in (step.inputs[0], step.output))
+    return SameRow(0 if before.size_bytes == after.size_bytes else None)
 
 
 def _sums(step: Step) -> Accumulate:

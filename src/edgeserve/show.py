@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeserve.graph import DType
 from edgeserve.identifier import short_name
 from edgeserve.postprocess.declaration import told as told_back
 from edgeserve.preprocess.declaration import told as told_front
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
 
 
 def print_bundle(compiled: Compiled) -> None:
-    """What `convert` made, and how far int8 is from float."""
+    """What `convert` made, and how far integers are from floats."""
     facts = compiled.bundle.facts
+    form = "int8"
+    if facts.quantization is not None and facts.quantization.activations is DType.INT16:
+        form = "int16x8"
     say(
         f"{shown_path(compiled.bundle.path)}: {len(compiled.program.steps)} steps, "
         f"{compiled.program.macs:,} MACs, {len(compiled.table.data):,} bytes of model"
@@ -48,7 +52,8 @@ def print_bundle(compiled: Compiled) -> None:
     if agreement is not None:
         for output in agreement.outputs:
             say(
-                f"  int8 against float on {agreement.samples} calibration samples, {output.name}: "
+                f"  {form} against float on {agreement.samples} calibration samples, "
+                f"{output.name}: "
                 f"largest difference {output.max_abs_error:.4g}, mean {output.mean_abs_error:.4g}"
             )
         if agreement.top1_agreement is not None:
@@ -56,7 +61,7 @@ def print_bundle(compiled: Compiled) -> None:
         if agreement.float_accuracy is not None and agreement.int8_accuracy is not None:
             say(
                 f"  accuracy on them: float {agreement.float_accuracy:.1%}, "
-                f"int8 {agreement.int8_accuracy:.1%}"
+                f"{form} {agreement.int8_accuracy:.1%}"
             )
     _print_declared(facts, indent="  ")
     for note in _notes(compiled):

@@ -26,6 +26,7 @@ from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
 from tests.kernels.conformance import forms_of
 from tests.kernels.small_models import conv_of_quads, many_sums, small_models
+from tests.kernels.wide_models import wide_models
 
 ARM = "arm-none-eabi-gcc"
 ELSEWHERE_PERCENT = 10
@@ -73,6 +74,7 @@ def _programs_of_every_kernel() -> dict[str, Program]:
     chosen: dict[str, Program] = {}
     seen: set[frozenset[KernelId]] = set()
     models = {**small_models(), "ADD of many": many_sums(), "CONV_2D of quads": conv_of_quads()}
+    models |= wide_models()
     for model_name, model in models.items():
         for program in forms_of(lower(read_model(model, name=model_name))):
             if _kernels(program) not in seen:

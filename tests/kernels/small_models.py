@@ -275,8 +275,9 @@ def conv_of_quads() -> bytes:
     return _one(
         "CONV_2D",
         (1, 6, 6, 4),
-        {**_WINDOW, "strideH": 1, "strideW": 1},
+        {**_WINDOW, "strideW": 1},
         rest=lambda b: [_constant(b, (4, 3, 3, 4)), _constant(b, (4,), "int32", scale=5e-4)],
+        shape=(1, 6, 6, 4),
     )
 
 

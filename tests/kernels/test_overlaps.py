@@ -26,6 +26,7 @@ from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.test_convolution import Case, conv2d, depthwise, depthwise_cases, walked
 from tests.kernels.test_pooling import POOLS, pool
+from tests.kernels.wide_models import wide_models
 from tests.tflite_builder import ModelBuilder
 
 FURTHER = (0, 1, 2, 3, 5, 15, 16, 17, 64)
@@ -57,6 +58,7 @@ def elementwise(kind: str, shape: tuple[int, ...], second: tuple[int, ...]) -> b
 def models() -> Iterator[tuple[str, bytes]]:
     yield from small_models().items()
     yield "CONV_2D of fours", conv2d(Case(9, 6, 4, 4))
+    yield from wide_models().items()
     for channels in ((3, 5), (1, 16, 7), (33, 20, 1, 40)):
         yield f"CONCATENATION of {channels}", concatenation(channels)
     for kind in ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"):
@@ -164,9 +166,13 @@ def test_an_output_may_overlap_its_dead_input_rows(runner: HostRunner) -> None:
                 overlapped.add(step.kernel)
             if isinstance(reach, SameRow) and reach.lag_bytes is not None:
                 in_place.add(step.kernel)
-    always_whole = {KernelId.REDUCE, KernelId.LSTM, KernelId.SVDF}
+    always_whole = {KernelId.REDUCE, KernelId.LSTM, KernelId.SVDF, KernelId.MEAN_16}
     assert overlapped >= set(KernelId) - always_whole, set(KernelId) - overlapped
     assert in_place == {
+        KernelId.ADD_16,
+        KernelId.MUL_16,
+        KernelId.RESCALE_16,
+        KernelId.SIGMOID_16,
         KernelId.LOOK_UP,
         KernelId.ADD,
         KernelId.ADD_BY_TABLE,

@@ -12,6 +12,7 @@ import pytest
 
 from edgeserve.bundle import SourceKind
 from edgeserve.convert import conversion
+from edgeserve.convert.precision import Precision
 from edgeserve.convert.tensorflow_worker import TensorflowJob, TensorflowResult
 from edgeserve.convert.worker import Progress, run_worker
 from edgeserve.errors import ConversionError, MissingTool
@@ -29,6 +30,7 @@ def run(work_dir: Path, progress: Progress, module: str = WORKER) -> TensorflowR
         image_high=1.0,
         trust_source=False,
         preprocess=None,
+        precision=Precision.INT8,
     )
     return run_worker(module, job, TensorflowResult, work_dir=work_dir, progress=progress)
 

@@ -32,10 +32,11 @@ from edgeserve.convert.calibration import (
     read_calibration,
 )
 from edgeserve.convert.keras_front import calibrated
+from edgeserve.convert.precision import ACTIVATIONS, Precision, chosen
 from edgeserve.convert.source import Source, read_source
 from edgeserve.convert.tensorflow_worker import (
     INSTALL,
-    INT8_FILE,
+    QUANTIZED_FILE,
     TensorflowJob,
     TensorflowResult,
 )
@@ -114,24 +115,32 @@ def convert_source(
     image_range: tuple[float, float] = UNIT_RANGE,
     edges: Edges = AS_IN_THE_FILE,
     declared: Declaration = NOTHING_DECLARED,
+    precision: Precision = Precision.AUTO,
 ) -> Converted:
     """Convert the model at ``source``; a quantized ``.tflite`` is taken as it is.
 
     ``work_dir`` is an existing empty folder for the worker's files. ``image_range`` is what 0..255
-    becomes when ``calibration`` is a folder of images. ``declared`` says what happens before and
+    becomes when ``calibration`` is a folder of images; ``precision`` is the form of a source
+    model's numbers. ``declared`` says what happens before and
     after the model: calibration data that are raw go through it. Where it says nothing of the
     input, Keras' own preprocessing layers at the start of a model become a declaration. Equal
     inputs and tool versions give equal bytes. Raises ConfigError (paths, calibration, a declaration
     that does not suit), ConversionError and UnsupportedOp (the model), MissingTool (TensorFlow).
     """
+    made = chosen(precision)
     found = read_source(source)
     name = found.name if name is None else name
     if found.kind is SourceKind.TFLITE:
+        if precision is not Precision.AUTO:
+            raise ConfigError(
+                f"{source} is quantized already: it is taken as it is",
+                hint="leave out --quantization, or convert the Keras or SavedModel source",
+            )
         taken, data = _take_tflite(found, name, calibration, image_range, edges, declared)
         return _suited(taken, data)
     if edges != AS_IN_THE_FILE:
         raise ConfigError(
-            f"{source} has no edges to leave to the caller: it becomes int8 from input to output",
+            f"{source} has no edges to leave to the caller: it becomes integers all through",
             hint="leave out --integer-edges and --transposed-inputs",
         )
     read_calibration(calibration, _front(declared))
@@ -147,13 +156,14 @@ def convert_source(
         image_high=image_range[1],
         trust_source=trust_source,
         preprocess=declared.preprocess,
+        precision=made,
     )
     module = "edgeserve.convert.tensorflow_worker"
     result = run_worker(module, job, TensorflowResult, work_dir=work_dir, progress=progress)
-    model = (work_dir / INT8_FILE).read_bytes()
+    model = (work_dir / QUANTIZED_FILE).read_bytes()
     samples = calibrated(calibration, result.inputs, image_range, result.taken)
     declared = replace(declared, preprocess=result.taken.preprocess)
-    return _suited(_assemble(found, name, model, result, samples, declared), samples)
+    return _suited(_assemble(found, name, model, result, samples, declared, made), samples)
 
 
 def _front(declared: Declaration) -> Front | None:
@@ -208,6 +218,7 @@ def _assemble(
     result: TensorflowResult,
     samples: CalibrationSet,
     declared: Declaration,
+    made: Precision,
 ) -> Converted:
     graph = read_model(model, name=name)
     return Converted(
@@ -217,7 +228,7 @@ def _assemble(
         source=source.facts,
         tools=result.tools,
         quantization=Quantization(
-            activations=DType.INT8,
+            activations=ACTIVATIONS[made],
             weights=DType.INT8,
             weights_per_channel=_is_per_channel(graph),
             converter="TensorFlow Lite, full integer, post-training",
@@ -242,9 +253,11 @@ def _take_tflite(
     trimmed = _trimmed(source, read_tflite(source.path), edges)
     model = trimmed.model_tflite
     graph = read_model(model, name=name)
-    if not any(graph.tensors[i].dtype is DType.INT8 for op in graph.ops for i in op.outputs):
+    if not any(
+        graph.tensors[i].dtype in ACTIVATIONS.values() for op in graph.ops for i in op.outputs
+    ):
         raise ConversionError(
-            f"{source.path} is not quantized: none of its operators writes int8",
+            f"{source.path} is not quantized: none of its operators writes int8 or int16",
             hint="quantize it to full INT8 first, or convert the Keras or SavedModel source",
         )
     samples = None

@@ -18,12 +18,13 @@ from edgeserve.bundle import Agreement, CalibrationRecord, SourceKind, ToolVersi
 from edgeserve.convert.agreement import Runner, compare
 from edgeserve.convert.calibration import CalibrationSet, InputSpec, as_frames
 from edgeserve.convert.keras_front import NOTHING_TAKEN, Taken, calibrated, find_front
+from edgeserve.convert.precision import Precision
 from edgeserve.convert.worker import Progress, one_line, serve
 from edgeserve.errors import ConversionError, EdgeserveError, MissingTool
 from edgeserve.preprocess.declaration import Preprocess, declared, told
 
 FLOAT_FILE = "float.tflite"
-INT8_FILE = "int8.tflite"
+QUANTIZED_FILE = "quantized.tflite"
 INSTALL = "pip install 'edgeserve[keras]'"
 
 _TRUST_HINT = "--trust-source runs the code in it: only for a file whose origin you know"
@@ -60,6 +61,7 @@ class TensorflowJob:
     image_high: float
     trust_source: bool
     preprocess: Preprocess | None
+    precision: Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Loaded:
 
 
 def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
-    """Load, calibrate, convert and compare; writes ``float.tflite`` and ``int8.tflite``."""
+    """Load, calibrate, convert and compare; writes ``float.tflite`` and ``quantized.tflite``."""
     progress(0.0, "importing TensorFlow")
     tf, keras = _frameworks()
     progress(0.1, "loading the model")
@@ -95,11 +97,12 @@ def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
     )
     progress(0.3, "converting to float TFLite")
     float_model = _convert_float(tf, loaded)
-    int8_model = _convert_int8(tf, loaded, calibration, _within(progress, 0.4, 0.7))
-    agreement = compare(float_model, int8_model, calibration, _within(progress, 0.7, 1.0))
+    report = _within(progress, 0.4, 0.7)
+    quantized = _quantize(tf, loaded, calibration, job.precision, report)
+    agreement = compare(float_model, quantized, calibration, _within(progress, 0.7, 1.0))
     work_dir = Path(job.work_dir)
     (work_dir / FLOAT_FILE).write_bytes(float_model)
-    (work_dir / INT8_FILE).write_bytes(int8_model)
+    (work_dir / QUANTIZED_FILE).write_bytes(quantized)
     return TensorflowResult(
         inputs=loaded.inputs,
         taken=loaded.taken,
@@ -288,22 +291,30 @@ def _convert_float(tf: Any, loaded: Loaded) -> bytes:
     return _run(_converter(tf, loaded), loaded)
 
 
-def _convert_int8(
-    tf: Any, loaded: Loaded, calibration: CalibrationSet, progress: Progress
+def _quantize(
+    tf: Any,
+    loaded: Loaded,
+    calibration: CalibrationSet,
+    precision: Precision,
+    progress: Progress,
 ) -> bytes:
     def representative() -> Iterator[list[Any]]:
         for index in range(calibration.samples):
             done = (index + 1) / calibration.samples
             progress(done, f"calibrating with sample {index + 1} of {calibration.samples}")
             yield list(calibration.sample(index))
-        progress(1.0, "quantizing to INT8")
+        progress(1.0, f"quantizing to {precision}")
 
     converter = _converter(tf, loaded)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
+    if precision is Precision.INT16X8:
+        operators = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        edge = tf.int16
+    else:
+        operators, edge = tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.int8
+    converter.target_spec.supported_ops = [operators]
+    converter.inference_input_type = converter.inference_output_type = edge
     return _run(converter, loaded)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from edgeserve.errors import UnsupportedOp
-from edgeserve.graph import Graph
+from edgeserve.graph import DType, Graph, Op
 from edgeserve.lower import (
     alias,
     convolution,
@@ -19,6 +21,7 @@ from edgeserve.lower import (
     recurrent,
     reduction,
     resize,
+    sixteen,
     softmax,
 )
 from edgeserve.lower.builder import Builder
@@ -44,6 +47,15 @@ LOWERINGS: Lowerings = {
     **softmax.LOWERINGS,
 }
 
+BY_DTYPE: Mapping[DType, Lowerings] = {DType.INT16: sixteen.LOWERINGS}
+"""What operators become whose first input has another type than int8."""
+
+
+def _lowering(builder: Builder, op: Op) -> Callable[[Builder, Op], None] | None:
+    first = builder.input(op, 0)
+    wide = {} if first is None else BY_DTYPE.get(first.dtype, {})
+    return wide.get(op.kind) or LOWERINGS.get(op.kind)
+
 
 def lower(graph: Graph) -> Program:
     """The program of a graph, seen so that as many steps as possible can run row by row.
@@ -55,14 +67,15 @@ def lower(graph: Graph) -> Program:
     for op in settled.graph.ops:
         if fold.is_folded_pad(builder, op):
             continue
-        if op.kind not in LOWERINGS:
+        lowering = _lowering(builder, op)
+        if lowering is None:
             raise UnsupportedOp(
                 op.kind.value,
                 settled.graph.tensors[op.outputs[0]].name,
                 "the runtime has no kernel for it",
                 hint="replace the operator in the source model",
             )
-        LOWERINGS[op.kind](builder, op)
+        lowering(builder, op)
     fold.fold_pads(builder)
     for index, op in settled.folded:
         why = "it is read in the layout of what it was transposed from"

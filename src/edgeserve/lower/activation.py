@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from edgeserve.graph import Activation, Op, Quant
+from edgeserve.graph import Activation, DType, Op, Quant
 from edgeserve.lower.builder import REQUANTIZE_HINT, Builder
 from edgeserve.lower.requant import activation_range
 
 
-def fused_range(b: Builder, op: Op, activation: Activation, quant: Quant) -> tuple[int, int]:
-    """The least and greatest int8 that an operator with this activation may write.
+def fused_range(
+    b: Builder, op: Op, activation: Activation, quant: Quant, dtype: DType = DType.INT8
+) -> tuple[int, int]:
+    """The least and greatest element that an operator with this activation may write.
 
     Raises UnsupportedOp for activations that integer kernels do not fuse, and for scales so small
     that the activation's bounds do not fit an int32 (LiteRT refuses those too).
@@ -25,4 +27,4 @@ def fused_range(b: Builder, op: Op, activation: Activation, quant: Quant) -> tup
         f"its output scale {quant.scale:g} is too small for {activation.name}",
         hint=REQUANTIZE_HINT,
     )
-    return activation_range(activation, quant)
+    return activation_range(activation, quant, dtype)

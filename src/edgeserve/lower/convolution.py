@@ -89,7 +89,10 @@ def _layer(
         out_quant=out_quant,
         matrix=b.constant(op, weights, "weight tensor").astype(np.int8, copy=False),
         biases=_biases(b, op, bias, out_c),
-        requants=_requants(b, op, weights, out_c, in_quant.scale, out_quant.scale),
+        requants=tuple(
+            requant(factor)
+            for factor in weight_factors(b, op, weights, out_c, in_quant.scale, out_quant.scale)
+        ),
         act_min=low,
         act_max=high,
     )
@@ -103,9 +106,10 @@ def _biases(b: Builder, op: Op, bias: Tensor | None, out_c: int) -> Sums:
     return b.constant(op, bias, "bias").astype(np.int64).reshape(out_c)
 
 
-def _requants(
+def weight_factors(
     b: Builder, op: Op, weights: Tensor, out_c: int, in_scale: float, out_scale: float
-) -> tuple[Requant, ...]:
+) -> list[float]:
+    """From the scale of a sum to that of the output, for each output channel; or UnsupportedOp."""
     quant = weights.quant
     if quant is None or len(quant.scales) not in (1, out_c):
         raise b.unsupported(
@@ -122,11 +126,11 @@ def _requants(
         f"its scales give a factor of {max(factors):g}, beyond fixed point",
         hint=REQUANTIZE_HINT,
     )
-    return tuple(requant(factor) for factor in factors)
+    return factors
 
 
 @dataclass(frozen=True, slots=True)
-class _Placement:
+class Placement:
     """Where the windows of a convolution lie over what it really reads."""
 
     source: PaddedSource
@@ -138,22 +142,28 @@ class _Placement:
     """Whether some window reads outside the image."""
 
 
-def _place(
-    b: Builder, op: Op, layer: _Layer, o: ConvOptions | DepthwiseOptions, out_c: int
-) -> _Placement:
-    h, w, _ = b.spatial(op, layer.source)
-    _, kernel_h, kernel_w, _ = layer.weights.shape
+def place(
+    b: Builder,
+    op: Op,
+    tensors: tuple[Tensor, Tensor],
+    o: ConvOptions | DepthwiseOptions,
+    out_c: int,
+) -> Placement:
+    """The placement of windows as large as the second tensor, the weights, over the first."""
+    source_tensor, weights = tensors
+    h, w, _ = b.spatial(op, source_tensor)
+    _, kernel_h, kernel_w, _ = weights.shape
     rows = Walk(kernel_h, o.stride_h, o.dilation_h)
     columns = Walk(kernel_w, o.stride_w, o.dilation_w)
     out_h, out_w = rows.outputs(h, o.padding), columns.outputs(w, o.padding)
     need_shape(b, op, (1, out_h, out_w, out_c))
-    source = padded_source(b, layer.source)
+    source = padded_source(b, source_tensor)
     top = source.top + rows.padding_before(h, out_h)
     left = source.left + columns.padding_before(w, out_w)
     need_walk(b, op, "rows", rows, h + top, out_h)
     need_walk(b, op, "columns", columns, w + left, out_w)
     leaves = rows.leaves(source.h, out_h, top) or columns.leaves(source.w, out_w, left)
-    return _Placement(source, out_h, out_w, top, left, leaves)
+    return Placement(source, out_h, out_w, top, left, leaves)
 
 
 def _conv2d(b: Builder, op: Op) -> None:
@@ -174,16 +184,16 @@ def _conv2d(b: Builder, op: Op) -> None:
         c % weight_c == 0 and out_c % (c // weight_c) == 0,
         f"weights {list(layer.weights.shape)} do not divide {c} input channels into groups",
     )
-    _convolve(b, op, layer, _place(b, op, layer, o, out_c), o)
+    _convolve(b, op, layer, place(b, op, (layer.source, layer.weights), o, out_c), o)
 
 
-def _one_channel(b: Builder, op: Op, layer: _Layer, place: _Placement, o: DepthwiseOptions) -> None:
+def _one_channel(b: Builder, op: Op, layer: _Layer, placed: Placement, o: DepthwiseOptions) -> None:
     """All output channels read the only channel that there is, as those of a convolution do."""
-    _convolve(b, op, replace(layer, matrix=layer.matrix.transpose(3, 1, 2, 0)), place, o)
+    _convolve(b, op, replace(layer, matrix=layer.matrix.transpose(3, 1, 2, 0)), placed, o)
 
 
 def _convolve(
-    b: Builder, op: Op, layer: _Layer, place: _Placement, o: ConvOptions | DepthwiseOptions
+    b: Builder, op: Op, layer: _Layer, placed: Placement, o: ConvOptions | DepthwiseOptions
 ) -> None:
     """The convolution of a layer whose matrix is [out_c, kernel_h, kernel_w, weight_c]."""
     c = layer.source.shape[3]
@@ -198,17 +208,17 @@ def _convolve(
         stride_w=o.stride_w,
         dilation_h=o.dilation_h,
         dilation_w=o.dilation_w,
-        pad_top=place.top,
-        pad_left=place.left,
+        pad_top=placed.top,
+        pad_left=placed.left,
         output_zero_point=layer.out_quant.zero_point,
         act_min=layer.act_min,
         act_max=layer.act_max,
         weight_c=weight_c,
         weights=weights,
         channels=layer.channels(layer.biases - zero_point * sums),
-        pads=_pads(layer, c) if place.leaves else weights,
+        pads=_pads(layer, c) if placed.leaves else weights,
     )
-    _step(b, op, layer, place, params)
+    _step(b, op, layer, placed, params)
 
 
 def _depthwise(b: Builder, op: Op) -> None:
@@ -223,9 +233,9 @@ def _depthwise(b: Builder, op: Op) -> None:
         ones == 1 and out_c % c == 0,
         f"weights {list(layer.weights.shape)} are not [1, h, w, a multiple of {c} channels]",
     )
-    place = _place(b, op, layer, o, out_c)
+    placed = place(b, op, (layer.source, layer.weights), o, out_c)
     if c == 1:
-        _one_channel(b, op, layer, place, o)
+        _one_channel(b, op, layer, placed, o)
         return
     weights = Blob(layer.matrix.tobytes(), f"weights {layer.weights.name}")
     zero_point = layer.in_quant.zero_point
@@ -237,17 +247,17 @@ def _depthwise(b: Builder, op: Op) -> None:
         stride_w=o.stride_w,
         dilation_h=o.dilation_h,
         dilation_w=o.dilation_w,
-        pad_top=place.top,
-        pad_left=place.left,
+        pad_top=placed.top,
+        pad_left=placed.left,
         output_zero_point=layer.out_quant.zero_point,
         act_min=layer.act_min,
         act_max=layer.act_max,
         multiplier=out_c // c,
         weights=weights,
         channels=layer.channels(layer.biases - zero_point * sums),
-        pads=_pads(layer, c) if place.leaves else weights,
+        pads=_pads(layer, c) if placed.leaves else weights,
     )
-    _step(b, op, layer, place, params)
+    _step(b, op, layer, placed, params)
 
 
 def _pads(layer: _Layer, channels: int) -> Blob:
@@ -257,16 +267,16 @@ def _pads(layer: _Layer, channels: int) -> Blob:
 
 
 def _step(
-    b: Builder, op: Op, layer: _Layer, place: _Placement, params: Conv2dParams | DepthwiseParams
+    b: Builder, op: Op, layer: _Layer, placed: Placement, params: Conv2dParams | DepthwiseParams
 ) -> None:
-    source = place.source
+    source = placed.source
     b.step(
         op,
         params,
         [b.operand(source.tensor, source.h, source.w, source.tensor.shape[-1])],
         layer.output,
-        (place.out_h, place.out_w, layer.output.shape[3]),
-        macs=place.out_h * place.out_w * layer.weights.elements,
+        (placed.out_h, placed.out_w, layer.output.shape[3]),
+        macs=placed.out_h * placed.out_w * layer.weights.elements,
     )
 
 

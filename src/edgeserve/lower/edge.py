@@ -1,17 +1,25 @@
-"""QUANTIZE and DEQUANTIZE: float32 and 8 bits at the model's edge, and among 8-bit types."""
+"""QUANTIZE and DEQUANTIZE: between float32 and integers, and among integers."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgeserve.graph import DType, Op, OpKind, Tensor
-from edgeserve.kernels import DequantizeParams, QuantizeParams
+from edgeserve.kernels import (
+    Dequantize16Params,
+    DequantizeParams,
+    Quantize16Params,
+    QuantizeParams,
+    Rescale16Params,
+)
 from edgeserve.lower import tables
 from edgeserve.lower.builder import REQUANTIZE_HINT, Builder
 from edgeserve.lower.elementwise import emit_table
 from edgeserve.lower.lowering import Lowerings
+from edgeserve.lower.requant import requant
+from edgeserve.lower.sixteen import emit_elementwise, quant_16
 
-_RANGE = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
+_RANGE = {DType.INT8: (-128, 127), DType.UINT8: (0, 255), DType.INT16: (-32768, 32767)}
 
 
 def _quantize(b: Builder, op: Op) -> None:
@@ -27,13 +35,37 @@ def _quantize(b: Builder, op: Op) -> None:
             f"its scales {in_quant.scale:g} and {out_quant.scale:g} are too far apart",
             hint=REQUANTIZE_HINT,
         )
+        if DType.INT16 in (source.dtype, output.dtype):
+            _rescale(b, op, source, output)
+            return
         emit_table(b, op, tables.rescaled(in_quant, out_quant, source.dtype, output.dtype))
         return
-    quant = b.quant(op, output)
+    quant = quant_16(b, op, output) if output.dtype is DType.INT16 else b.quant(op, output)
     low, high = _RANGE[output.dtype]
-    params = QuantizeParams(scale=quant.scale, zero_point=quant.zero_point, low=low, high=high)
+    kind = Quantize16Params if output.dtype is DType.INT16 else QuantizeParams
+    params = kind(scale=quant.scale, zero_point=quant.zero_point, low=low, high=high)
     operand, target = b.flat(source), b.flat(output)
     b.step(op, params, [operand], output, (target.h, target.w, target.c))
+
+
+def _rescale(b: Builder, op: Op, source: Tensor, output: Tensor) -> None:
+    """From or to int16 (Requantize): the factor is a double."""
+    for tensor in (source, output):
+        b.need_dtype(op, tensor, DType.INT8, DType.INT16)
+    in_quant, out_quant = b.quant(op, source), b.quant(op, output)
+    scale = requant(in_quant.scale / out_quant.scale)
+    low, high = _RANGE[output.dtype]
+    params = Rescale16Params(
+        input_zero_point=in_quant.zero_point,
+        output_zero_point=out_quant.zero_point,
+        positive_multiplier=scale.multiplier,
+        positive_shift=scale.shift,
+        negative_multiplier=scale.multiplier,
+        negative_shift=scale.shift,
+        act_min=low,
+        act_max=high,
+    )
+    emit_elementwise(b, op, params)
 
 
 def _dequantize(b: Builder, op: Op) -> None:
@@ -43,9 +75,12 @@ def _dequantize(b: Builder, op: Op) -> None:
     if source.data is not None:
         b.fold_constant(op, output, _dequantized(b, op, source), "known before the model runs")
         return
-    b.need_dtype(op, source, DType.INT8)
-    quant = b.quant(op, source)
-    params = DequantizeParams(scale=quant.scale, zero_point=quant.zero_point)
+    b.need_dtype(op, source, DType.INT8, DType.INT16)
+    is_wide = source.dtype is DType.INT16
+    quant = quant_16(b, op, source) if is_wide else b.quant(op, source)
+    params = (Dequantize16Params if is_wide else DequantizeParams)(
+        scale=quant.scale, zero_point=quant.zero_point
+    )
     operand, target = b.flat(source), b.flat(output)
     b.step(op, params, [operand], output, (target.h, target.w, target.c))
 

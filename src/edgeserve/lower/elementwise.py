@@ -68,7 +68,7 @@ def _add(b: Builder, op: Op) -> None:
         act_min=low,
         act_max=high,
     )
-    _emit_binary(b, op, params, (first, second), output)
+    emit_binary(b, op, params, (first, second), output)
 
 
 def _mul(b: Builder, op: Op) -> None:
@@ -76,7 +76,7 @@ def _mul(b: Builder, op: Op) -> None:
     first, second, output = _int8_operands(b, op)
     quant_1, quant_2, out_quant = b.quant(op, first), b.quant(op, second), b.quant(op, output)
     low, high = fused_range(b, op, op.options.activation, out_quant)
-    scale = requant(_float32_factor(b, op, (quant_1, quant_2), out_quant))
+    scale = requant(float32_factor(b, op, (quant_1, quant_2), out_quant))
     params = MulParams(
         offset_1=-quant_1.zero_point,
         offset_2=-quant_2.zero_point,
@@ -86,21 +86,21 @@ def _mul(b: Builder, op: Op) -> None:
         act_min=low,
         act_max=high,
     )
-    _emit_binary(b, op, params, (first, second), output)
+    emit_binary(b, op, params, (first, second), output)
 
 
 def _extremum(b: Builder, op: Op) -> None:
     first, second, output = _int8_operands(b, op)
     mode = ExtremumMode.MAXIMUM if op.kind is OpKind.MAXIMUM else ExtremumMode.MINIMUM
-    _emit_binary(b, op, ExtremumParams(mode=mode), (first, second), output)
+    emit_binary(b, op, ExtremumParams(mode=mode), (first, second), output)
 
 
 def _prelu(b: Builder, op: Op) -> None:
     source, slopes, output = _int8_operands(b, op)
     in_quant, slope_quant, out_quant = b.quant(op, source), b.quant(op, slopes), b.quant(op, output)
     b.need(op, source.shape == output.shape, "its output has another shape than its input")
-    positive = requant(_float32_factor(b, op, (in_quant,), out_quant))
-    negative = requant(_float32_factor(b, op, (in_quant, slope_quant), out_quant))
+    positive = requant(float32_factor(b, op, (in_quant,), out_quant))
+    negative = requant(float32_factor(b, op, (in_quant, slope_quant), out_quant))
     params = PreluParams(
         input_offset=-in_quant.zero_point,
         alpha_offset=-slope_quant.zero_point,
@@ -110,7 +110,7 @@ def _prelu(b: Builder, op: Op) -> None:
         negative_multiplier=negative.multiplier,
         negative_shift=negative.shift,
     )
-    _emit_binary(b, op, params, (source, slopes), output)
+    emit_binary(b, op, params, (source, slopes), output)
 
 
 def _int8_operands(b: Builder, op: Op) -> tuple[Tensor, Tensor, Tensor]:
@@ -120,7 +120,7 @@ def _int8_operands(b: Builder, op: Op) -> tuple[Tensor, Tensor, Tensor]:
     return first, second, output
 
 
-def _float32_factor(b: Builder, op: Op, inputs: Sequence[Quant], output: Quant) -> float:
+def float32_factor(b: Builder, op: Op, inputs: Sequence[Quant], output: Quant) -> float:
     """The product of the inputs' scales over the output's, rounded to float32 at each step."""
     with np.errstate(all="ignore"):
         factor = np.float32(inputs[0].scale)
@@ -131,9 +131,10 @@ def _float32_factor(b: Builder, op: Op, inputs: Sequence[Quant], output: Quant) 
     return float(factor)
 
 
-def _emit_binary(
+def emit_binary(
     b: Builder, op: Op, params: Params, sources: Sequence[Tensor], output: Tensor
 ) -> None:
+    """The step of an operator on two inputs, which are broadcast."""
     shape = _broadcast_shape(b, op, [source.shape for source in sources])
     b.need(
         op,

@@ -50,13 +50,14 @@ def _pack(b: Builder, op: Op) -> None:
 
 
 def _join(b: Builder, op: Op, sources: Sequence[Tensor], axis: int) -> None:
-    """One row after the other; LiteRT wants equal int8 quantization, so that bytes can be moved."""
+    """One row after the other; LiteRT wants equal quantization, so that bytes can be moved."""
     output = b.output(op)
     for source in sources:
         b.need_dtype(op, source, output.dtype)
         b.need(
             op,
-            output.dtype not in (DType.INT8, DType.UINT8) or same_quant(source, output),
+            output.dtype not in (DType.INT8, DType.UINT8, DType.INT16)
+            or same_quant(source, output),
             f"input {source.name!r} is quantized unlike the output",
             hint=REQUANTIZE_HINT,
         )

@@ -10,11 +10,12 @@ from edgeserve.lower.box import BOX_DIMS
 from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder, same_quant
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.lower.movement import rows_view
+from edgeserve.lower.requant import RANGE
 
 
 def _pad(b: Builder, op: Op) -> None:
     source, output = b.tensor(op.inputs[0]), b.output(op)
-    b.need_dtype(op, source, DType.INT8, DType.INT32, DType.FLOAT32)
+    b.need_dtype(op, source, DType.INT8, DType.INT16, DType.INT32, DType.FLOAT32)
     b.need_dtype(op, output, source.dtype)
     numbers = b.integers(op, 1, "paddings")
     rank = len(source.shape)
@@ -67,7 +68,8 @@ def _pad_boxes(
 def _pad_value(b: Builder, op: Op, source: Tensor, output: Tensor) -> int:
     """The bits of the value that surrounds the input: the zero point, or PADV2's constant."""
     given = b.input(op, 2)
-    if output.dtype is DType.INT8:
+    is_quantized = output.dtype in RANGE
+    if is_quantized:
         b.need(
             op,
             same_quant(source, output),
@@ -75,11 +77,11 @@ def _pad_value(b: Builder, op: Op, source: Tensor, output: Tensor) -> int:
             hint=REQUANTIZE_HINT,
         )
     if given is None:
-        return b.quant(op, output).zero_point & 0xFF if output.dtype is DType.INT8 else 0
+        return b.quant(op, output).zero_point & 0xFF if is_quantized else 0
     b.need_dtype(op, given, output.dtype)
     b.need(
         op,
-        given.elements == 1 and (output.dtype is not DType.INT8 or same_quant(given, output)),
+        given.elements == 1 and (not is_quantized or same_quant(given, output)),
         f"its value {given.name!r} is not one element quantized like the output",
     )
     return int.from_bytes(b.constant(op, given, "padding value").tobytes(), "little")

@@ -35,7 +35,7 @@ def _reduce(b: Builder, op: Op) -> None:
     source, output = b.tensor(op.inputs[0]), b.output(op)
     b.need_dtype(op, source, DType.INT8)
     b.need_dtype(op, output, DType.INT8)
-    kept, reduced = _boxes(b, op, source, output)
+    kept, reduced = boxes(b, op, source, output)
     count = prod(reduced.dims)
     in_quant, out_quant = b.quant(op, source), b.quant(op, output)
     scale = Requant(0, 0)
@@ -71,7 +71,7 @@ def _reduce(b: Builder, op: Op) -> None:
     b.step(op, params, [b.operand(source, 1, 1, source.elements)], output, view)
 
 
-def _boxes(b: Builder, op: Op, source: Tensor, output: Tensor) -> tuple[Box, Box]:
+def boxes(b: Builder, op: Op, source: Tensor, output: Tensor) -> tuple[Box, Box]:
     """The kept and the reduced dimensions, each merged to three."""
     assert isinstance(op.options, ReduceOptions)
     given = b.integers(op, 1, "axes")

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeserve.graph import Activation, Quant
+from edgeserve.graph import Activation, DType, Quant
 
-INT8_MIN, INT8_MAX = -128, 127
+RANGE = {DType.INT8: (-128, 127), DType.INT16: (-32768, 32767)}
+"""Of the types of quantized activations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +54,27 @@ def float32(value: float) -> float:
         return float(np.float32(value))
 
 
-def quantize_to_int8(value: float, quant: Quant) -> int:
+def quantized(value: float, quant: Quant) -> int:
     """``zero_point + round(value / scale)`` in float32, without a clamp."""
     scaled = np.float32(value) / np.float32(quant.scale)
     return quant.zero_point + round_half_away(float(scaled))
 
 
-def activation_range(activation: Activation, quant: Quant) -> tuple[int, int]:
-    """CalculateActivationRangeQuantized for int8: the clamp of a fused activation.
+def activation_range(
+    activation: Activation, quant: Quant, dtype: DType = DType.INT8
+) -> tuple[int, int]:
+    """CalculateActivationRangeQuantized: the clamp of a fused activation.
 
     Raises ValueError for activations that integer kernels do not fuse (TANH, SIGN_BIT).
     """
-    low, high = INT8_MIN, INT8_MAX
+    low, high = RANGE[dtype]
     if activation in (Activation.RELU, Activation.RELU6):
-        low = max(low, quantize_to_int8(0.0, quant))
+        low = max(low, quantized(0.0, quant))
     if activation is Activation.RELU6:
-        high = min(high, quantize_to_int8(6.0, quant))
+        high = min(high, quantized(6.0, quant))
     if activation is Activation.RELU_N1_TO_1:
-        low = max(low, quantize_to_int8(-1.0, quant))
-        high = min(high, quantize_to_int8(1.0, quant))
+        low = max(low, quantized(-1.0, quant))
+        high = min(high, quantized(1.0, quant))
     if activation in (Activation.TANH, Activation.SIGN_BIT):
         raise ValueError(f"fused {activation.name} has no integer form")
     return low, high

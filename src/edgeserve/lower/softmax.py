@@ -40,13 +40,14 @@ def _softmax(b: Builder, op: Op) -> None:
     )
     depth = source.shape[-1]
     b.need(op, depth <= _MAX_DEPTH, f"{depth} elements overflow its sum ({_MAX_DEPTH} do not)")
-    view = _view(source.shape)
+    view = view_of(source.shape)
     b.need(op, view[0] <= MAX_EXTENT, f"{view[0]} rows are too many")
     params = _params(b, op, op.options.beta, b.quant(op, source).scale)
     b.step(op, params, [b.operand(source, *view)], output, view)
 
 
-def _view(shape: tuple[int, ...]) -> tuple[int, int, int]:
+def view_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(h, w, c) of a tensor whose innermost dimension is one distribution."""
     if len(shape) == 4 and shape[0] == 1:
         return shape[1], shape[2], shape[3]
     return math.prod(shape[:-1]), 1, shape[-1]

@@ -1,0 +1,26 @@
+/* Adapter of MEAN of int16. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_mean_16_params_t *p = es_call_params(call);
+
+    return es_call_has_types(call, 1, ES_INT16, ES_INT16) && es_is_shift(p->shift)
+               ? es_check_boxes(call, p->kept_dims, p->kept_strides, p->reduced_dims,
+                                p->reduced_strides)
+               : ES_BAD_RECORD;
+}
+
+static void run(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_mean_16(es_call_params(call), &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_mean_16 = {
+    .id = 65,
+    .params_bytes = sizeof(es_mean_16_params_t),
+    .check = check,
+    .run = run,
+};

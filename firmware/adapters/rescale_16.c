@@ -1,0 +1,31 @@
+/* Adapter of QUANTIZE among int8 and int16, RELU and LEAKY_RELU of int16. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_rescale_16_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_INT16, ES_INT16) &&
+        !es_call_has_types(call, 1, ES_INT16, ES_INT8) &&
+        !es_call_has_types(call, 1, ES_INT8, ES_INT16)) {
+        return ES_BAD_RECORD;
+    }
+    return es_same_rows(es_call_operand(call, 0), es_call_operand(call, 1)) &&
+                   es_is_shift(p->positive_shift) && es_is_shift(p->negative_shift)
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
+static void run(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_rescale_16(es_call_params(call), &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_rescale_16 = {
+    .id = 70,
+    .params_bytes = sizeof(es_rescale_16_params_t),
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,34 @@
+/* Adapter of LOGISTIC and TANH of int16. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_sigmoid_16_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_INT16, ES_INT16)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    if (!es_same_rows(in, out) || !es_is_between(p->shift, 0, 31)) {
+        return ES_BAD_RECORD;
+    }
+    return es_call_has_blob(call, p->table, ES_SIGMOID_STEPS, sizeof(uint16_t), 2)
+               ? ES_OK
+               : ES_OUT_OF_BOUNDS;
+}
+
+static void run(const es_call_t *call) {
+    const es_sigmoid_16_params_t *p = es_call_params(call);
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_sigmoid_16(p, es_call_blob(call, p->table), &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_sigmoid_16 = {
+    .id = 69,
+    .params_bytes = sizeof(es_sigmoid_16_params_t),
+    .check = check,
+    .run = run,
+};

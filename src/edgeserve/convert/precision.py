@@ -1,0 +1,36 @@
+"""What ``convert --quantization`` makes of a model's numbers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from edgeserve.errors import ConfigError
+from edgeserve.graph import DType
+
+
+class Precision(StrEnum):
+    """The forms that can be asked for. Weights are int8 in those that devices run."""
+
+    AUTO = "auto"
+    INT8 = "int8"
+    INT16X8 = "int16x8"
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+
+
+ACTIVATIONS = {Precision.INT8: DType.INT8, Precision.INT16X8: DType.INT16}
+"""Types of the activations, of what microcontrollers run."""
+
+
+def chosen(wanted: Precision) -> Precision:
+    """What is made where ``wanted`` is asked for: AUTO is INT8, whatever that costs in accuracy.
+
+    Raises ConfigError for forms that no microcontroller runs here.
+    """
+    made = Precision.INT8 if wanted is Precision.AUTO else wanted
+    if made not in ACTIVATIONS:
+        raise ConfigError(
+            f"the runtime has no {made} kernels for microcontrollers",
+            hint="--quantization int16x8 is the form nearest to floats that it runs",
+        )
+    return made
