@@ -14,6 +14,7 @@ from edgeserve.baseline import against_baseline, read_baseline
 from edgeserve.bench import Candidate
 from edgeserve.bench import bench as bench_device
 from edgeserve.board import Board, Kind, board_ids, load_board
+from edgeserve.board import Method as FlashMethod
 from edgeserve.build import build as build_image
 from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
@@ -40,6 +41,8 @@ from edgeserve.device.start import start_image
 from edgeserve.errors import ConfigError, DoesNotFit
 from edgeserve.firmware import write_firmware
 from edgeserve.fit import Budget, Fit, Footprint, OtherPlan, PeakTensor, Reserve, check_fit
+from edgeserve.flash import Flashed, choose_method
+from edgeserve.flash import flash as flash_board
 from edgeserve.folder_swap import write_new_folder
 from edgeserve.image import Image
 from edgeserve.lower import lower
@@ -554,3 +557,43 @@ def stimuli(compiled: Compiled, count: int) -> tuple[Stimulus, ...]:
 def devices() -> tuple[Present, ...]:
     """What ``--device`` can name here."""
     return present_devices()
+
+
+def flash(
+    path: Path,
+    *,
+    board: str,
+    port: str,
+    method: str | None = None,
+    image: Path | None = None,
+    progress: Progress = silent,
+) -> Flashed:
+    """Puts the bench firmware of a model onto a board, and checks that it runs there.
+
+    ``image`` is one that was built elsewhere; without one the board's project is. Raises
+    ConfigError, MissingTool, ToolFailed and DeviceError.
+    """
+    kind = load_board(board)
+    wanted = None if method is None else FlashMethod(method)
+    bundle = open_model(path)
+    if image is None and kind.port is not None and kind.upload is not None:
+        compiled, built = build(bundle, kind, progress=progress)
+        image = built.elf
+        chosen = choose_method(kind, wanted, image)
+    else:
+        chosen = choose_method(kind, wanted, image)
+        compiled = compile_bundle(bundle, kind)
+        if image is None:
+            raise ConfigError(
+                f"firmware cannot be built for {kind.id} yet: it has no port",
+                hint="give an image that was built elsewhere: --image",
+            )
+    progress(None, f"flashing {kind.id} by {chosen}")
+    return flash_board(
+        kind,
+        chosen,
+        image,
+        port,
+        table_sha256=compiled.table.sha256,
+        limits=limits_for(compiled.program, kind.cpu.clock_hz),
+    )
