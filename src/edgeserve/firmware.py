@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from edgeserve.folder_swap import recover, replacing
 from edgeserve.graph import DType
 from edgeserve.kernels import Params
 from edgeserve.makefile import makefile
+from edgeserve.platformio import BUILD_FOLDER as PLATFORMIO_FOLDER
+from edgeserve.platformio import platformio_files
 from edgeserve.program import Program
 from edgeserve.project import (
     BUILD_FOLDER,
@@ -41,6 +44,8 @@ from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable
 
 COMMAND_BYTES = 1024
+_NOT_GENERATED = (USER_FOLDER, BUILD_FOLDER, PLATFORMIO_FOLDER)
+_log = logging.getLogger(__name__)
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,+=/:@-]+")
 
 
@@ -70,6 +75,8 @@ def write_firmware(
         recover(dest)
         _require_replaceable(dest)
         if not _same(dest, files):
+            for change in _changes(dest, files):
+                _log.info("%s", change)
             _replace(dest, files)
     except OSError as error:
         raise ToolError(
@@ -204,6 +211,9 @@ def _files(
     config = bench_config(program, board, adapter)
     yield f"model/{config.name}", config.text.encode()
     yield project.table_file, table.data
+    if board.platformio is not None:
+        for name, text in platformio_files(project, board.platformio).items():
+            yield name, text.encode()
     yield "Makefile", makefile(project, linker_script=has_script).encode()
     yield PROJECT_FILE, dump_json(project).encode()
 
@@ -294,16 +304,25 @@ def _require_replaceable(dest: Path) -> None:
 
 def _same(dest: Path, files: dict[str, bytes]) -> bool:
     """Whether the generated files stand there already, and no others."""
-    if not (dest / USER_FOLDER / "app.c").is_file():
-        return False
+    return (dest / USER_FOLDER / "app.c").is_file() and not any(_changes(dest, files))
+
+
+def _changes(dest: Path, files: dict[str, bytes]) -> Iterator[str]:
+    """What writing the files would do to those that stand there, a line each; the user's and the
+    builders' are not among them.
+    """
     present = {
         path.relative_to(dest).as_posix()
         for path in dest.rglob("*")
-        if path.is_file() and path.relative_to(dest).parts[0] not in (USER_FOLDER, BUILD_FOLDER)
+        if path.is_file() and path.relative_to(dest).parts[0] not in _NOT_GENERATED
     }
-    return present == set(files) and all(
-        (dest / name).read_bytes() == data for name, data in files.items()
-    )
+    for name in sorted(present | set(files)):
+        if name not in files:
+            yield f"removed {name}"
+        elif name not in present:
+            yield f"new {name}"
+        elif (dest / name).read_bytes() != files[name]:
+            yield f"changed {name}"
 
 
 def _replace(dest: Path, files: dict[str, bytes]) -> None:

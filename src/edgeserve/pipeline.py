@@ -578,8 +578,9 @@ def flash(
     bundle = open_model(path)
     if image is None and kind.port is not None and kind.upload is not None:
         compiled, built = build(bundle, kind, progress=progress)
-        image = built.elf
-        chosen = choose_method(kind, wanted, image)
+        by_project = wanted is FlashMethod.PLATFORMIO
+        chosen = choose_method(kind, wanted, None if by_project else built.elf)
+        image = built.elf.parents[1] if by_project else built.elf
     else:
         chosen = choose_method(kind, wanted, image)
         compiled = compile_bundle(bundle, kind)

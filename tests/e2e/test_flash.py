@@ -1,4 +1,4 @@
-"""`edgeserve flash` from end to end: the upload is a copy, the board a process behind a terminal."""
+"""`edgeserve flash` from end to end: the upload a copy, the board a process on a terminal."""
 
 from __future__ import annotations
 
