@@ -13,6 +13,7 @@ from edgeserve.errors import ConfigError
 from edgeserve.resources import boards_root
 from edgeserve.strict_toml import TomlTable, read_toml
 
+_FRAMEWORKS = ("arduino", "espidf")
 _CONSTANT = re.compile(r"[a-z][a-z0-9_]*")
 _REGION = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -193,6 +194,12 @@ class Board:
     usb: Usb | None = None
     power: Power | None = None
 
+    @property
+    def framework(self) -> str | None:
+        """The vendor's framework below the port, with which PlatformIO alone builds; or None."""
+        first = (self.port or "").split("/")[0]
+        return first if first in _FRAMEWORKS else None
+
     def holding(self, what: Holds) -> tuple[Region, ...]:
         """The regions that may hold something, in the file's order: the preferred one first."""
         return tuple(region for region in self.regions if what in region.holds)
@@ -254,7 +261,13 @@ def _check(board: Board, path: Path) -> None:
     for what in Holds:
         if not board.holding(what):
             raise ConfigError(f"{path}: no region holds {what.value!r}", hint="add it to a `holds`")
-    if board.port is not None and board.toolchain is None:
+    if board.framework is not None:
+        if board.platformio is None or board.platformio.framework != board.framework:
+            raise ConfigError(
+                f"{path}: the port {board.port} needs [platformio] with that framework",
+                hint="say what PlatformIO calls the board",
+            )
+    elif board.port is not None and board.toolchain is None:
         raise ConfigError(f"{path}: a port needs a [toolchain]", hint="add the compiler's flags")
 
 

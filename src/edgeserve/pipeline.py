@@ -33,6 +33,7 @@ from edgeserve.compilation import (
 )
 from edgeserve.convert.conversion import AS_IN_THE_FILE, Edges, convert_source
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
+from edgeserve.device.flash import upload_of
 from edgeserve.device.link import Link
 from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
@@ -393,20 +394,31 @@ def build(
     ToolFailed for the compiler.
     """
     with bundle_lock(bundle.path):
-        compiled = compile_bundle(bundle, board, wish)
-        write_plan(compiled, bundle.path)
-        folder = bundle.board_dir(board.id) / "firmware"
-        write_firmware(
-            folder,
-            symbol=bundle.identifier,
-            table=compiled.table,
-            program=compiled.program,
-            board=board,
-            adapter=bundle.facts.input_adapter,
-            signals=Declaration(bundle.facts.preprocess, bundle.facts.postprocess),
-        )
+        compiled, folder = _write_project(bundle, board, wish)
         progress(None, f"building the firmware for {board.id}")
         return compiled, build_image(folder, partition=partition)
+
+
+def write_project(bundle: Bundle, board: Board, wish: Wish | None = None) -> tuple[Compiled, Path]:
+    """Writes a bundle's firmware project for a board, without building it. Raises as ``build``."""
+    with bundle_lock(bundle.path):
+        return _write_project(bundle, board, wish)
+
+
+def _write_project(bundle: Bundle, board: Board, wish: Wish | None) -> tuple[Compiled, Path]:
+    compiled = compile_bundle(bundle, board, wish)
+    write_plan(compiled, bundle.path)
+    folder = bundle.board_dir(board.id) / "firmware"
+    write_firmware(
+        folder,
+        symbol=bundle.identifier,
+        table=compiled.table,
+        program=compiled.program,
+        board=board,
+        adapter=bundle.facts.input_adapter,
+        signals=Declaration(bundle.facts.preprocess, bundle.facts.postprocess),
+    )
+    return compiled, folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -576,19 +588,18 @@ def flash(
     kind = load_board(board)
     wanted = None if method is None else FlashMethod(method)
     bundle = open_model(path)
-    if image is None and kind.port is not None and kind.upload is not None:
-        compiled, built = build(bundle, kind, progress=progress)
-        by_project = wanted is FlashMethod.PLATFORMIO
-        chosen = choose_method(kind, wanted, None if by_project else built.elf)
-        image = built.elf.parents[1] if by_project else built.elf
-    else:
+    by_project = kind.framework is not None or wanted is FlashMethod.PLATFORMIO
+    if image is not None:
         chosen = choose_method(kind, wanted, image)
         compiled = compile_bundle(bundle, kind)
-        if image is None:
-            raise ConfigError(
-                f"firmware cannot be built for {kind.id} yet: it has no port",
-                hint="give an image that was built elsewhere: --image",
-            )
+    elif by_project:
+        chosen = choose_method(kind, wanted, None)
+        compiled, image = write_project(bundle, kind)
+    else:
+        upload_of(kind)
+        compiled, built = build(bundle, kind, progress=progress)
+        chosen = choose_method(kind, wanted, built.elf)
+        image = built.elf
     progress(None, f"flashing {kind.id} by {chosen}")
     return flash_board(
         kind,

@@ -21,7 +21,11 @@ from edgeserve.project import ImageKind
 from tests.e2e.firmware_fixtures import WERROR, write_tiny
 from tests.tiny_program import tiny_program
 
-BOARDS = [name for name in board_ids() if (b := load_board(name)).port and b.platformio]
+BOARDS = [
+    board.id
+    for board in map(load_board, board_ids())
+    if board.port and board.platformio and not board.framework
+]
 
 SCONS = """\
 import sys

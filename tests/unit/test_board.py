@@ -174,6 +174,15 @@ def test_flashing_that_is_refused(tmp_path: Path, old: str, new: str, said: str)
     assert said in refused(tmp_path, GOOD + MORE.replace(old, new))
 
 
+def test_a_framework_needs_platformio(tmp_path: Path) -> None:
+    port = GOOD.replace('"physical"', '"physical"\nport = "arduino"')
+    assert "needs [platformio] with that framework" in refused(tmp_path, port)
+    assert "needs [platformio] with that framework" in refused(tmp_path, port + MORE)
+    board = read(tmp_path, port + MORE.replace('"stm32cube"', '"arduino"'))
+    assert (board.framework, board.toolchain) == ("arduino", None)
+    assert read(tmp_path, GOOD + MORE).framework is None
+
+
 def test_every_figure_has_its_source_beside_it() -> None:
     for path in boards_root().glob("*.toml"):
         text = path.read_text(encoding="utf-8")
