@@ -19,6 +19,7 @@ from edgeserve.board import (
     load_board,
 )
 from edgeserve.board_sources import board_header, memory_script
+from edgeserve.cost.table import costs_of
 from edgeserve.errors import ConfigError
 from edgeserve.kernels import KernelId
 from edgeserve.resources import boards_root, firmware_root
@@ -110,6 +111,7 @@ def test_there_are_boards_of_every_family() -> None:
     for board in real:
         assert (board.upload is not None) == (board.kind is Kind.PHYSICAL), board.id
         assert code_size(board.cpu.core, [KernelId.CONV_2D]).code_bytes > 0
+        assert costs_of(board.cpu.core)
 
 
 MORE = """
