@@ -13,9 +13,13 @@ from edgeserve.errors import ConfigError
 from edgeserve.resources import boards_root
 from edgeserve.strict_toml import TomlTable, read_toml
 
+_FRAMEWORKS = ("arduino", "espidf")
 _CONSTANT = re.compile(r"[a-z][a-z0-9_]*")
 _REGION = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_USB_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Kind(StrEnum):
@@ -36,12 +40,27 @@ class Holds(StrEnum):
     STACK = "stack"
 
 
+class Method(StrEnum):
+    """The ways to put an image onto a board."""
+
+    PLATFORMIO = "platformio"
+    OPENOCD = "openocd"
+    PYOCD = "pyocd"
+    JLINK = "jlink"
+    ESPTOOL = "esptool"
+    DFU = "dfu"
+    PICOTOOL = "picotool"
+    UF2 = "uf2"
+    TEENSY = "teensy"
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A range of addresses; ``reserved_bytes`` of it are taken by what ``reserved_for`` names.
 
     ``access_cost`` is what a byte read or written costs, compared with the board's other regions;
-    what lies in an arena there is aligned to ``alignment_bytes``.
+    what lies in an arena there is aligned to ``alignment_bytes``. ``dma``: peripherals reach it;
+    ``cached``: the core sees it through a data cache. None where the file does not say.
     """
 
     name: str
@@ -53,6 +72,8 @@ class Region:
     source: str
     access_cost: int = 1
     alignment_bytes: int = ALIGNMENT_BYTES
+    dma: bool | None = None
+    cached: bool | None = None
 
     @property
     def free_bytes(self) -> int:
@@ -96,6 +117,63 @@ class Emulator:
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformIO:
+    """What PlatformIO calls the board: ``version`` pins the platform, ``framework`` is whose calls
+    the port makes.
+    """
+
+    platform: str
+    version: str
+    board: str
+    framework: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """How an image gets onto the board: ``methods``, the preferred one first, and what they ask.
+
+    ``address`` is where an image goes that does not say so itself, ``uf2_volume`` the label of the
+    drive that the loader shows.
+    """
+
+    methods: tuple[Method, ...]
+    openocd_target: str | None = None
+    openocd_interface: str | None = None
+    pyocd_target: str | None = None
+    jlink_device: str | None = None
+    esptool_chip: str | None = None
+    dfu_id: str | None = None
+    uf2_volume: str | None = None
+    teensy_mcu: str | None = None
+    address: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usb:
+    """``vendor:product`` ids, in hexadecimal, under which the board or the probe on it appears."""
+
+    ids: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A figure with where it is from."""
+
+    value: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Supply in millivolts, and the current drawn while computing and asleep in microamperes."""
+
+    supply_mv: Sourced | None
+    active_ua: Sourced | None
+    sleep_ua: Sourced | None
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """A kind of board. ``port`` and ``toolchain`` are None where firmware cannot be built yet.
 
@@ -111,6 +189,16 @@ class Board:
     toolchain: Toolchain | None
     emulator: Emulator | None
     constants: tuple[tuple[str, int], ...] = ()
+    platformio: PlatformIO | None = None
+    upload: Upload | None = None
+    usb: Usb | None = None
+    power: Power | None = None
+
+    @property
+    def framework(self) -> str | None:
+        """The vendor's framework below the port, with which PlatformIO alone builds; or None."""
+        first = (self.port or "").split("/")[0]
+        return first if first in _FRAMEWORKS else None
 
     def holding(self, what: Holds) -> tuple[Region, ...]:
         """The regions that may hold something, in the file's order: the preferred one first."""
@@ -151,6 +239,10 @@ def read_board(path: Path) -> Board:
         toolchain=_toolchain(table.optional_table("toolchain")),
         emulator=_emulator(table.optional_table("emulator")),
         constants=_constants(table.optional_table("constants")),
+        platformio=_platformio(table.optional_table("platformio")),
+        upload=_upload(table.optional_table("upload")),
+        usb=_usb(table.optional_table("usb")),
+        power=_power(table.optional_table("power")),
     )
     table.finish()
     _check(board, path)
@@ -169,7 +261,13 @@ def _check(board: Board, path: Path) -> None:
     for what in Holds:
         if not board.holding(what):
             raise ConfigError(f"{path}: no region holds {what.value!r}", hint="add it to a `holds`")
-    if board.port is not None and board.toolchain is None:
+    if board.framework is not None:
+        if board.platformio is None or board.platformio.framework != board.framework:
+            raise ConfigError(
+                f"{path}: the port {board.port} needs [platformio] with that framework",
+                hint="say what PlatformIO calls the board",
+            )
+    elif board.port is not None and board.toolchain is None:
         raise ConfigError(f"{path}: a port needs a [toolchain]", hint="add the compiler's flags")
 
 
@@ -190,6 +288,8 @@ def _region(table: TomlTable) -> Region:
         source=table.text("source"),
         access_cost=_or(table.optional_number("access_cost"), 1),
         alignment_bytes=_or(table.optional_number("alignment_bytes"), ALIGNMENT_BYTES),
+        dma=table.optional_flag("dma"),
+        cached=table.optional_flag("cached"),
     )
     table.finish()
     if not _REGION.fullmatch(region.name):
@@ -226,6 +326,109 @@ def _constants(table: TomlTable | None) -> tuple[tuple[str, int], ...]:
         if not _CONSTANT.fullmatch(key):
             raise table.error(key, "is not a name in lower-case letters, digits and _")
     return tuple((key, table.number(key)) for key in table.names())
+
+
+def _platformio(table: TomlTable | None) -> PlatformIO | None:
+    if table is None:
+        return None
+    platformio = PlatformIO(
+        platform=_matched(table, "platform", _WORD, "a word"),
+        version=_matched(table, "version", _VERSION, 'a version such as "1.2.3"'),
+        board=_matched(table, "board", _WORD, "a word"),
+        framework=_matched(table, "framework", _WORD, "a word"),
+    )
+    table.finish()
+    return platformio
+
+
+_METHOD_KEYS = {
+    Method.OPENOCD: ("openocd_target", "openocd_interface"),
+    Method.PYOCD: ("pyocd_target",),
+    Method.JLINK: ("jlink_device",),
+    Method.ESPTOOL: ("esptool_chip", "address"),
+    Method.DFU: ("dfu_id", "address"),
+    Method.UF2: ("uf2_volume",),
+    Method.TEENSY: ("teensy_mcu",),
+}
+"""What a method must be told of the board."""
+
+
+def _upload(table: TomlTable | None) -> Upload | None:
+    if table is None:
+        return None
+    names = table.texts("methods")
+    methods = tuple(table.parse_choice("methods", Method, name) for name in names)
+    if not methods or len(set(methods)) != len(methods):
+        raise table.error("methods", "must name one method or more, each once")
+    for method in methods:
+        for key in _METHOD_KEYS.get(method, ()):
+            if key not in table.names():
+                raise table.error(key, f"is missing: {method} needs it")
+    upload = Upload(
+        methods=methods,
+        openocd_target=_optional_word(table, "openocd_target"),
+        openocd_interface=_optional_word(table, "openocd_interface"),
+        pyocd_target=_optional_word(table, "pyocd_target"),
+        jlink_device=_optional_word(table, "jlink_device"),
+        esptool_chip=_optional_word(table, "esptool_chip"),
+        dfu_id=_usb_id(table, "dfu_id", table.optional_text("dfu_id")),
+        uf2_volume=_optional_word(table, "uf2_volume"),
+        teensy_mcu=_optional_word(table, "teensy_mcu"),
+        address=table.optional_number("address"),
+    )
+    table.finish()
+    return upload
+
+
+def _usb(table: TomlTable | None) -> Usb | None:
+    if table is None:
+        return None
+    ids = table.texts("ids")
+    if not ids:
+        raise table.error("ids", "must name one id or more")
+    for one in ids:
+        _usb_id(table, "ids", one)
+    usb = Usb(ids, table.text("source"))
+    table.finish()
+    return usb
+
+
+def _power(table: TomlTable | None) -> Power | None:
+    if table is None:
+        return None
+    power = Power(
+        supply_mv=_sourced(table.optional_table("supply_mv")),
+        active_ua=_sourced(table.optional_table("active_ua")),
+        sleep_ua=_sourced(table.optional_table("sleep_ua")),
+    )
+    table.finish()
+    return power
+
+
+def _sourced(table: TomlTable | None) -> Sourced | None:
+    if table is None:
+        return None
+    figure = Sourced(table.number("value"), table.text("source"))
+    table.finish()
+    return figure
+
+
+def _usb_id(table: TomlTable, key: str, text: str | None) -> str | None:
+    if text is not None and not _USB_ID.fullmatch(text):
+        raise table.error(key, f'is {text!r}, not an id such as "0483:374b"')
+    return text
+
+
+def _optional_word(table: TomlTable, key: str) -> str | None:
+    """A word goes into command lines: it must not look like an option or a path."""
+    return _matched(table, key, _WORD, "a word") if key in table.names() else None
+
+
+def _matched(table: TomlTable, key: str, pattern: re.Pattern[str], what: str) -> str:
+    text = table.text(key)
+    if not pattern.fullmatch(text):
+        raise table.error(key, f"is {text!r}, not {what}")
+    return text
 
 
 def _emulator(table: TomlTable | None) -> Emulator | None:

@@ -76,6 +76,11 @@ def build(
     """
     folder = firmware_dir.resolve()
     project = read_project(folder)
+    if not project.compiler:
+        raise ConfigError(
+            f"the firmware of {project.board} is built by PlatformIO",
+            hint=f"pio run --project-dir {firmware_dir}; or edgeserve flash",
+        )
     if partition and kind is not ImageKind.BENCH:
         raise ConfigError("only the bench image can leave its model to a partition")
     suffix = "-partition" if partition else ""

@@ -14,6 +14,7 @@ from edgeserve.baseline import against_baseline, read_baseline
 from edgeserve.bench import Candidate
 from edgeserve.bench import bench as bench_device
 from edgeserve.board import Board, Kind, board_ids, load_board
+from edgeserve.board import Method as FlashMethod
 from edgeserve.build import build as build_image
 from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
@@ -33,6 +34,7 @@ from edgeserve.compilation import (
 from edgeserve.convert.conversion import AS_IN_THE_FILE, Edges, convert_source
 from edgeserve.convert.precision import Precision
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
+from edgeserve.device.flash import upload_of
 from edgeserve.device.link import Link
 from edgeserve.device.ports import Present, present_devices
 from edgeserve.device.protocol import Dut, limits_for
@@ -41,6 +43,8 @@ from edgeserve.device.start import start_image
 from edgeserve.errors import ConfigError, DoesNotFit
 from edgeserve.firmware import write_firmware
 from edgeserve.fit import Budget, Fit, Footprint, OtherPlan, PeakTensor, Reserve, check_fit
+from edgeserve.flash import Flashed, choose_method
+from edgeserve.flash import flash as flash_board
 from edgeserve.folder_swap import write_new_folder
 from edgeserve.image import Image
 from edgeserve.lower import lower
@@ -394,20 +398,31 @@ def build(
     ToolFailed for the compiler.
     """
     with bundle_lock(bundle.path):
-        compiled = compile_bundle(bundle, board, wish)
-        write_plan(compiled, bundle.path)
-        folder = bundle.board_dir(board.id) / "firmware"
-        write_firmware(
-            folder,
-            symbol=bundle.identifier,
-            table=compiled.table,
-            program=compiled.program,
-            board=board,
-            adapter=bundle.facts.input_adapter,
-            signals=Declaration(bundle.facts.preprocess, bundle.facts.postprocess),
-        )
+        compiled, folder = _write_project(bundle, board, wish)
         progress(None, f"building the firmware for {board.id}")
         return compiled, build_image(folder, partition=partition)
+
+
+def write_project(bundle: Bundle, board: Board, wish: Wish | None = None) -> tuple[Compiled, Path]:
+    """Writes a bundle's firmware project for a board, without building it. Raises as ``build``."""
+    with bundle_lock(bundle.path):
+        return _write_project(bundle, board, wish)
+
+
+def _write_project(bundle: Bundle, board: Board, wish: Wish | None) -> tuple[Compiled, Path]:
+    compiled = compile_bundle(bundle, board, wish)
+    write_plan(compiled, bundle.path)
+    folder = bundle.board_dir(board.id) / "firmware"
+    write_firmware(
+        folder,
+        symbol=bundle.identifier,
+        table=compiled.table,
+        program=compiled.program,
+        board=board,
+        adapter=bundle.facts.input_adapter,
+        signals=Declaration(bundle.facts.preprocess, bundle.facts.postprocess),
+    )
+    return compiled, folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,3 +573,43 @@ def stimuli(compiled: Compiled, count: int) -> tuple[Stimulus, ...]:
 def devices() -> tuple[Present, ...]:
     """What ``--device`` can name here."""
     return present_devices()
+
+
+def flash(
+    path: Path,
+    *,
+    board: str,
+    port: str,
+    method: str | None = None,
+    image: Path | None = None,
+    progress: Progress = silent,
+) -> Flashed:
+    """Puts the bench firmware of a model onto a board, and checks that it runs there.
+
+    ``image`` is one that was built elsewhere; without one the board's project is. Raises
+    ConfigError, MissingTool, ToolFailed and DeviceError.
+    """
+    kind = load_board(board)
+    wanted = None if method is None else FlashMethod(method)
+    bundle = open_model(path)
+    by_project = kind.framework is not None or wanted is FlashMethod.PLATFORMIO
+    if image is not None:
+        chosen = choose_method(kind, wanted, image)
+        compiled = compile_bundle(bundle, kind)
+    elif by_project:
+        chosen = choose_method(kind, wanted, None)
+        compiled, image = write_project(bundle, kind)
+    else:
+        upload_of(kind)
+        compiled, built = build(bundle, kind, progress=progress)
+        chosen = choose_method(kind, wanted, built.elf)
+        image = built.elf
+    progress(None, f"flashing {kind.id} by {chosen}")
+    return flash_board(
+        kind,
+        chosen,
+        image,
+        port,
+        table_sha256=compiled.table.sha256,
+        limits=limits_for(compiled.program, kind.cpu.clock_hz),
+    )

@@ -64,7 +64,10 @@ class ProjectEmulator:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """``firmware.json``: everything that building the folder takes."""
+    """``firmware.json``: everything that building the folder takes.
+
+    ``compiler`` is empty where PlatformIO alone builds it, with a vendor's framework.
+    """
 
     symbol: str
     board: str

@@ -42,6 +42,12 @@ which the caller's registers are spilled. No chain of the runtime's calls is twe
 _STAND_INS = {
     "esp32-lx6": StandIn("lx106", 25, WINDOWS_BYTES),
     "esp32-lx7": StandIn("lx106", 25, WINDOWS_BYTES),
+    # The same instructions as far as GCC 12 uses them: runtime, adapters and kernels have the same
+    # size, with floating point in hardware a smaller one. It does not know Cortex-M85.
+    "cortex-m0plus": StandIn("cortex-m0", 0),
+    "cortex-m85": StandIn("cortex-m55", 10),
+    "rv32imac": StandIn("rv32imc", 0),
+    "rv32imafc": StandIn("rv32imc", 0),
     "host": StandIn("cortex-m7", 100),
 }
 

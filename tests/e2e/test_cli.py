@@ -248,13 +248,13 @@ MISTAKES: list[tuple[str, str]] = [
     ("plan good.tflite --map arena.png", "--map draws .svg and .html alone"),
     ("plan good.tflite --map absent/arena.svg", "cannot write absent/arena.svg"),
     ("inspect truncated.tflite", "truncated.tflite: "),
-    ("build good.tflite --board esp32dev", "firmware cannot be built for esp32dev"),
+    ("build good.tflite --board nrf5340dk", "firmware cannot be built for nrf5340dk"),
     ("bench good.tflite", "Missing option '--device'"),
     ("bench good.tflite --device nosuch", "unknown target 'nosuch'"),
     ("bench good.tflite --device /dev/nosuch", "what board is on it"),
     ("bench good.tflite --device host --laps 0", "0 is not in the range"),
     ("verify truncated.tflite --device host", "truncated.tflite: "),
-    ("verify good.tflite --device nucleo_h743zi2", "firmware cannot be built"),
+    ("verify good.tflite --device nucleo_h7a3zi_q", "firmware cannot be built"),
 ]
 
 

@@ -7,10 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve.board import Board, Holds, Kind, board_ids, load_board
+from edgeserve.board import (
+    Board,
+    Holds,
+    Kind,
+    Method,
+    PlatformIO,
+    Power,
+    Sourced,
+    board_ids,
+    load_board,
+)
 from edgeserve.board_sources import board_header, memory_script
+from edgeserve.cost.table import costs_of
 from edgeserve.errors import ConfigError
+from edgeserve.kernels import KernelId
 from edgeserve.resources import boards_root, firmware_root
+from edgeserve.sizes import code_size
 
 GOOD = """\
 name = "A board"
@@ -86,10 +99,97 @@ def test_boards_of_the_first_release() -> None:
     }
 
 
+def test_there_are_boards_of_every_family() -> None:
+    boards = [load_board(name) for name in board_ids()]
+    real = [board for board in boards if board.kind is not Kind.HOST]
+    assert len(real) >= 24
+    cores = {board.cpu.core for board in real if board.kind is Kind.PHYSICAL}
+    assert cores >= {
+        *("cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m85"),
+        *("esp32-lx6", "esp32-lx7", "rv32imc", "rv32imac", "rv32imafc"),
+    }
+    for board in real:
+        assert (board.upload is not None) == (board.kind is Kind.PHYSICAL), board.id
+        assert code_size(board.cpu.core, [KernelId.CONV_2D]).code_bytes > 0
+        assert costs_of(board.cpu.core)
+
+
+MORE = """
+[platformio]
+platform = "ststm32"
+version = "19.6.0"
+board = "nucleo_h743zi"
+framework = "stm32cube"
+
+[upload]
+methods = ["openocd", "dfu"]
+openocd_target = "stm32h7x"
+openocd_interface = "stlink"
+dfu_id = "0483:df11"
+address = 0x08000000
+
+[usb]
+ids = ["0483:374e", "0483:374b"]
+source = "the data sheet"
+
+[power]
+active_ua = { value = 1500, source = "the data sheet" }
+"""
+
+
+def test_what_flashing_needs(tmp_path: Path) -> None:
+    board = read(tmp_path, GOOD.replace("0x8000\n", "0x8000\ndma = false\n") + MORE)
+    assert board.platformio == PlatformIO("ststm32", "19.6.0", "nucleo_h743zi", "stm32cube")
+    assert board.upload is not None
+    assert board.upload.methods == (Method.OPENOCD, Method.DFU)
+    assert (board.upload.openocd_target, board.upload.dfu_id) == ("stm32h7x", "0483:df11")
+    assert (board.upload.address, board.upload.jlink_device) == (0x08000000, None)
+    assert board.usb is not None
+    assert board.usb.ids == ("0483:374e", "0483:374b")
+    assert board.power == Power(None, Sourced(1500, "the data sheet"), None)
+    assert [(r.dma, r.cached) for r in board.regions] == [(None, None), (False, None)]
+    plain = read(tmp_path, GOOD)
+    assert (plain.platformio, plain.upload, plain.usb, plain.power) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"19.6.0"', '"^19"', "platformio.version is '^19', not a version such as"),
+        ('"ststm32"', '"../x"', "platformio.platform is '../x', not a word"),
+        ('"openocd", "dfu"', "", "upload.methods must name one method or more, each once"),
+        ('"openocd", "dfu"', '"dfu", "dfu"', "upload.methods must name one method or more"),
+        ('"dfu"]', '"magic"]', "upload.methods is 'magic', not one of platformio, openocd"),
+        ('"dfu"]', '"jlink"]', "upload.jlink_device is missing: jlink needs it"),
+        ("address = 0x08000000\n\n[usb]", "\n[usb]", "upload.address is missing: dfu needs it"),
+        ('"stm32h7x"', '"-c exit"', "upload.openocd_target is '-c exit', not a word"),
+        ('"0483:df11"', '"0483df11"', "upload.dfu_id is '0483df11', not an id such as"),
+        ('"0483:374b"', '"0483:374B"', "usb.ids is '0483:374B', not an id such as"),
+        ('["0483:374e", "0483:374b"]', "[]", "usb.ids must name one id or more"),
+        ('source = "the data sheet"\n\n[power]', "\n[power]", "usb.source is missing"),
+        (', source = "the data sheet" }', " }", "power.active_ua.source is missing"),
+        ("active_ua = ", "current_ua = ", "power.current_ua is not a known key"),
+    ],
+)
+def test_flashing_that_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in MORE
+    assert said in refused(tmp_path, GOOD + MORE.replace(old, new))
+
+
+def test_a_framework_needs_platformio(tmp_path: Path) -> None:
+    port = GOOD.replace('"physical"', '"physical"\nport = "arduino"')
+    assert "needs [platformio] with that framework" in refused(tmp_path, port)
+    assert "needs [platformio] with that framework" in refused(tmp_path, port + MORE)
+    board = read(tmp_path, port + MORE.replace('"stm32cube"', '"arduino"'))
+    assert (board.framework, board.toolchain) == ("arduino", None)
+    assert read(tmp_path, GOOD + MORE).framework is None
+
+
 def test_every_figure_has_its_source_beside_it() -> None:
     for path in boards_root().glob("*.toml"):
         text = path.read_text(encoding="utf-8")
-        assert text.count("[[region]]") == text.count("\nsource = ")
+        figures = text.count("[[region]]") + text.count("[usb]")
+        assert figures == text.count("\nsource = ")
 
 
 def test_a_file_of_the_user(tmp_path: Path) -> None:

@@ -96,6 +96,22 @@ def test_other_folders_are_not_replaced(tmp_path: Path) -> None:
         build(tmp_path)
 
 
+def test_what_changes_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "edgeserve.firmware")
+    write(tmp_path / "x")
+    assert "new Makefile" in caplog.messages
+    (tmp_path / "x" / "src" / "app.c").write_text("mine")
+    (tmp_path / "x" / "Makefile").write_text("theirs")
+    (tmp_path / "x" / "bench" / "more.c").write_text("")
+    caplog.clear()
+    write(tmp_path / "x")
+    assert caplog.messages == ["changed Makefile", "removed bench/more.c"]
+    assert (tmp_path / "x" / "src" / "app.c").read_text() == "mine"
+    caplog.clear()
+    write(tmp_path / "x")
+    assert caplog.messages == []
+
+
 def test_boards_that_cannot_be_built(tmp_path: Path) -> None:
     board = load_board("mps2-an500")
     with pytest.raises(ConfigError, match="has no port"):

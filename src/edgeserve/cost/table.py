@@ -23,7 +23,15 @@ COSTS_FILE = Path(__file__).with_name("costs.json")
 THOUSAND = 1000
 """Coefficients are in thousandths of an instruction or word, errors in thousandths."""
 
-_STAND_INS = {"esp32-lx6": "lx106", "esp32-lx7": "lx106", "host": "cortex-m7"}
+_STAND_INS = {
+    "esp32-lx6": "lx106",
+    "esp32-lx7": "lx106",
+    "host": "cortex-m7",
+    "cortex-m0plus": "cortex-m0",
+    "cortex-m85": "cortex-m55",
+    "rv32imac": "rv32imc",
+    "rv32imafc": "rv32imc",
+}
 """Cores that no emulator here has, and the measured one that is taken for each."""
 
 _ROUGH: Mapping[str, int] = {"turn": 150, "element": 6, "mac": 2}

@@ -6,8 +6,10 @@ import shutil
 from dataclasses import dataclass
 
 from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
-from edgeserve.board import Kind, board_ids, load_board
+from edgeserve.board import Board, Kind, board_ids, load_board
+from edgeserve.errors import ConfigError, DeviceError, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,35 @@ def _ports() -> list[Present]:
 
 def _usb(vendor: int | None, product: int | None) -> str:
     return "" if vendor is None or product is None else f"USB {vendor:04x}:{product:04x}"
+
+
+def port_of(board: Board) -> str:
+    """The serial port that a board's USB ids find.
+
+    A board with several interfaces (one serial number) counts once, by its first one. Raises
+    ConfigError when its file names no ids, NotFound for no such port, DeviceError for two boards.
+    """
+    if board.usb is None:
+        raise ConfigError(
+            f"{board.id}: its file does not say by which USB ids it is found",
+            hint="name its port: --port /dev/ttyACM0, socket://HOST:PORT or rfc2217://HOST:PORT",
+        )
+    found = [port for port in list_ports.comports() if _id(port) in board.usb.ids]
+    firsts: dict[str, str] = {}
+    for port in sorted(found, key=lambda port: port.device):
+        firsts.setdefault(port.serial_number or port.device, port.device)
+    if not firsts:
+        raise NotFound(
+            f"no {board.id} is connected (USB {', '.join(board.usb.ids)})",
+            hint="plug it in; `edgeserve devices` lists the ports; or name one: --port",
+        )
+    if len(firsts) > 1:
+        raise DeviceError(
+            f"{len(firsts)} boards could be a {board.id}: {', '.join(firsts.values())}",
+            hint=f"name one: --port {next(iter(firsts.values()))}",
+        )
+    return next(iter(firsts.values()))
+
+
+def _id(port: ListPortInfo) -> str:
+    return _usb(port.vid, port.pid).removeprefix("USB ")

@@ -1,7 +1,6 @@
-/* The USART of STM32F4: the generation with SR and DR. */
+/* The USART of STM32F1, F2 and F4: the generation with SR and DR. */
 #include "devices.h"
-
-#include "board.h"
+#include "stm32.h"
 
 typedef struct usart {
     volatile uint32_t status, data, baud, cr1, cr2, cr3;
@@ -17,25 +16,11 @@ enum {
     TX_ENABLE = 1 << 3,
     RX_INTERRUPT = 1 << 5,
     USART_ENABLE = 1 << 13,
-    BAUD_115200_AT_16_MHZ = 0x8B,
 };
 
-#define RCC_AHB1ENR (*(volatile uint32_t *)0x40023830u)
-#define RCC_APB2ENR (*(volatile uint32_t *)0x40023844u)
-#define GPIOA_MODER (*(volatile uint32_t *)0x40020000u)
-#define GPIOA_AFRH  (*(volatile uint32_t *)0x40020024u)
-
-/* Pins A9 and A10 in their function 7. */
-static void connect_pins(void) {
-    RCC_AHB1ENR |= 1;
-    RCC_APB2ENR |= 1 << 4;
-    GPIOA_MODER = (GPIOA_MODER & ~(0xFu << 18)) | 0xAu << 18;
-    GPIOA_AFRH = (GPIOA_AFRH & ~(0xFFu << 4)) | 0x77u << 4;
-}
-
 void uart_start(void) {
-    connect_pins();
-    USART->baud = BAUD_115200_AT_16_MHZ;
+    stm32_connect_uart();
+    USART->baud = STM32_BAUD_DIVISOR;
     uart_receive_interrupt(1);
 }
 

@@ -1,4 +1,4 @@
-/* A clock of 64 bits from TIM2 and TIM5 of an STM32F4, and no watchdog: QEMU has none. */
+/* A clock of 64 bits from TIM2 and TIM5 of an STM32F4, F7 or H7, and no watchdog: QEMU has none. */
 #include "devices.h"
 #include "es_port.h"
 
@@ -8,9 +8,9 @@ typedef struct tim {
     volatile uint32_t cr1, cr2, smcr, dier, sr, egr, ccmr1, ccmr2, ccer, cnt, psc, arr;
 } tim_t;
 
-#define TIM2        ((tim_t *)0x40000000u)
-#define TIM5        ((tim_t *)0x40000C00u)
-#define RCC_APB1ENR (*(volatile uint32_t *)0x40023840u)
+#define TIM2           ((tim_t *)0x40000000u)
+#define TIM5           ((tim_t *)0x40000C00u)
+#define TIMERS_ENABLED (*(volatile uint32_t *)BOARD_RCC_TIMERS)
 
 enum {
     TIM2_AND_TIM5 = 1 << 0 | 1 << 3,
@@ -21,7 +21,8 @@ enum {
 
 /* The timers' limit stays as reset leaves it, all 32 bits: QEMU has an event for every other. */
 void clock_start(void) {
-    RCC_APB1ENR |= TIM2_AND_TIM5;
+    TIMERS_ENABLED |= TIM2_AND_TIM5;
+    (void)TIMERS_ENABLED; /* the clock is there once the write has arrived */
     TIM5->psc = (1 << SLOWER) - 1;
     TIM2->egr = UPDATE, TIM5->egr = UPDATE;
     clock_run(1);

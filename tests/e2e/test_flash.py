@@ -1,0 +1,111 @@
+"""`edgeserve flash` from end to end: the upload a copy, the board a process on a terminal."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edgeserve import cli, flash, pipeline
+from edgeserve.board import load_board
+from tests.e2e.bench_images import two_layers
+from tests.narrow_layers import Layers
+
+BOARD = """
+name = "a process that stands for a board"
+kind = "physical"
+port = "host"
+
+[cpu]
+core = "host"
+isa = ["ref"]
+
+[toolchain]
+flags = []
+
+[[region]]
+name = "memory"
+address = 0
+size_bytes = 0x1000000
+holds = ["code", "model", "arena", "data", "stack"]
+source = "a limit of this test"
+
+[upload]
+methods = ["uf2"]
+uf2_volume = "BOARD"
+"""
+
+
+class Bench:
+    """A folder with a model, a board file, the loader's drive, and a board that runs the model."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = folder / "two.tflite"
+        self.model.write_bytes(two_layers())
+        self.board = folder / "my_board.toml"
+        self.board.write_text(BOARD)
+        self.drive = folder / "media" / "BOARD"
+        self.drive.mkdir(parents=True)
+        (self.drive / "INFO_UF2.TXT").touch()
+        self.image = folder / "bench.uf2"
+        bundle = pipeline.open_model(self.model)
+        _, built = pipeline.build(bundle, load_board(str(self.board)))
+        self.image.write_bytes(built.elf.read_bytes())
+        self.elf = built.elf
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """The board's terminal."""
+        argv = [str(self.elf), "--pty"]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            try:
+                yield child.stdout.readline().decode().strip()
+            finally:
+                child.stdin.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(flash, "_mount_points", lambda: (tmp_path / "media",))
+    return Bench(tmp_path)
+
+
+def run(bench: Bench, model: Path, port: str, *more: str) -> int:
+    image = ("--image", str(bench.image))
+    return cli.main(
+        ["flash", str(model), "--board", str(bench.board), "--port", port, *image, *more]
+    )
+
+
+def test_what_runs_is_what_was_sent(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    with bench.running() as port:
+        assert run(bench, bench.model, port) == 0
+    assert (bench.drive / "bench.uf2").read_bytes() == bench.image.read_bytes()
+    said = capsys.readouterr().out
+    assert said.startswith(f"my_board on {port} runs two (table ")
+    assert said.endswith("written by uf2\n")
+
+
+def test_another_model_answers(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    b = Layers()
+    x = b.image(4, 5, 3)
+    other = tmp_path / "other.tflite"
+    other.write_bytes(b.done(x, [b.dense(b.conv(x, ".z."), "..")]))
+    with bench.running() as port:
+        assert run(bench, other, port) == 4
+    assert "holds another model: two" in capsys.readouterr().err
+
+
+def test_nothing_is_written_where_nothing_is_connected(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(bench, bench.model, "/dev/ttyACM99") == 4
+    assert "nothing is at /dev/ttyACM99" in capsys.readouterr().err
+    assert not (bench.drive / "bench.uf2").exists()

@@ -1,0 +1,90 @@
+"""Ports over a vendor's framework: compiled against stubs of the calls that they make, not run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgeserve.board import board_ids, load_board
+from edgeserve.build import build
+from edgeserve.errors import ConfigError
+from edgeserve.project import Part, part_flags, read_project
+from edgeserve.resources import firmware_root
+from tests.e2e.firmware_fixtures import write_tiny
+from tests.tiny_program import tiny_program
+
+STUBS = Path(__file__).parents[1] / "stubs"
+STRICT = ("-Wall", "-Wextra", "-Werror", "-c", "-o", "port.o")
+ARDUINO = [name for name in board_ids() if load_board(name).framework == "arduino"]
+
+
+def required() -> set[str]:
+    """The functions that es_port.h asks of a port."""
+    text = (firmware_root() / "include" / "es_port.h").read_text()
+    code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    return set(re.findall(r"\b(es_port_\w+)\(", code))
+
+
+@pytest.mark.parametrize(
+    ("compiler", "flags", "source", "entry"),
+    [
+        ("arm-none-eabi-g++", "-mcpu=cortex-m7 -mthumb -std=gnu++14", "arduino/port.cpp", "setup"),
+        ("arm-none-eabi-g++", "-mcpu=cortex-m0plus -mthumb -std=gnu++17", "arduino/port.cpp", ""),
+        ("g++", "-DESP32 -std=gnu++11", "arduino/port.cpp", "loop"),
+        ("riscv64-unknown-elf-gcc", "-march=rv32imc -mabi=ilp32", "espidf/port.c", "app_main"),
+    ],
+)
+def test_ports_compile(compiler: str, flags: str, source: str, entry: str, tmp_path: Path) -> None:
+    root = firmware_root()
+    specs = ("--specs=picolibc.specs",) if compiler.startswith("riscv") else ()
+    folders = (f"-I{root / 'include'}", f"-I{STUBS / Path(source).parent}")
+    argv = [compiler, *specs, *flags.split(), *STRICT, *folders, str(root / "ports" / source)]
+    subprocess.run(argv, cwd=tmp_path, check=True)
+    nm = re.sub(r"g(\+\+|cc)$", "nm", compiler)
+    argv = [nm, "--defined-only", "port.o"]
+    told = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    defined = {line.split()[-1] for line in told.splitlines()}
+    assert required() <= defined
+    assert len(required()) >= 15
+    assert entry in told
+
+
+@pytest.mark.parametrize("name", ARDUINO)
+def test_projects_of_arduino_boards(name: str, tmp_path: Path) -> None:
+    """PlatformIO's alone: there is no Makefile that could not build it."""
+    folder = write_tiny(tmp_path, name, tiny_program())
+    told = load_board(name).platformio
+    assert told is not None
+    ini = (folder / "platformio.ini").read_text()
+    assert f"platform = {told.platform}@{told.version}\nboard = {told.board}\n" in ini
+    assert "framework = arduino\n" in ini
+    assert "ldscript" not in ini
+    assert "+<port/port.cpp>" in ini
+    assert not (folder / "Makefile").exists()
+    assert not (folder / "platformio_link.py").exists()
+    for source in re.findall(r"\+<(.*)>", ini):
+        assert (folder / source).is_file()
+    with pytest.raises(ConfigError, match="is built by PlatformIO"):
+        build(folder)
+
+
+def test_c_sources_of_an_arduino_project_compile(tmp_path: Path) -> None:
+    folder = write_tiny(tmp_path, "teensy41", tiny_program())
+    project = read_project(folder)
+    for source in project.sources:
+        if source.path.endswith(".c"):
+            argv = ["arm-none-eabi-gcc", "-mcpu=cortex-m7", "-mthumb", "-Werror"]
+            argv += [*part_flags(project, source.part), "-c", source.path, "-o", "out.o"]
+            subprocess.run(argv, cwd=folder, check=True)
+    assert {s.path for s in project.sources if s.part is Part.PORT} == {"port/port.cpp"}
+
+
+def test_counts_are_nanoseconds(tmp_path: Path) -> None:
+    folder = write_tiny(tmp_path, "nano33ble", tiny_program())
+    config = (folder / "model" / "bench_config.h").read_text()
+    assert '#define BENCH_UNIT              "ns"\n' in config
+    assert "#define BENCH_UNITS_NUMERATOR   1000u\n" in config
+    assert "#define BENCH_UNITS_DENOMINATOR 1u\n" in config
