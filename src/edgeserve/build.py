@@ -54,6 +54,7 @@ BUILT_FOLDER = f"{BUILD_FOLDER}/built"
 
 _SHARED = (Part.CODE, Part.PORT)
 _TIMEOUT_S = 300.0
+_ROOM = 1 << 24
 _WORD_BYTES = 4
 _TAIL_LINES = 20
 _ERROR_SIGNS = ("error", "undefined", "will not fit")
@@ -296,6 +297,8 @@ def library_members(
         *project.cpu_flags,
         *("-nostartfiles", "-Wl,--gc-sections", "-Wl,-e,es_run", f"-Wl,-Map={output}.map"),
         *(f"-Wl,-u,{name}" for name in roots),
+        # Picolibc's own linker script has room for 64 KiB, and this image never runs.
+        *(f"-Wl,--defsym=__{memory}_size={_ROOM}" for memory in ("flash", "ram")),
         *code_objects,
         *(*project.libraries, "-o", output),
     )
