@@ -111,8 +111,8 @@ def naming(what: object) -> Iterator[None]:
 def program_for(bundle: Bundle, board: Board) -> Program:
     """The steps of a bundle's model with kernels that suit the board's core and whole tensors."""
     portable = along_rows(_portable(bundle))
-    chosen = tuned(portable, board.cpu.isa, costs=costs_of(board.cpu.core))
-    return worth_their_code(portable, chosen)
+    costs = costs_of(board.cpu.core)
+    return worth_their_code(portable, tuned(portable, board.cpu.isa, costs=costs), costs)
 
 
 def for_wish(program: Program, board: Board, wish: Wish) -> Program:
@@ -125,9 +125,10 @@ def spent_for(program: Program, board: Board, wish: Wish) -> Spent:
     spared = SPARED_BYTES if wish.objective is Objective.SIZE else None
     costs = costs_of(board.cpu.core)
     chosen = tuned(program, board.cpu.isa, spared, costs)
-    normal = worth_their_code(program, chosen)
+    normal = worth_their_code(program, chosen, costs)
     budget = wish.flash_for_speed_bytes
-    faster = worth_linking(faster_steps(program, board.cpu.isa)) if budget else {}
+    known = faster_steps(program, board.cpu.isa) if budget else {}
+    faster = worth_linking(normal, known, costs)
     return spend(normal, faster, budget, lambda step: costs.whole(step).instructions)
 
 

@@ -7,21 +7,18 @@ the kernel asks for. A step for which nothing better is known stays as it is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from edgeserve.cost.table import Costs
-from edgeserve.kernels import FullyConnectedPairsParams, FullyConnectedWideParams
+from edgeserve.kernels import Params
 from edgeserve.program import Program, Step
 from edgeserve.tune.addition import addition_by_table
 from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile
 from edgeserve.tune.depthwise import depthwise_by_pairs
-from edgeserve.tune.fully_connected import (
-    LEAST_MACS,
-    fully_connected_by_pairs,
-    multiplications,
-)
+from edgeserve.tune.fully_connected import fully_connected_by_pairs
 from edgeserve.tune.scalar import (
     convolution_by_lanes,
     depthwise_by_columns,
@@ -133,23 +130,34 @@ def faster_steps(program: Program, isa: Sequence[str]) -> Mapping[int, Step]:
     return {index: faster[0] for index, faster in known if faster}
 
 
-def worth_linking(faster: Mapping[int, Step]) -> Mapping[int, Step]:
-    """Of faster steps those whose kernel's code, which is linked once, pays for all its layers."""
-    wide = [s for s in faster.values() if isinstance(s.params, FullyConnectedWideParams)]
-    if sum(map(multiplications, wide)) >= LEAST_MACS:
-        return faster
-    return {index: step for index, step in faster.items() if step not in wide}
+def worth_linking(normal: Program, faster: Mapping[int, Step], costs: Costs) -> Mapping[int, Step]:
+    """Of a program's faster steps, by index, those of kernels that are worth their code."""
+    pairs = [(step, faster[step.index]) for step in normal.steps if step.index in faster]
+    paying = _paying(pairs, normal, costs)
+    return {index: step for index, step in faster.items() if type(step.params) in paying}
 
 
-def worth_their_code(portable: Program, program: Program) -> Program:
-    """The tuned program, but with the portable steps of a kernel whose layers together gain too
-    little: its code is linked once, whatever their number, so the whole program decides.
+def worth_their_code(portable: Program, program: Program, costs: Costs) -> Program:
+    """The tuned program, but with the portable steps of kernels that are not worth their code."""
+    pairs = list(zip(portable.steps, program.steps, strict=True))
+    paying = _paying(pairs, program, costs)
+    steps = tuple(new if type(new.params) in paying else old for old, new in pairs)
+    return program if steps == program.steps else replace(program, steps=steps)
+
+
+def _paying(
+    pairs: Sequence[tuple[Step, Step]], program: Program, costs: Costs
+) -> frozenset[type[Params]]:
+    """The kernels of the second steps that together save a hundredth of a program's instructions
+    against the first: a kernel is linked once, so all its layers have to pay for its code. One
+    whose costs are not known is taken unheard.
     """
-    dense = [step for step in program.steps if isinstance(step.params, FullyConnectedPairsParams)]
-    if not dense or sum(map(multiplications, dense)) >= LEAST_MACS:
-        return program
-    steps = (
-        old if isinstance(new.params, FullyConnectedPairsParams) else new
-        for old, new in zip(portable.steps, program.steps, strict=True)
-    )
-    return replace(program, steps=tuple(steps))
+    worth = sum(costs.whole(step).instructions for step in program.steps) // _WORTH_A_KERNEL
+    saved: Counter[type[Params]] = Counter()
+    unheard = set()
+    for old, new in pairs:
+        kind = type(new.params)
+        if old is new or not (costs.knows(old) and costs.knows(new)):
+            unheard.add(kind)
+        saved[kind] += costs.whole(old).instructions - costs.whole(new).instructions
+    return frozenset(kind for kind, less in saved.items() if less >= worth or kind in unheard)

@@ -27,10 +27,6 @@ WIDE = 128
 """Longer rows come in whole quads."""
 SUM_LIMIT = 1 << 23
 """What an odd channel's sum must not reach, in magnitude."""
-LEAST_MACS = 4096
-"""Of all such layers of a model. The kernel is 1.8 KB more than the generic one on a Cortex-M7 and
-saves about an instruction a multiplication: with fewer it saves less than two a byte of code.
-"""
 LOWEST = 128
 """The magnitude of the least int8."""
 _LEAST_SHIFT, _MOST_SHIFT = -25, -2
@@ -68,12 +64,6 @@ def fully_connected_by_pairs(_program: Program, step: Step) -> Step | None:
         blocks=Blob(_blocks(rows), p.channels.note),
     )
     return replace(step, params=params)
-
-
-def multiplications(step: Step) -> int:
-    """Of a fully connected step: each weight meets each row of the output once."""
-    source, output = step.inputs[0], step.output
-    return source.h * source.w * source.c * output.c
 
 
 def paired(weights: Matrix) -> bytes | None:
