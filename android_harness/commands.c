@@ -1,5 +1,6 @@
 /* The commands of docs/FORMAT.md that make sense on a phone, and those that only a phone has. */
 #include "bench_command.h"
+#include "bench_loop.h"
 #include "bench_model.h"
 #include "bench_text.h"
 #include "es_port.h"
@@ -28,6 +29,13 @@ void commands_start(const harness_t *given) {
 const char *bench_model_fault(void) {
     return output != NULL ? NULL : "no memory";
 }
+
+/* A board's sensor loop goes on between commands; a phone has none. */
+bool bench_loop_is_running(void) {
+    return false;
+}
+
+void bench_loop_step(void) {}
 
 void command_error(const char *what) {
     text_put("e-[");

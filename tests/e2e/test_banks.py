@@ -276,7 +276,7 @@ def test_nothing_fits_and_what_would(tmp_path: Path) -> None:
     assert why.endswith(": 'image' alone takes 786,432, and no tensor lies in two")
     assert trade.startswith("--objective balanced --by-rows needs an arena of ")
     assert ", which fits (" in trade
-    assert fit.advice[-1] == "it would fit esp32wrover"
+    assert fit.advice[-1] == "it would fit ek_ra8d1, esp32wrover, nucleo_h7a3zi_q"
 
 
 @pytest.mark.parametrize("board", ["esp32dev", "esp32wrover", "nucleo_h743zi2", "teensy41"])

@@ -32,6 +32,7 @@ ARM = "arm-none-eabi-gcc"
 ELSEWHERE_PERCENT = 10
 """Another compiler than the recorded one makes other code, but not much other."""
 RELAXING_CORES = ("rv32imc", "lx106")
+WORD_BYTES = 4
 RELAXED_PERCENT = 1
 """Their linkers make a call shorter where the callee is near, which differs by image."""
 
@@ -44,9 +45,14 @@ def _boards() -> list[str]:
     first = {
         (board.toolchain.prefix, board.toolchain.flags): board.id
         for board in sorted(boards, key=lambda board: board.port is not None)
-        if board.toolchain is not None and board.toolchain.prefix
+        if board.toolchain is not None and board.toolchain.prefix and _is_built_here(board)
     }
     return sorted(first.values())
+
+
+def _is_built_here(board: Board) -> bool:
+    """Projects for a framework are built by PlatformIO alone."""
+    return board.port is None or board.port.startswith("bare/")
 
 
 def _program(model: bytes, isa: tuple[str, ...] = ()) -> Program:
@@ -95,7 +101,8 @@ def _assert_equal(core: str, told: CodeSize, table: ModelTable, image: Image) ->
     relaxed = RELAXED_PERCENT if core in RELAXING_CORES else 0
     if image.compiler == measured_sizes()[core].compiler:
         code, built = pairs.pop("code")
-        assert abs(code - built) <= built * relaxed / 100
+        # The linker merges the runtime's strings with the bench's: a word more or less.
+        assert abs(code - built) <= WORD_BYTES + built * relaxed / 100
         assert {k: t for k, (t, _) in pairs.items()} == {k: b for k, (_, b) in pairs.items()}
         return
     for what, (table_bytes, built_bytes) in pairs.items():
@@ -146,7 +153,7 @@ def test_every_board_has_sizes_of_every_kernel() -> None:
         assert size.code_bytes > 16_000
         measured = board.cpu.core in measured_sizes()
         assert re.fullmatch(
-            r"table: \S+ [\d.]+" if measured else r"estimate: \S+ by \S+ [\d.]+, \+(25|100) %",
+            r"table: \S+ [\d.]+" if measured else r"estimate: \S+ by \S+ [\d.]+, \+(10|25|100) %",
             size.source,
         ), size.source
 
