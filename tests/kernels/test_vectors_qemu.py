@@ -37,8 +37,8 @@ from tests.kernels.test_isa_kernels import around_scratch, differing, over_dead_
 BOARD = load_board("mps3-an547")
 COMPILER = "arm-none-eabi-gcc (15:12.2.rel1-1) 12.2.1 20221205"
 INSTRUCTIONS = {
-    "ad01_int8": 139_002,
-    "hello_world_int8": 2_442,
+    "ad01_int8": 133_954,
+    "hello_world_int8": 1_643,
     "kws_ref_model": 809_122,
     "micro_speech_quantized": 189_344,
     "person_detect": 2_219_157,
