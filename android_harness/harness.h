@@ -10,6 +10,4 @@ typedef struct harness {
     uint64_t process_ns; /* from the shell's exec to main(); 0 where the shell did not say when */
 } harness_t;
 
-void commands_start(const harness_t *harness);
-
 #endif

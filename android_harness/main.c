@@ -5,7 +5,7 @@
  *
  * It ends when its standard input does. What goes wrong before that is one line on stderr. */
 #include "bench_protocol.h"
-#include "harness.h"
+#include "session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,9 +85,9 @@ int main(int count, char **arguments) {
         model_close(&model);
         return 1;
     }
-    const harness_t harness = {
+    const harness_t given = {
         .model = &model, .wish = &wish, .process_ns = since != 0 && now > since ? now - since : 0};
-    commands_start(&harness);
+    session_start(&given);
     bench_protocol_run();
     model_close(&model);
     return 0;
