@@ -11,8 +11,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,27 +19,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from edgeserve import __version__, show, show_loop, show_phone
+from edgeserve import __version__, show
+from edgeserve.cli_loop import loop
+from edgeserve.cli_phone import (
+    BOARD_OPTIONS,
+    bench_phone,
+    is_phone,
+    phone_options,
+    require_none_of,
+    setup,
+)
+from edgeserve.cli_shared import format_option, shown_progress
 from edgeserve.errors import ConfigError, EdgeserveError
 
 if TYPE_CHECKING:
     from edgeserve.fit import Fit
-    from edgeserve.loop_pipeline import Question
-    from edgeserve.pipeline import Progress
     from edgeserve.planfile import Wish
-    from edgeserve.queueing.forecast import Power
 
 INTERRUPTED = 130
 NO_READER = 141
 BUG = 3
-
-_format = click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="json prints one document on standard output and nothing else.",
-)
 
 _objective = click.option(
     "--objective",
@@ -163,7 +161,7 @@ def cli(verbose: bool) -> None:
 @click.option(
     "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
 )
-@_format
+@format_option
 def convert(
     source: Path,
     target: str,
@@ -192,7 +190,7 @@ def convert(
     declared = read_declaration(preprocess, labels)
     if declared.preprocess is not None and image_range != UNIT_RANGE:
         raise click.UsageError("--image-range has no say beside --preprocess: mean and scale do it")
-    with _progress("converting", output_format) as progress:
+    with shown_progress("converting", output_format) as progress:
         compiled, fit = pipeline.convert(
             source,
             output or Path("out") / source.stem,
@@ -378,7 +376,7 @@ _partition = click.option(
     metavar="FILE",
     help="Also draw the arena: a picture (.svg), or a page with all names and figures (.html).",
 )
-@_format
+@format_option
 def plan(
     model: Path,
     board: str,
@@ -428,7 +426,7 @@ def plan(
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
-@_format
+@format_option
 def inspect(model: Path, board: str, output_format: str) -> int:
     """Show what the device will do: steps, kernels, shapes, MACs, what was folded away."""
     from edgeserve import pipeline
@@ -449,7 +447,7 @@ def inspect(model: Path, board: str, output_format: str) -> int:
 @_by_rows
 @_flash_for_speed
 @_pin
-@_format
+@format_option
 def build(
     model: Path,
     board: str,
@@ -464,7 +462,7 @@ def build(
     from edgeserve import pipeline
     from edgeserve.strict_json import to_json
 
-    with _progress("building", output_format) as progress:
+    with shown_progress("building", output_format) as progress:
         _, image = pipeline.build(
             pipeline.open_model(model),
             pipeline.board_of_target(board),
@@ -494,106 +492,11 @@ def build(
     return 0
 
 
-def _phone_options(command: Callable[..., int]) -> Callable[..., int]:
-    """The options of ``bench`` that only a phone has."""
-    for option in reversed(
-        (
-            click.option("--accelerator", type=click.Choice(["cpu", "gpu", "npu"]), default="cpu"),
-            click.option("--threads", type=click.IntRange(1, 256), help="Of the CPU."),
-            click.option("--cores", help="A group of the phone's (big), or a mask (f0)."),
-            click.option(
-                "--scenario",
-                type=click.Choice(["single", "sustained", "frames", "cold"]),
-                default="single",
-            ),
-            click.option("--fps", type=click.FloatRange(0.1, 1000), help="Of scenario frames."),
-            click.option(
-                "--seconds", type=click.FloatRange(1), help="[default: 60; sustained 900]"
-            ),
-            click.option("--cold-starts", type=click.IntRange(0), default=3, show_default=True),
-            click.option("--no-wait", is_flag=True, help="Do not wait until the phone is cool."),
-            click.option("--allow-fallback", is_flag=True, help="Let the CPU take a part."),
-            click.option("--airplane", is_flag=True, help="Turn the phone's radios off."),
-            click.option("--harness", type=click.Path(path_type=Path), help="Built elsewhere."),
-            click.option("--library", type=click.Path(path_type=Path), help="A libLiteRt.so."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-_BOARD_OPTIONS = ("board", "laps", "warmup", "seed", "partition", "objective", "by_rows", "pin")
-
-
-def _require_none_of(names: Iterable[str], why: str) -> None:
-    """ConfigError for an option that was given and would mean nothing."""
-    context = click.get_current_context()
-    for name in names:
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            option = f"--{name.replace('_', '-')}"
-            raise ConfigError(f"{why} {option}", hint="leave it out, or name another --device")
-
-
-def _is_phone(device: str) -> bool:
-    from edgeserve import phone_pipeline
-
-    return phone_pipeline.names_a_phone(device)
-
-
-def _bench_phone(
-    model: Path,
-    device: str,
-    output_format: str,
-    *,
-    accelerator: str,
-    threads: int | None,
-    cores: str | None,
-    scenario: str,
-    fps: float | None,
-    seconds: float | None,
-    cold_starts: int,
-    no_wait: bool,
-    allow_fallback: bool,
-    airplane: bool,
-    harness: Path | None,
-    library: Path | None,
-) -> int:
-    from edgeserve import phone_pipeline
-    from edgeserve.phone.bench import LEAST_S, WAIT_COOL_S, Plan, asked_of
-    from edgeserve.phone.harness import Accelerator
-    from edgeserve.phone.record import Scenario
-
-    phone = phone_pipeline.find_phone(device)
-    kind_of_run = Scenario(scenario)
-    plan = Plan(
-        asked=asked_of(Accelerator(accelerator), threads or 0, cores, phone.kind, kind_of_run, fps),
-        duration_s=seconds or (900.0 if kind_of_run is Scenario.SUSTAINED else LEAST_S),
-        cold_starts=max(1, cold_starts) if kind_of_run is Scenario.COLD else cold_starts,
-        wait_cool_s=0.0 if no_wait else WAIT_COOL_S,
-        allow_fallback=allow_fallback,
-        airplane=airplane,
-    )
-    with _progress("measuring", output_format) as progress:
-        measurement, file = phone_pipeline.bench_on_phone(
-            model,
-            phone,
-            plan,
-            lambda what: progress(None, what),
-            harness=harness,
-            library=library,
-        )
-    if output_format == "json":
-        show.print_json(show_phone.phone_json(measurement, file))
-    else:
-        show_phone.print_phone(measurement, file)
-    return 0
-
-
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @_device
 @_board_of_port
-@_phone_options
+@phone_options
 @click.option("--laps", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--warmup", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
@@ -611,7 +514,7 @@ def _bench_phone(
 @_by_rows
 @_flash_for_speed
 @_pin
-@_format
+@format_option
 def bench(
     model: Path,
     device: str,
@@ -634,13 +537,13 @@ def bench(
     On a board the output is held against the oracle first: a wrong answer is not measured. The
     record goes to the bundle's measurements.jsonl, that of a phone to phone_measurements.jsonl.
     """
-    if _is_phone(device):
-        _require_none_of(_BOARD_OPTIONS, "a phone has no use for")
-        return _bench_phone(model, device, output_format, **phone)
-    _require_none_of(phone, "only a phone has a use for")
+    if is_phone(device):
+        require_none_of(BOARD_OPTIONS, "a phone has no use for")
+        return bench_phone(model, device, output_format, **phone)
+    require_none_of(phone, "only a phone has a use for")
     from edgeserve import pipeline
 
-    with _progress("measuring", output_format) as progress:
+    with shown_progress("measuring", output_format) as progress:
         target, measurement = pipeline.bench(
             model,
             device,
@@ -681,7 +584,7 @@ def bench(
     help="Raw data and what training made of them: is that what is declared, and if not, what "
     "differs?",
 )
-@_format
+@format_option
 def verify(
     model: Path,
     device: str | None,
@@ -704,7 +607,7 @@ def verify(
     if reference is not None:
         return _verify_reference(model, reference, output_format)
     assert device is not None
-    with _progress("verifying", output_format) as progress:
+    with shown_progress("verifying", output_format) as progress:
         target, verification = pipeline.verify(
             model,
             device,
@@ -735,119 +638,6 @@ def _verify_reference(model: Path, reference: Path, output_format: str) -> int:
 
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--rate", required=True, help="Of the frames: 30Hz, 16kHz.")
-@click.option("--board", default="mps2-an500", show_default=True, help="Whose service time it is.")
-@click.option(
-    "--jitter",
-    metavar="PERCENT|random|FILE",
-    help="How much frames are early or late, in percent of the period; random: a Poisson process; "
-    "or a file of measured intervals in microseconds, one a line. [default: none]",
-)
-@click.option("--ring", type=click.IntRange(1), default=4, show_default=True, help="Frames.")
-@click.option(
-    "--policy",
-    type=click.Choice(["oldest", "newest", "stop"]),
-    default="oldest",
-    show_default=True,
-    help="What to drop when the ring is full; stop: all from then on.",
-)
-@click.option("--deadline", help="From arrival to answer: 50ms.")
-@click.option("--service", help="How long an inference takes, instead of the last measurement.")
-@click.option("--clock", help="Of a board that counts instructions or cycles: 100MHz.")
-@click.option("--frames", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True)
-@click.option("--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True)
-@click.option("--drop-goal", type=click.FloatRange(0, 1), default=0.001, show_default=True)
-@click.option("--emulate", is_flag=True, help="Also replay the frames on the emulated board.")
-@click.option("--active-mw", type=click.FloatRange(0), help="Power while it infers.")
-@click.option("--sleep-mw", type=click.FloatRange(0), help="Power between frames.")
-@click.option("--battery", type=click.FloatRange(0), metavar="MAH", help="With --volts.")
-@click.option("--volts", type=click.FloatRange(0), help="Of the battery.")
-@_format
-def loop(model: Path, emulate: bool, output_format: str, **asked: Any) -> int:
-    """Forecast a sensor loop: load, waiting, frames dropped and late, the ring it needs, energy.
-
-    Exit 1 when inference takes longer than the frames leave it.
-    """
-    from edgeserve import loop_pipeline
-
-    question = _loop_question(model, **asked)
-    if not emulate:
-        answer = loop_pipeline.loop(question)
-    elif question.service is not None:
-        raise click.UsageError("--emulate measures itself: leave out --service")
-    else:
-        with _progress("replaying", output_format) as progress:
-            answer = loop_pipeline.loop_beside_emulator(question, progress)
-    if output_format == "json":
-        show.print_json(show_loop.loop_json(answer))
-    else:
-        show_loop.print_loop(answer)
-    return 0 if answer.forecast.utilization < 1 else 1
-
-
-def _loop_question(model: Path, **asked: Any) -> Question:
-    from edgeserve.loop_pipeline import Question
-    from edgeserve.queueing.quantities import parse_hertz, parse_seconds
-    from edgeserve.queueing.simulation import WhenFull
-
-    deadline, service, clock = asked["deadline"], asked["service"], asked["clock"]
-    if service is not None and clock is not None:
-        raise click.UsageError("--service is time: leave out --clock")
-    return Question(
-        model=model,
-        board=asked["board"],
-        rate_hz=parse_hertz(asked["rate"]),
-        jitter=asked["jitter"],
-        ring=asked["ring"],
-        when_full=WhenFull(asked["policy"]),
-        deadline=None if deadline is None else parse_seconds(deadline),
-        service=None if service is None else parse_seconds(service),
-        clock_hz=None if clock is None else round(parse_hertz(clock)),
-        frames=asked["frames"],
-        seed=asked["seed"],
-        drop_goal=asked["drop_goal"],
-        power=_power(asked["active_mw"], asked["sleep_mw"], asked["battery"], asked["volts"]),
-    )
-
-
-def _power(
-    active_mw: float | None, sleep_mw: float | None, battery_mah: float | None, volts: float | None
-) -> Power | None:
-    """None where no energy is asked for; two halves of an answer are refused."""
-    from edgeserve.queueing.forecast import Power
-
-    if (active_mw is None) != (sleep_mw is None):
-        raise click.UsageError("--active-mw and --sleep-mw go together")
-    if (battery_mah is None) != (volts is None):
-        raise click.UsageError("--battery and --volts go together")
-    if active_mw is None or sleep_mw is None:
-        if battery_mah is not None:
-            raise click.UsageError("--battery needs --active-mw and --sleep-mw")
-        return None
-    battery_mwh = None if battery_mah is None or volts is None else battery_mah * volts
-    return Power(active_mw, sleep_mw, battery_mwh)
-
-
-@cli.group()
-def setup() -> None:
-    """Make ready what a kind of device needs, once."""
-
-
-@setup.command()
-@click.option("--ndk", type=click.Path(path_type=Path), help="The NDK's folder.")
-@click.option("--aar", type=click.Path(path_type=Path), help="LiteRT's AAR, as downloaded.")
-@click.option("--sha256", help="That the AAR must have.")
-def android(ndk: Path | None, aar: Path | None, sha256: str | None) -> int:
-    """Build the harness for phones, and take LiteRT's library out of its AAR."""
-    from edgeserve import phone_pipeline
-
-    for what, path in phone_pipeline.setup_android(ndk, aar, sha256):
-        click.echo(f"{what}: {show.shown_path(path)}")
-    return 0
-
-
-@cli.command()
-@click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", required=True, help="Board id or board file.")
 @click.option(
     "--port",
@@ -871,7 +661,7 @@ def android(ndk: Path | None, aar: Path | None, sha256: str | None) -> int:
     type=click.Path(path_type=Path),
     help="One that was built elsewhere (.elf, .bin, .hex, .uf2) [default: build it].",
 )
-@_format
+@format_option
 def flash(
     model: Path, board: str, port: str, method: str | None, image: Path | None, output_format: str
 ) -> int:
@@ -879,7 +669,7 @@ def flash(
     from edgeserve import pipeline
     from edgeserve.strict_json import to_json
 
-    with _progress("flashing", output_format) as progress:
+    with shown_progress("flashing", output_format) as progress:
         done = pipeline.flash(
             model, board=board, port=port, method=method, image=image, progress=progress
         )
@@ -893,8 +683,12 @@ def flash(
     return 0
 
 
+cli.add_command(loop)
+cli.add_command(setup)
+
+
 @cli.command()
-@_format
+@format_option
 def devices(output_format: str) -> int:
     """List what --device can name here: boards without a cable, and serial ports."""
     from edgeserve import pipeline
@@ -909,7 +703,7 @@ def devices(output_format: str) -> int:
 
 
 @cli.command()
-@_format
+@format_option
 def boards(output_format: str) -> int:
     """List the boards, their core and memory."""
     from edgeserve.board import board_ids, load_board
@@ -925,38 +719,6 @@ def boards(output_format: str) -> int:
         table.add_row(board.id, board.cpu.core, board.kind.value, memory, board.name)
     show.draw(table)
     return 0
-
-
-@contextmanager
-def _progress(title: str, output_format: str) -> Iterator[Progress]:
-    """A progress line on standard error, where a person looks at it."""
-    from edgeserve.pipeline import silent
-
-    if output_format == "json" or not sys.stderr.isatty():
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task(title, total=None)
-
-        def show(share: float | None, message: str) -> None:
-            bar.update(
-                task,
-                description=message,
-                total=None if share is None else 1.0,
-                completed=share or 0.0,
-            )
-
-        yield show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -86,6 +86,9 @@ def test_what_is_missing_is_one_line(connect: Connect, shared_data: Path, tmp_pa
     done = bench(model, "adb", tmp_path, "--cores", "enormous")
     assert done.returncode == 2
     assert "names no cores" in done.stderr
+    done = bench(model, "adb", tmp_path, "--flash-for-speed", "64K")
+    assert done.returncode == 2
+    assert "no use for --flash-for-speed" in done.stderr
 
 
 def test_a_users_own_name_for_a_phone(connect: Connect, shared_data: Path, tmp_path: Path) -> None:

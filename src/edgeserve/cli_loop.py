@@ -1,0 +1,110 @@
+"""The command line's part of the sensor loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeserve import show, show_loop
+from edgeserve.cli_shared import format_option, shown_progress
+
+if TYPE_CHECKING:
+    from edgeserve.loop_pipeline import Question
+    from edgeserve.queueing.forecast import Power
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--rate", required=True, help="Of the frames: 30Hz, 16kHz.")
+@click.option("--board", default="mps2-an500", show_default=True, help="Whose service time it is.")
+@click.option(
+    "--jitter",
+    metavar="PERCENT|random|FILE",
+    help="How much frames are early or late, in percent of the period; random: a Poisson process; "
+    "or a file of measured intervals in microseconds, one a line. [default: none]",
+)
+@click.option("--ring", type=click.IntRange(1), default=4, show_default=True, help="Frames.")
+@click.option(
+    "--policy",
+    type=click.Choice(["oldest", "newest", "stop"]),
+    default="oldest",
+    show_default=True,
+    help="What to drop when the ring is full; stop: all from then on.",
+)
+@click.option("--deadline", help="From arrival to answer: 50ms.")
+@click.option("--service", help="How long an inference takes, instead of the last measurement.")
+@click.option("--clock", help="Of a board that counts instructions or cycles: 100MHz.")
+@click.option("--frames", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True)
+@click.option("--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True)
+@click.option("--drop-goal", type=click.FloatRange(0, 1), default=0.001, show_default=True)
+@click.option("--emulate", is_flag=True, help="Also replay the frames on the emulated board.")
+@click.option("--active-mw", type=click.FloatRange(0), help="Power while it infers.")
+@click.option("--sleep-mw", type=click.FloatRange(0), help="Power between frames.")
+@click.option("--battery", type=click.FloatRange(0), metavar="MAH", help="With --volts.")
+@click.option("--volts", type=click.FloatRange(0), help="Of the battery.")
+@format_option
+def loop(model: Path, emulate: bool, output_format: str, **asked: Any) -> int:
+    """Forecast a sensor loop: load, waiting, frames dropped and late, the ring it needs, energy.
+
+    Exit 1 when inference takes longer than the frames leave it.
+    """
+    from edgeserve import loop_pipeline
+
+    question = _loop_question(model, **asked)
+    if not emulate:
+        answer = loop_pipeline.loop(question)
+    elif question.service is not None:
+        raise click.UsageError("--emulate measures itself: leave out --service")
+    else:
+        with shown_progress("replaying", output_format) as progress:
+            answer = loop_pipeline.loop_beside_emulator(question, progress)
+    if output_format == "json":
+        show.print_json(show_loop.loop_json(answer))
+    else:
+        show_loop.print_loop(answer)
+    return 0 if answer.forecast.utilization < 1 else 1
+
+
+def _loop_question(model: Path, **asked: Any) -> Question:
+    from edgeserve.loop_pipeline import Question
+    from edgeserve.queueing.quantities import parse_hertz, parse_seconds
+    from edgeserve.queueing.simulation import WhenFull
+
+    deadline, service, clock = asked["deadline"], asked["service"], asked["clock"]
+    if service is not None and clock is not None:
+        raise click.UsageError("--service is time: leave out --clock")
+    return Question(
+        model=model,
+        board=asked["board"],
+        rate_hz=parse_hertz(asked["rate"]),
+        jitter=asked["jitter"],
+        ring=asked["ring"],
+        when_full=WhenFull(asked["policy"]),
+        deadline=None if deadline is None else parse_seconds(deadline),
+        service=None if service is None else parse_seconds(service),
+        clock_hz=None if clock is None else round(parse_hertz(clock)),
+        frames=asked["frames"],
+        seed=asked["seed"],
+        drop_goal=asked["drop_goal"],
+        power=_power(asked["active_mw"], asked["sleep_mw"], asked["battery"], asked["volts"]),
+    )
+
+
+def _power(
+    active_mw: float | None, sleep_mw: float | None, battery_mah: float | None, volts: float | None
+) -> Power | None:
+    """None where no energy is asked for; two halves of an answer are refused."""
+    from edgeserve.queueing.forecast import Power
+
+    if (active_mw is None) != (sleep_mw is None):
+        raise click.UsageError("--active-mw and --sleep-mw go together")
+    if (battery_mah is None) != (volts is None):
+        raise click.UsageError("--battery and --volts go together")
+    if active_mw is None or sleep_mw is None:
+        if battery_mah is not None:
+            raise click.UsageError("--battery needs --active-mw and --sleep-mw")
+        return None
+    battery_mwh = None if battery_mah is None or volts is None else battery_mah * volts
+    return Power(active_mw, sleep_mw, battery_mwh)

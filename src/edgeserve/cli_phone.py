@@ -1,0 +1,136 @@
+"""The command line's part that only phones have: options of ``bench``, and ``setup``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from edgeserve import show, show_phone
+from edgeserve.cli_shared import shown_progress
+from edgeserve.errors import ConfigError
+
+BOARD_OPTIONS = (
+    "board",
+    "laps",
+    "warmup",
+    "seed",
+    "partition",
+    "objective",
+    "by_rows",
+    "pin",
+    "flash_for_speed",
+)
+
+
+def require_none_of(names: Iterable[str], why: str) -> None:
+    """ConfigError for an option that was given and would mean nothing."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{why} {option}", hint="leave it out, or name another --device")
+
+
+def phone_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of ``bench`` that only a phone has."""
+    for option in reversed(
+        (
+            click.option("--accelerator", type=click.Choice(["cpu", "gpu", "npu"]), default="cpu"),
+            click.option("--threads", type=click.IntRange(1, 256), help="Of the CPU."),
+            click.option("--cores", help="A group of the phone's (big), or a mask (f0)."),
+            click.option(
+                "--scenario",
+                type=click.Choice(["single", "sustained", "frames", "cold"]),
+                default="single",
+            ),
+            click.option("--fps", type=click.FloatRange(0.1, 1000), help="Of scenario frames."),
+            click.option(
+                "--seconds", type=click.FloatRange(1), help="[default: 60; sustained 900]"
+            ),
+            click.option("--cold-starts", type=click.IntRange(0), default=3, show_default=True),
+            click.option("--no-wait", is_flag=True, help="Do not wait until the phone is cool."),
+            click.option("--allow-fallback", is_flag=True, help="Let the CPU take a part."),
+            click.option("--airplane", is_flag=True, help="Turn the phone's radios off."),
+            click.option("--harness", type=click.Path(path_type=Path), help="Built elsewhere."),
+            click.option("--library", type=click.Path(path_type=Path), help="A libLiteRt.so."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def is_phone(device: str) -> bool:
+    """Whether `--device` means a phone."""
+    from edgeserve import phone_pipeline
+
+    return phone_pipeline.names_a_phone(device)
+
+
+def bench_phone(
+    model: Path,
+    device: str,
+    output_format: str,
+    *,
+    accelerator: str,
+    threads: int | None,
+    cores: str | None,
+    scenario: str,
+    fps: float | None,
+    seconds: float | None,
+    cold_starts: int,
+    no_wait: bool,
+    allow_fallback: bool,
+    airplane: bool,
+    harness: Path | None,
+    library: Path | None,
+) -> int:
+    """``bench`` on a phone; the exit code."""
+    from edgeserve import phone_pipeline
+    from edgeserve.phone.bench import LEAST_S, WAIT_COOL_S, Plan, asked_of
+    from edgeserve.phone.harness import Accelerator
+    from edgeserve.phone.record import Scenario
+
+    phone = phone_pipeline.find_phone(device)
+    kind_of_run = Scenario(scenario)
+    plan = Plan(
+        asked=asked_of(Accelerator(accelerator), threads or 0, cores, phone.kind, kind_of_run, fps),
+        duration_s=seconds or (900.0 if kind_of_run is Scenario.SUSTAINED else LEAST_S),
+        cold_starts=max(1, cold_starts) if kind_of_run is Scenario.COLD else cold_starts,
+        wait_cool_s=0.0 if no_wait else WAIT_COOL_S,
+        allow_fallback=allow_fallback,
+        airplane=airplane,
+    )
+    with shown_progress("measuring", output_format) as progress:
+        measurement, file = phone_pipeline.bench_on_phone(
+            model,
+            phone,
+            plan,
+            lambda what: progress(None, what),
+            harness=harness,
+            library=library,
+        )
+    if output_format == "json":
+        show.print_json(show_phone.phone_json(measurement, file))
+    else:
+        show_phone.print_phone(measurement, file)
+    return 0
+
+
+@click.group()
+def setup() -> None:
+    """Make ready what a kind of device needs, once."""
+
+
+@setup.command()
+@click.option("--ndk", type=click.Path(path_type=Path), help="The NDK's folder.")
+@click.option("--aar", type=click.Path(path_type=Path), help="LiteRT's AAR, as downloaded.")
+@click.option("--sha256", help="That the AAR must have.")
+def android(ndk: Path | None, aar: Path | None, sha256: str | None) -> int:
+    """Build the harness for phones, and take LiteRT's library out of its AAR."""
+    from edgeserve import phone_pipeline
+
+    for what, path in phone_pipeline.setup_android(ndk, aar, sha256):
+        click.echo(f"{what}: {show.shown_path(path)}")
+    return 0

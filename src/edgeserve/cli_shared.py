@@ -1,0 +1,53 @@
+"""What commands share: the choice of text or JSON, and a progress line for a person."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgeserve.pipeline import Progress
+
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json prints one document on standard output and nothing else.",
+)
+
+
+@contextmanager
+def shown_progress(title: str, output_format: str) -> Iterator[Progress]:
+    """A progress line on standard error, where a person looks at it."""
+    from edgeserve.pipeline import silent
+
+    if output_format == "json" or not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(title, total=None)
+
+        def show(share: float | None, message: str) -> None:
+            bar.update(
+                task,
+                description=message,
+                total=None if share is None else 1.0,
+                completed=share or 0.0,
+            )
+
+        yield show
