@@ -8,7 +8,8 @@ PYTHON=${PYTHON:-python3}
 tools=(gcc:gcc arm-none-eabi-gcc:gcc-arm-none-eabi qemu-system-arm:qemu-system-arm
        qemu-system-riscv32:qemu-system-misc riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf
        qemu-system-xtensa:qemu-system-misc xtensa-lx106-elf-gcc:gcc-xtensa-lx106 git:git
-       adb:adb cmake:cmake aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu valgrind:valgrind)
+       adb:adb cmake:cmake aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu valgrind:valgrind
+       qemu-aarch64:qemu-user)
 missing=()
 for pair in "${tools[@]}"; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
@@ -18,6 +19,8 @@ printf '#include <string.h>\n' | arm-none-eabi-gcc -fsyntax-only -xc - 2>/dev/nu
 printf '#include <string.h>\n' |
     riscv64-unknown-elf-gcc --specs=picolibc.specs -fsyntax-only -xc - 2>/dev/null ||
     missing+=(picolibc-riscv64-unknown-elf)
+printf '#include <stdlib.h>\n' | aarch64-linux-gnu-gcc -fsyntax-only -xc - 2>/dev/null ||
+    missing+=(libc6-dev-arm64-cross)
 printf '#include <stdlib.h>\n' | gcc -fsyntax-only -xc - 2>/dev/null || missing+=(libc6-dev)
 printf 'int main(void){return 0;}' | gcc -fsanitize=address,undefined -o /dev/null -xc - 2>/dev/null ||
     missing+=(gcc libc6-dev)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from edgeserve.bench import Candidate
 from edgeserve.board import Board, load_board
@@ -25,6 +23,7 @@ from edgeserve.stream_plan import StreamPlan
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from tests.tflite_builder import ModelBuilder
+from tests.tools import need_board_tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,7 @@ def build_image(
 ) -> BenchImage:
     """Lowers, plans, generates and builds; skips the test where the board's tools are missing."""
     board = load_board(board_id)
-    assert board.toolchain is not None
-    tools = [f"{board.toolchain.prefix}gcc"]
-    tools += [board.emulator.program] if board.emulator else []
-    for tool in tools:
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_board_tools(board)
     program = passes(lower(read_model(model, name="test")))
     table = write_table(program, plan(program))
     project = folder / board_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,6 +31,7 @@ from edgeserve.verify import verify
 from tests.e2e.bench_images import BenchImage, build_image, with_memory
 from tests.kernels.random_models import random_model
 from tests.tflite_builder import ModelBuilder
+from tests.tools import need_board_tools, need_programs
 
 BOARD = "mps2-an500-banks"
 FAST, SLOW = range(0x20380000, 0x203A0000), range(0x60000000, 0x60080000)
@@ -146,9 +146,7 @@ def test_the_users_application_in_two_banks(board: str, tmp_path: Path) -> None:
 
 
 def test_a_bank_that_is_larger_than_its_region_does_not_link(tmp_path: Path) -> None:
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_programs("arm-none-eabi-gcc", "qemu-system-arm")
 
     def plan(program: Program) -> StreamPlan:
         banks = (Bank("fast", 1 << 20), Bank("slow", 1 << 20, 4))
@@ -186,16 +184,9 @@ def test_a_reserve_is_kept_free_of_banks(large: Path) -> None:
     assert dtcm[0] >= 102_400 > dtcm[1]
 
 
-@pytest.fixture
-def tools() -> None:
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-
-
-@pytest.mark.usefixtures("tools")
 def test_bench_and_verify_on_two_memories(large: Path) -> None:
     """The whole way: planned for the board, built, run, measured, recorded, planned again alike."""
+    need_board_tools(load_board(BOARD))
     target, measurement = pipeline.bench(large, BOARD, board=None, laps=2, warmup=1, seed=7)
     assert target.compiled.plan.arena_bytes > len(FAST)
     banks = measurement.memory.banks
@@ -214,9 +205,9 @@ def test_bench_and_verify_on_two_memories(large: Path) -> None:
     assert again.compiled.plan == target.compiled.plan
 
 
-@pytest.mark.usefixtures("tools")
 def test_a_pinned_tensor_lies_where_it_is_pinned(large: Path) -> None:
     """The first of its merged names will do."""
+    need_board_tools(load_board(BOARD))
     wish = Wish(pins=(Pin("side", "slow"),))
     target, verification = pipeline.verify(large, BOARD, board=None, inputs=2, wish=wish)
     assert verification.equal

@@ -6,7 +6,6 @@ All cases of a test run in one start of the emulator.
 
 from __future__ import annotations
 
-import shutil
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +31,7 @@ from tests.kernels import (
 from tests.kernels.conformance import Array, at_any_price, oracle_steps, random_inputs
 from tests.kernels.streamed import in_one_group, summing
 from tests.kernels.test_convolution import conv2d
+from tests.tools import need_board_tools
 
 BOARD = "mps2-an500"
 TAKE_FLASH = (KernelId.FULLY_CONNECTED_WIDE, KernelId.CONV_WINOGRAD)
@@ -41,11 +41,7 @@ TAKE_FLASH = (KernelId.FULLY_CONNECTED_WIDE, KernelId.CONV_WINOGRAD)
 @pytest.fixture(scope="module")
 def board_runner(tmp_path_factory: pytest.TempPathFactory) -> BoardRunner:
     board = load_board(BOARD)
-    assert board.toolchain is not None
-    assert board.emulator is not None
-    for tool in (f"{board.toolchain.prefix}gcc", board.emulator.program):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_board_tools(board)
     return BoardRunner(board, tmp_path_factory.mktemp("runner"))
 
 

@@ -26,6 +26,7 @@ from tests.kernels.random_models import random_model
 from tests.kernels.test_convolution import Case, conv2d
 from tests.kernels.test_edges import edged
 from tests.tflite_builder import ModelBuilder
+from tests.tools import need_programs
 
 ROOT = Path(__file__).parents[2]
 STREAMING_SEED = 18
@@ -347,8 +348,7 @@ def test_compiler_missing(no_tools: dict[str, str], work: Path, bundle: Path) ->
 
 
 def test_emulator_missing(no_tools: dict[str, str], work: Path, bundle: Path) -> None:
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
+    need_programs("arm-none-eabi-gcc")
     for tool in ("gcc", "objdump", "nm", "as", "ld"):
         name = f"arm-none-eabi-{tool}"
         (Path(no_tools["PATH"]) / name).symlink_to(str(shutil.which(name)))
@@ -643,8 +643,9 @@ def running_program(pid: int) -> str:
 @pytest.fixture
 def endless_bench(work: Path, model: Path) -> Iterator[subprocess.Popen[str]]:
     """A benchmark on the host that is in its laps and would take hours."""
-    if shutil.which("gcc") is None or not Path("/proc/self/task").is_dir():
-        pytest.skip("needs gcc and Linux's /proc")
+    need_programs("gcc")
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("needs Linux's /proc")
     arguments: Sequence[str] = ("bench", str(model), "--device", "host", "--laps", "100000000")
     process = subprocess.Popen(
         [*COMMAND, *arguments],

@@ -5,7 +5,6 @@ All cases run in one start of the emulator.
 
 from __future__ import annotations
 
-import shutil
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
@@ -27,6 +26,7 @@ from tests.kernels.conformance import Array, oracle_steps, random_inputs
 from tests.kernels.streamed import in_one_group, with_copies
 from tests.kernels.test_convolution import QUANTISATIONS, conv2d
 from tests.kernels.test_convolution import Case as Layer
+from tests.tools import need_board_tools
 
 BOARD = "mps2-an500"
 SOAKED = 3_000
@@ -35,11 +35,7 @@ SOAKED = 3_000
 @pytest.fixture(scope="module")
 def board_runner(tmp_path_factory: pytest.TempPathFactory) -> BoardRunner:
     board = load_board(BOARD)
-    assert board.toolchain is not None
-    assert board.emulator is not None
-    for tool in (f"{board.toolchain.prefix}gcc", board.emulator.program):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_board_tools(board)
     return BoardRunner(board, tmp_path_factory.mktemp("runner"))
 
 

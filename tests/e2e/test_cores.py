@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from benchmarks.sizes import BOARDS
 from edgeserve import pipeline
 from edgeserve.board import Kind, board_ids, load_board
 from edgeserve.build import compiler_version
+from tests.tools import need_board_tools
 
 EMULATED = [name for name in board_ids() if load_board(name).kind is Kind.EMULATED]
 SMALL = ("ad01_int8", "micro_speech_quantized")
@@ -45,15 +45,6 @@ def grouped(*models: str) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in models]
 
 
-def need_tools(board_id: str) -> None:
-    board = load_board(board_id)
-    assert board.toolchain is not None
-    assert board.emulator is not None
-    for tool in (f"{board.toolchain.prefix}gcc", board.emulator.program):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-
-
 def model_path(shared_data: Path, name: str) -> Path:
     path = shared_data / "models" / f"{name}.tflite"
     if not path.is_file():
@@ -62,7 +53,7 @@ def model_path(shared_data: Path, name: str) -> Path:
 
 
 def verify(path: Path, board: str, inputs: int) -> None:
-    need_tools(board)
+    need_board_tools(load_board(board))
     _, found = pipeline.verify(path, board, board=None, inputs=inputs)
     assert found.differing_bytes == 0
     assert found.first_difference is None
@@ -97,7 +88,7 @@ def test_every_model_costs_what_is_recorded(shared_data: Path, name: str, core: 
 
 def hold(shared_data: Path, name: str, core: str) -> None:
     """The portable kernels take what they took when the baseline was recorded, or less."""
-    need_tools(BOARDS[core])
+    need_board_tools(load_board(BOARDS[core]))
     board = portable(load_board(BOARDS[core]))
     _, row = measure(model_path(shared_data, name), board)
     recorded = read_baseline()[name][core]
@@ -107,7 +98,7 @@ def hold(shared_data: Path, name: str, core: str) -> None:
 
 def gain(shared_data: Path, name: str, core: str, most: float) -> None:
     """The kernels chosen for the core take no more than that of the record, in little code."""
-    need_tools(BOARDS[core])
+    need_board_tools(load_board(BOARDS[core]))
     _, row = measure(model_path(shared_data, name), load_board(BOARDS[core]))
     assert row.instructions <= most * read_baseline()[name][core].instructions
     assert row.code_bytes <= MOST_CODE_BYTES
@@ -147,7 +138,7 @@ def test_the_baseline_covers_every_core_and_model() -> None:
 def test_the_baseline_names_its_compilers() -> None:
     text = BASELINE.read_text(encoding="utf-8")
     for core, board_id in BOARDS.items():
-        need_tools(board_id)
+        need_board_tools(load_board(board_id))
         toolchain = load_board(board_id).toolchain
         assert toolchain is not None
         assert f'\n{core} = "{compiler_version(f"{toolchain.prefix}gcc").split()[0]} ' in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from benchmarks.sizes import BOARDS
 from edgeserve.board import load_board
 from edgeserve.build import compiler_version
 from edgeserve.cost.table import costs_of
+from tests.tools import need_board_tools, need_programs
 
 CORE = "cortex-m7"
 ELSEWHERE_PERCENT = 10
@@ -24,11 +24,8 @@ EVERY = 23
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Sample, int, int]]:
     board = load_board(BOARDS[CORE])
-    assert board.toolchain is not None
-    assert board.emulator is not None
-    for tool in (f"{board.toolchain.prefix}gcc", board.emulator.program, "gcc"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_board_tools(board)
+    need_programs("gcc")
     runner = BoardRunner(board, Path(tmp_path_factory.mktemp("runner")))
     chosen = list(samples(board.cpu.isa))[::EVERY]
     return [(one.sample, one.instructions, one.words) for one in counts_of(runner, chosen)]

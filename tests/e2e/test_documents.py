@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shutil
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from edgeserve.verify import Verification
 from tests.e2e.bench_images import two_layers
 from tests.kernels.test_convolution import Case, conv2d
 from tests.narrow_layers import Layers
+from tests.tools import need_programs
 
 Keys = dict[str, dict[str, bool]]
 """Of each object in a document by its path: its keys, and whether they are always there."""
@@ -205,8 +205,7 @@ def test_devices(document: Documents) -> None:
 
 
 def test_build_bench_and_verify(document: Documents, reshaping: Path) -> None:
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed")
+    need_programs("gcc")
     agree(document("build", reshaping, "--board", "host"), DOCUMENTED["build"])
     partition = document("build", reshaping, "--board", "host", "--partition")
     agree(partition, DOCUMENTED["build"])
@@ -222,9 +221,7 @@ def test_build_bench_and_verify(document: Documents, reshaping: Path) -> None:
 
 
 def test_bench_in_two_banks(document: Documents, model: Path) -> None:
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_programs("arm-none-eabi-gcc", "qemu-system-arm")
     tensor = document("plan", model, "--board", "mps2-an500-banks")["values"][0]["name"]
     pin = ("--pin", f"{tensor}=slow")
     plan = document("plan", model, "--board", "mps2-an500-banks", *pin)

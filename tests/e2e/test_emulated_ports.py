@@ -20,6 +20,7 @@ from edgeserve.image import Image
 from edgeserve.project import ImageKind
 from tests.e2e.firmware_fixtures import WERROR, write_tiny
 from tests.tiny_program import tiny_program
+from tests.tools import need_board_tools
 
 EMULATED = [name for name in board_ids() if load_board(name).kind is Kind.EMULATED]
 
@@ -61,11 +62,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
     @cache
     def built(board_id: str) -> Image:
         board = load_board(board_id)
-        assert board.toolchain is not None
-        assert board.emulator is not None
-        for tool in (f"{board.toolchain.prefix}gcc", board.emulator.program):
-            if shutil.which(tool) is None:
-                pytest.skip(f"{tool} is not installed")
+        need_board_tools(board)
         folder = write_tiny(tmp_path_factory.mktemp("port"), board_id, tiny_program())
         shutil.copyfile(Path(__file__).with_name("port_trials.c"), folder / "src" / "app.c")
         return build(folder, kind=ImageKind.APP, extra_flags=WERROR)

@@ -34,19 +34,13 @@ from tests.e2e.firmware_fixtures import (
     write_tiny,
 )
 from tests.tiny_program import tiny_program, tiny_steps
+from tests.tools import need_board_tools
 
 BOARDS = ("host", "mps2-an500")
-TOOLS = {"host": ("gcc",), "mps2-an500": ("arm-none-eabi-gcc", "qemu-system-arm")}
 HOSTILE = 'a]\r\nm-ready"*/??/\\%日'
 VALUES = (5, -7, 127, -128)
 
 Built = Callable[[str, bool], Image]
-
-
-def need_tools(board: str) -> None:
-    for tool in TOOLS[board]:
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +50,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
     @cache
     def project(board: str) -> Path:
-        need_tools(board)
+        need_board_tools(load_board(board))
         return write_tiny(folder, board, tiny_program())
 
     @cache
@@ -168,7 +162,7 @@ def test_commands_that_cannot_be(board: str, built: Built) -> None:
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_hostile_names_reach_the_line_escaped(board: str, tmp_path: Path) -> None:
-    need_tools(board)
+    need_board_tools(load_board(board))
     folder = write_tiny(tmp_path, board, tiny_program(HOSTILE, tensor=HOSTILE))
     with conversation(board, build(folder, extra_flags=WERROR)) as talk:
         escaped = 'a\\x5d\\x0d\\x0am-ready"*/??/\\x5c\\x25\\xe6\\x97\\xa5'
@@ -179,7 +173,7 @@ def test_hostile_names_reach_the_line_escaped(board: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("adapter", [InputAdapter.UINT8_TO_INT8, InputAdapter.FLOAT32_QUANTIZE])
 def test_input_adapters(board: str, adapter: InputAdapter, tmp_path: Path) -> None:
-    need_tools(board)
+    need_board_tools(load_board(board))
     folder = write_tiny(tmp_path, board, tiny_program(), adapter=adapter)
     with conversation(board, build(folder, extra_flags=WERROR)) as talk:
         if adapter is InputAdapter.UINT8_TO_INT8:
@@ -245,7 +239,7 @@ def test_the_computed_stack_covers_the_measured_one(built: Built) -> None:
 
 
 def test_the_stack_of_every_kernel_is_proven(tmp_path: Path) -> None:
-    need_tools("mps2-an500")
+    need_board_tools(load_board("mps2-an500"))
     folder = write_tiny(tmp_path, "mps2-an500", tiny_program())
     project = read_project(folder)
     sources = [s for s in project.sources if not s.path.startswith(("adapters/", "kernels/"))]
@@ -267,7 +261,7 @@ def test_the_stack_of_every_kernel_is_proven(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_folder_builds_with_make_alone(board: str, built: Built) -> None:
-    need_tools(board)
+    need_board_tools(load_board(board))
     folder = built(board, False).elf.parents[1]
     done = subprocess.run(
         ["make", "-s", "-C", str(folder), "-j2", "EXTRA_CFLAGS=-Werror"],

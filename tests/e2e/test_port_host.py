@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,13 +15,13 @@ from edgeserve.device.serial import open_serial
 from edgeserve.image import Image
 from tests.e2e.firmware_fixtures import SANITIZERS, write_tiny
 from tests.tiny_program import tiny_program
+from tests.tools import need_programs
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """The bench image as a sanitized process."""
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed")
+    need_programs("gcc")
     folder = write_tiny(tmp_path_factory.mktemp("host"), "host", tiny_program())
     return build(folder, extra_flags=SANITIZERS)
 

@@ -27,16 +27,14 @@ from edgeserve.tune import tuned
 from tests.kernels.conformance import forms_of
 from tests.kernels.small_models import conv_of_quads, many_sums, small_models
 from tests.kernels.wide_models import wide_models
+from tests.tools import need_programs
 
-ARM = "arm-none-eabi-gcc"
 ELSEWHERE_PERCENT = 10
 """Another compiler than the recorded one makes other code, but not much other."""
 RELAXING_CORES = ("rv32imc", "lx106")
 WORD_BYTES = 4
 RELAXED_PERCENT = 1
 """Their linkers make a call shorter where the callee is near, which differs by image."""
-
-needs_arm = pytest.mark.skipif(shutil.which(ARM) is None, reason=f"{ARM} is not installed")
 
 
 def _boards() -> list[str]:
@@ -63,8 +61,7 @@ def _program(model: bytes, isa: tuple[str, ...] = ()) -> Program:
 def _image(program: Program, board: Board, folder: Path) -> tuple[ModelTable, Image]:
     """An image with the board's flags; an emulated board's port does for every Cortex-M."""
     assert board.toolchain is not None
-    if shutil.which(f"{board.toolchain.prefix}gcc") is None:
-        pytest.skip(f"{board.toolchain.prefix}gcc is not installed")
+    need_programs(f"{board.toolchain.prefix}gcc")
     table = write_table(program, whole_plan(program))
     if board.port is None:
         board = replace(load_board("mps2-an500"), toolchain=board.toolchain, cpu=board.cpu)
@@ -123,7 +120,6 @@ def test_table_equals_images(board_id: str, tmp_path: Path) -> None:
         _assert_equal(board.cpu.core, told, table, image)
 
 
-@needs_arm
 @pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "person_detect"])
 def test_table_equals_images_of_public_models(name: str, shared_data: Path, tmp_path: Path) -> None:
     path = shared_data / "models" / f"{name}.tflite"
@@ -159,7 +155,6 @@ def test_every_board_has_sizes_of_every_kernel() -> None:
         ), size.source
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_the_hosts_images_stay_below_their_estimate(tmp_path: Path) -> None:
     board = load_board("host")
     programs = _programs_of_every_kernel()

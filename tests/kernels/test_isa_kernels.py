@@ -7,7 +7,6 @@ hold against LiteRT's reference.
 
 from __future__ import annotations
 
-import shutil
 import zlib
 from dataclasses import replace
 
@@ -34,6 +33,7 @@ from tests.kernels.streamed import in_one_group
 from tests.kernels.test_convolution import Case as Window
 from tests.kernels.test_convolution import conv2d, depthwise
 from tests.kernels.test_overlaps import least_distance_bytes, movable, overlapping
+from tests.tools import need_board_tools
 
 BOARDS = [b for b in map(load_board, board_ids()) if b.kind is Kind.EMULATED]
 DSP, MVE = ("dsp", "ref"), ("mve", "dsp", "ref")
@@ -49,11 +49,7 @@ RUNS = 3
 @pytest.fixture(scope="module", params=BOARDS, ids=lambda board: board.id)
 def board(request: pytest.FixtureRequest) -> Board:
     chosen: Board = request.param
-    assert chosen.toolchain is not None
-    assert chosen.emulator is not None
-    for tool in (f"{chosen.toolchain.prefix}gcc", chosen.emulator.program):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_board_tools(chosen)
     return chosen
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-import shutil
 import subprocess
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from edgeserve.resources import firmware_root
+from tests.tools import need_programs
 
 SOURCE = firmware_root() / "ports" / "bare" / "xtensa_sim" / "libc" / "arithmetic.c"
 SPECIAL = (0x00000000, 0x00000001, 0x007FFFFF, 0x00800000, 0x3F800000, 0x7F7FFFFF, 0x7F800000)
@@ -20,8 +20,7 @@ COUNT = 20_000
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed")
+    need_programs("gcc")
     names = set(re.findall(r"\b__\w+(?:[sd]i3|sf3|sisf)\b", SOURCE.read_text()))
     assert "__addsf3" in names
     target = tmp_path_factory.mktemp("lx106") / "arithmetic.so"

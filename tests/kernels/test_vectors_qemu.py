@@ -6,7 +6,6 @@ All cases of a test run in one start of the emulator.
 
 from __future__ import annotations
 
-import shutil
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
@@ -33,6 +32,7 @@ from tests.kernels.host_runner import HostRunner
 from tests.kernels.streamed import in_one_group, with_copies
 from tests.kernels.test_convolution import QUANTISATIONS, conv2d, depthwise
 from tests.kernels.test_isa_kernels import around_scratch, differing, over_dead_rows
+from tests.tools import need_board_tools
 
 BOARD = load_board("mps3-an547")
 COMPILER = "arm-none-eabi-gcc (15:12.2.rel1-1) 12.2.1 20221205"
@@ -59,11 +59,7 @@ BY_VECTORS = {KernelId.CONV_VECTORS, KernelId.DEPTHWISE_VECTORS}
 
 @pytest.fixture(scope="module")
 def on_board(tmp_path_factory: pytest.TempPathFactory) -> BoardRunner:
-    assert BOARD.toolchain is not None
-    assert BOARD.emulator is not None
-    for tool in (f"{BOARD.toolchain.prefix}gcc", BOARD.emulator.program):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_board_tools(BOARD)
     return BoardRunner(BOARD, tmp_path_factory.mktemp("runner"))
 
 

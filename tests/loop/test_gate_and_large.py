@@ -24,6 +24,7 @@ from edgeserve.tflite.reader import read_model
 from edgeserve.xorshift import xorshift_input
 from tests.e2e.firmware_fixtures import WERROR, open_image
 from tests.e2e.test_shared_arena import shared_tables
+from tests.tools import need_board_tools
 
 FRAMES, THRESHOLD, HOLD = 12, 150, 1
 FILES = {"gate": "hello_world_int8.tflite", "large": "kws_ref_model.tflite"}
@@ -71,8 +72,7 @@ def built_together(folder: Path, board_id: str, pair: tuple[Program, Program]) -
 @pytest.mark.parametrize("board_id", ["host", "mps2-an500"])
 def test_a_small_model_wakes_a_large_one(board_id: str, shared_data: Path, tmp_path: Path) -> None:
     board = load_board(board_id)
-    if board.emulator is not None and shutil.which(board.emulator.program) is None:
-        pytest.skip(f"{board.emulator.program} is not installed")
+    need_board_tools(board)
     models = {name: (shared_data / "models" / file).read_bytes() for name, file in FILES.items()}
     programs = {name: lower(read_model(data, name=name)) for name, data in models.items()}
     pair = (programs["gate"], programs["large"])

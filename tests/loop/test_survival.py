@@ -18,6 +18,7 @@ from edgeserve.image import Image
 from edgeserve.project import ImageKind
 from tests.e2e.firmware_fixtures import WERROR, write_tiny
 from tests.tiny_program import tiny_program
+from tests.tools import need_board_tools
 
 BOARDS = ["mps2-an500", "mps2-an385"]
 NEW = "start after none pc=00000000 mark=00000000"
@@ -26,11 +27,7 @@ NEW = "start after none pc=00000000 mark=00000000"
 @pytest.fixture(scope="module", params=BOARDS)
 def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
     board = load_board(str(request.param))
-    assert board.toolchain is not None
-    assert board.emulator is not None
-    for tool in (f"{board.toolchain.prefix}gcc", board.emulator.program):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+    need_board_tools(board)
     folder = write_tiny(tmp_path_factory.mktemp("trials"), board.id, tiny_program())
     shutil.copyfile(Path(__file__).with_name("loop_trials.c"), folder / "src" / "app.c")
     return build(folder, kind=ImageKind.APP, extra_flags=WERROR)

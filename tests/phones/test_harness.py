@@ -11,7 +11,9 @@ import pytest
 
 from edgeserve.phone.host import host_answer
 from tests.phones.conftest import build_harness
+from tests.tools import need_programs
 
+CROSS = "aarch64-linux-gnu-gcc"
 SEED = 0x12345678
 MODELS = (
     "ad01_int8",
@@ -84,8 +86,7 @@ def test_memory_is_clean(harness: Path, litert: Path, shared_data: Path, tmp_pat
     assert done.returncode == 0, done.stderr
     assert len(refusals(done.stdout)) == 9
     assert crcs(done.stdout) == {"f7cb3257"}
-    if shutil.which("valgrind") is None:
-        pytest.skip("no valgrind")
+    need_programs("valgrind")
     done = converse(
         [*VALGRIND, *arguments(harness, litert, model)],
         f"es fill {SEED}%es run%",
@@ -115,7 +116,6 @@ def test_bad_arguments_are_told(
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="no qemu-aarch64")
 def test_the_same_on_another_processor(shared_data: Path, tmp_path: Path) -> None:
     """Built for AArch64 and emulated, with the LiteRT of PyPI's wheel for it.
 
@@ -124,16 +124,14 @@ def test_the_same_on_another_processor(shared_data: Path, tmp_path: Path) -> Non
     """
     import sys
 
-    cross = shutil.which("aarch64-linux-gnu-gcc")
-    if cross is None:
-        pytest.skip("no aarch64-linux-gnu-gcc")
+    need_programs(CROSS, "qemu-aarch64")
     wheel = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(tmp_path)]
     wheel += ["--only-binary=:all:", "--platform", "manylinux_2_27_aarch64"]
     wheel += ["--python-version", "3.11", "ai-edge-litert==2.3.0"]
     subprocess.run(wheel, check=True, capture_output=True)
     shutil.unpack_archive(next(tmp_path.glob("*.whl")), tmp_path / "wheel", "zip")
     program = build_harness(
-        tmp_path / "build", "-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_C_COMPILER={cross}"
+        tmp_path / "build", "-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_C_COMPILER={CROSS}"
     )
     sysroot = tmp_path / "sysroot"
     (sysroot / "proc").mkdir(parents=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.tools import need_programs
 
 CROSS = "aarch64-linux-gnu-gcc"
 
@@ -46,8 +47,8 @@ def aar(path: Path, library: bytes) -> Path:
     return path
 
 
-@pytest.mark.skipif(shutil.which(CROSS) is None, reason=f"no {CROSS}")
 def test_the_harness_is_built_for_the_phone(tmp_path: Path) -> None:
+    need_programs(CROSS)
     ndk = simulated_ndk(tmp_path / "Android/Sdk/ndk/27.0.1", CROSS)
     done = setup(tmp_path)
     assert done.returncode == 0, done.stderr

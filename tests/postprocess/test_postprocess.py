@@ -25,8 +25,8 @@ from edgeserve.program import Program
 from edgeserve.project import POSTPROCESS_FOLDER, ImageKind
 from edgeserve.table import write_table
 from tests.preprocess.harness import build_on_host
-from tests.preprocess.test_bit_equality import require_tools
 from tests.tiny_program import tiny_memory, tiny_program
+from tests.tools import need_board_tools
 
 RUNNER = Path(__file__).with_name("runner.c")
 SCALE = Scale(0.03, 7)
@@ -245,7 +245,7 @@ def test_sanitized_c_on_the_host(case: Case, tmp_path: Path) -> None:
 @by_name
 def test_on_an_emulated_cortex_m7(case: Case, tmp_path: Path) -> None:
     board = load_board("mps2-an500")
-    require_tools(board)
+    need_board_tools(board)
     project = write_project(tmp_path, case, board)
     flags = (*defines(case), "-Werror")
     elf = build(project, kind=ImageKind.APP, extra_flags=flags).elf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,13 @@ from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.preprocess.declaration import AudioInput, ImageInput, Layout, SensorInput
 from tests.preprocess.harness import Case, on_board, on_host, write_project
 from tests.preprocess.signals import ALL, raw_data
+from tests.tools import need_board_tools
 
 FEW = 10
 MANY_FRAMES, MANY_CLIPS = 100, 50
 WHOLE, BY_PIECES = 0, 1
 by_name = pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 EMULATED = [b for b in map(load_board, board_ids()) if b.kind is Kind.EMULATED]
-
-
-def require_tools(board: Board) -> None:
-    assert board.toolchain is not None
-    assert board.emulator is not None
-    for tool in (f"{board.toolchain.prefix}gcc", board.emulator.program):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
 
 
 def spread(outputs: list[bytes]) -> int:
@@ -44,7 +36,7 @@ def test_sanitized_c_on_the_host(case: Case, tmp_path: Path) -> None:
 @by_name
 def test_on_an_emulated_cortex_m7(case: Case, tmp_path: Path) -> None:
     board = load_board("mps2-an500")
-    require_tools(board)
+    need_board_tools(board)
     raws = raw_data(case.front, 2, FEW)
     wanted = [case.wanted(raw) for raw in raws]
     assert on_board(write_project(tmp_path, case, board), case, board, raws) == wanted
@@ -88,7 +80,7 @@ def compare_streams(
 @pytest.mark.parametrize("board", EMULATED, ids=lambda board: board.id)
 @by_name
 def test_many_on_every_emulated_core(case: Case, board: Board, tmp_path: Path) -> None:
-    require_tools(board)
+    need_board_tools(board)
     count = MANY_CLIPS if isinstance(case.front, AudioInput) else MANY_FRAMES
     raws = raw_data(case.front, 4, count)
     wanted = [case.wanted(raw) for raw in raws]

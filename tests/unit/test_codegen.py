@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from edgeserve.program import Program
 from edgeserve.resources import firmware_root
 from edgeserve.table import write_table
 from tests.tiny_program import tiny_memory, tiny_program
+from tests.tools import need_programs
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tiny"
 HOSTILE = (
@@ -78,9 +78,7 @@ def test_kernels_are_in_rising_order_of_id_and_named_once() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_stay_in_their_comments_and_literals(name: str, tmp_path: Path) -> None:
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("gcc is not installed")
+    need_programs("gcc")
     program = tiny_program(name, tensor=name)
     sources = generate(program, "hostile")
     board = dataclasses.replace(load_board("host"), name=name)
@@ -101,11 +99,11 @@ def test_hostile_names_stay_in_their_comments_and_literals(name: str, tmp_path: 
     for file in sources:
         if file.endswith(".c"):
             subprocess.run(
-                [compiler, *flags, *includes, "-c", file, "-o", f"{file}.o"],
+                ["gcc", *flags, *includes, "-c", file, "-o", f"{file}.o"],
                 cwd=tmp_path,
                 check=True,
             )
-    subprocess.run([compiler, *flags, *includes, "use.c", "-o", "use"], cwd=tmp_path, check=True)
+    subprocess.run(["gcc", *flags, *includes, "use.c", "-o", "use"], cwd=tmp_path, check=True)
     done = subprocess.run([str(tmp_path / "use")], capture_output=True, check=True)
     assert done.stdout == name.encode()
 

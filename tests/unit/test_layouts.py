@@ -14,6 +14,7 @@ import pytest
 from edgeserve import kernels, table
 from edgeserve.kernels import KERNELS, field_formats, record_bytes
 from edgeserve.resources import firmware_root
+from tests.tools import need_programs
 
 TABLE_RECORDS: dict[str, struct.Struct] = {
     "es_header_t": table.HEADER,
@@ -56,9 +57,8 @@ def struct_fields(text: str, name: str) -> list[str]:
 
 def measure(tmp_path: Path, structs: dict[str, list[str]]) -> dict[str, int]:
     """``struct`` -> size and ``struct.field`` -> offset, as a C compiler sees them."""
-    compiler = shutil.which("arm-none-eabi-gcc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler is installed")
+    compiler = shutil.which("arm-none-eabi-gcc") or "gcc"
+    need_programs(compiler)
     values = []
     for name, fields in structs.items():
         values.append((name, f"sizeof({name})"))
