@@ -18,7 +18,7 @@ from edgeserve.postprocess.declaration import Postprocess
 from edgeserve.preprocess.declaration import Preprocess
 from edgeserve.tflite.reader import read_model
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 KEPT_SAMPLES = 32
 GIVEN_AS_TFLITE = "given as .tflite"
 
@@ -182,7 +182,8 @@ class CalibrationFile:
 
 @dataclass(frozen=True, slots=True)
 class BundleFacts:
-    """``bundle.json``. ``quantization`` and ``agreement`` are None for the reason beside them.
+    """``bundle.json``. ``quantization``, ``agreement`` and ``float_sha256`` (of ``float.tflite``,
+    from which the model was quantized) are None for the reason in ``absent_reason``.
 
     ``preprocess`` and ``postprocess`` are None where nothing is declared.
     """
@@ -190,6 +191,7 @@ class BundleFacts:
     schema: int
     name: str
     model_sha256: str
+    float_sha256: str | None
     source: SourceFacts
     tools: tuple[ToolVersion, ...]
     input_adapter: InputAdapter
@@ -209,6 +211,7 @@ class BundleContents:
 
     facts: BundleFacts
     model_tflite: bytes
+    float_tflite: bytes | None
     calibration: CalibrationRecord | None
     samples: Samples | None
 
@@ -232,6 +235,7 @@ def make_contents(
     graph: Graph,
     model_tflite: bytes,
     source: SourceFacts,
+    float_tflite: bytes | None = None,
     tools: Sequence[ToolVersion] = (),
     quantization: Quantization | None = None,
     calibration: CalibrationRecord | None = None,
@@ -246,12 +250,13 @@ def make_contents(
     """Gather the contents of a bundle; ``samples`` are as the model's inputs take them.
 
     At most 32 samples are kept, evenly spaced. ``absent_reason`` says why quantization, agreement
-    or calibration are None.
+    or calibration or the float model are None.
     """
     facts = BundleFacts(
         schema=SCHEMA_VERSION,
         name=name.encode("utf-8", "replace").decode("utf-8"),
         model_sha256=hashlib.sha256(model_tflite).hexdigest(),
+        float_sha256=None if float_tflite is None else hashlib.sha256(float_tflite).hexdigest(),
         source=source,
         tools=(ToolVersion("edgeserve", __version__), *tools),
         input_adapter=input_adapter,
@@ -265,7 +270,7 @@ def make_contents(
         notes=(*graph.notes, *notes),
     )
     kept = None if samples is None else tuple(array[_kept_rows(len(array))] for array in samples)
-    return BundleContents(facts, model_tflite, calibration, kept)
+    return BundleContents(facts, model_tflite, float_tflite, calibration, kept)
 
 
 def contents_of_tflite(name: str, model_tflite: bytes) -> BundleContents:

@@ -2,6 +2,7 @@
 
     bundle.json           what the bundle is (:class:`BundleFacts`)
     model.tflite          the model, byte for byte
+    float.tflite          the float32 model that it was quantized from, where convert did that
     calibration.json      what the model was calibrated with, or why that is not known
     calibration.npz       at most 32 of those samples, as the model's input takes them
     boards/<id>/          a board's plan.json and firmware/, written by later verbs
@@ -49,6 +50,7 @@ LOCK_WAIT_S = 3.0
 
 BUNDLE_FILE = "bundle.json"
 MODEL_FILE = "model.tflite"
+FLOAT_FILE = "float.tflite"
 CALIBRATION_FILE = "calibration.json"
 SAMPLES_FILE = "calibration.npz"
 MEASUREMENTS_FILE = "measurements.jsonl"
@@ -86,6 +88,15 @@ class Bundle:
 
     def model_bytes(self) -> bytes:
         return _read_bytes(self.model_path)
+
+    def float_bytes(self) -> bytes | None:
+        """The float32 model that ``model.tflite`` was quantized from; None where it was given so.
+
+        Raises ConfigError when the file is not the one that ``bundle.json`` describes.
+        """
+        if self.facts.float_sha256 is None:
+            return None
+        return _described(self.path / FLOAT_FILE, self.facts.float_sha256)
 
     def samples(self) -> Samples | None:
         """The kept calibration samples, as the model's inputs take them; None when there are none.
@@ -151,11 +162,7 @@ def load_bundle(path: Path) -> Bundle:
         )
     facts = _load(BundleFacts, path / BUNDLE_FILE)
     calibration = _load(CalibrationFile, path / CALIBRATION_FILE)
-    if hashlib.sha256(_read_bytes(path / MODEL_FILE)).hexdigest() != facts.model_sha256:
-        raise ConfigError(
-            f"{path / MODEL_FILE} is not the model that {BUNDLE_FILE} describes",
-            hint="convert again: a bundle's files are not edited one by one",
-        )
+    _described(path / MODEL_FILE, facts.model_sha256)
     return Bundle(path, facts, calibration.record)
 
 
@@ -262,18 +269,23 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
 
 
+def _described(path: Path, sha256: str) -> bytes:
+    """The bytes of a model in a bundle; ConfigError when ``bundle.json`` describes others."""
+    model = _read_bytes(path)
+    if hashlib.sha256(model).hexdigest() != sha256:
+        raise ConfigError(
+            f"{path} is not the model that {BUNDLE_FILE} describes",
+            hint="convert again: a bundle's files are not edited one by one",
+        )
+    return model
+
+
 def _load(cls: Any, path: Path) -> Any:
     try:
         text = _read_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text", hint="convert again") from error
-    value = load_json(cls, text, where=str(path))
-    if value.schema != SCHEMA_VERSION:
-        raise ConfigError(
-            f"{path} has schema {value.schema}, and this edgeserve reads {SCHEMA_VERSION}",
-            hint="convert again with this version",
-        )
-    return value
+    return load_json(cls, text, where=str(path), schema=SCHEMA_VERSION)
 
 
 def _read_samples(path: Path, inputs: tuple[TensorFacts, ...]) -> Samples:
@@ -295,6 +307,8 @@ def _read_samples(path: Path, inputs: tuple[TensorFacts, ...]) -> Samples:
 def _fill(staged: Path, contents: BundleContents) -> None:
     """Write the files of a bundle into the new folder ``staged``."""
     (staged / MODEL_FILE).write_bytes(contents.model_tflite)
+    if contents.float_tflite is not None:
+        (staged / FLOAT_FILE).write_bytes(contents.float_tflite)
     reason = contents.facts.absent_reason if contents.calibration is None else None
     record = CalibrationFile(SCHEMA_VERSION, contents.calibration, reason)
     (staged / CALIBRATION_FILE).write_text(dump_json(record), encoding="utf-8")

@@ -37,16 +37,18 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def load_json(cls: type[Record], text: str, *, where: str) -> Record:
+def load_json(cls: type[Record], text: str, *, where: str, schema: int | None = None) -> Record:
     """Parse ``text`` as a ``cls``; ``where`` names the file in messages.
 
-    Raises ConfigError when the text is not JSON, a key is missing, unknown or doubled, or a value
-    has another type than the field.
+    Raises ConfigError when the text is not JSON, its key ``schema`` is a number other than
+    ``schema``, a key is missing, unknown or doubled, or a value has another type than the field.
     """
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where} is not valid JSON: {error}", hint=_HINT) from error
+    if schema is not None:
+        _require_schema(value, schema, where)
     return from_json(cls, value, where=where)
 
 
@@ -54,6 +56,16 @@ def from_json(cls: type[Record], value: Any, *, where: str) -> Record:
     """Turn plain JSON values into a ``cls``; raises ConfigError that names the place."""
     result: Record = _parse(cls, value, where)
     return result
+
+
+def _require_schema(value: Any, schema: int, where: str) -> None:
+    # Before the keys: those of another version differ, and that is why.
+    found = value.get("schema") if isinstance(value, dict) else None
+    if type(found) is int and found != schema:
+        raise ConfigError(
+            f"{where} has schema {found}, and this edgeserve reads {schema}",
+            hint="make it again with this version",
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

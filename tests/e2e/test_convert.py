@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from edgeserve.bundle import SourceKind
 from edgeserve.bundle_store import Bundle, load_bundle, write_bundle
+from edgeserve.convert.agreement import Runner
 from edgeserve.convert.conversion import Converted, convert_source
 from edgeserve.errors import ConfigError, ConversionError, EdgeserveError
 from edgeserve.graph import DType, OpKind
@@ -111,6 +112,22 @@ def test_digits_become_one_int8_model(digits: Bundle) -> None:
     assert facts.quantization is not None
     assert facts.quantization.weights_per_channel
     assert {"edgeserve", "tensorflow", "keras", "ai-edge-litert"} <= {t.name for t in facts.tools}
+
+
+def test_the_float_model_stays_in_the_bundle(digits: Bundle, tmp_path: Path) -> None:
+    model = digits.float_bytes()
+    assert model is not None
+    with np.load(DIGITS / "test.npz") as data:
+        samples, labels = data["x"][:20], data["y"][:20]
+    runner = Runner(model, reference=False)
+    classes = [int(np.argmax(runner.run([sample[None]])[0])) for sample in samples]
+    assert runner.inputs[0].dtype is DType.FLOAT32
+    assert np.mean(np.array(classes) == labels) > 0.9
+    copy = tmp_path / "copy"
+    shutil.copytree(digits.path, copy)
+    (copy / "float.tflite").write_bytes(digits.model_bytes())
+    with pytest.raises(ConfigError, match="not the model that"):
+        load_bundle(copy).float_bytes()
 
 
 def test_the_recorded_agreement_is_what_the_oracle_gives(digits: Bundle) -> None:

@@ -35,6 +35,7 @@ from edgeserve.convert.keras_front import calibrated
 from edgeserve.convert.precision import ACTIVATIONS, Precision, chosen
 from edgeserve.convert.source import Source, read_source
 from edgeserve.convert.tensorflow_worker import (
+    FLOAT_FILE,
     INSTALL,
     QUANTIZED_FILE,
     TensorflowJob,
@@ -60,6 +61,7 @@ class Converted:
 
     name: str
     model_tflite: bytes
+    float_tflite: bytes | None
     graph: Graph
     source: SourceFacts
     tools: tuple[ToolVersion, ...]
@@ -78,6 +80,7 @@ class Converted:
             graph=self.graph,
             model_tflite=self.model_tflite,
             source=self.source,
+            float_tflite=self.float_tflite,
             tools=self.tools,
             quantization=self.quantization,
             calibration=self.calibration,
@@ -160,10 +163,12 @@ def convert_source(
     )
     module = "edgeserve.convert.tensorflow_worker"
     result = run_worker(module, job, TensorflowResult, work_dir=work_dir, progress=progress)
-    model = (work_dir / QUANTIZED_FILE).read_bytes()
+    model, float_model = ((work_dir / name).read_bytes() for name in (QUANTIZED_FILE, FLOAT_FILE))
     samples = calibrated(calibration, result.inputs, image_range, result.taken)
     declared = replace(declared, preprocess=result.taken.preprocess)
-    return _suited(_assemble(found, name, model, result, samples, declared, made), samples)
+    return _suited(
+        _assemble(found, name, model, float_model, result, samples, declared, made), samples
+    )
 
 
 def _front(declared: Declaration) -> Front | None:
@@ -215,6 +220,7 @@ def _assemble(
     source: Source,
     name: str,
     model: bytes,
+    float_model: bytes,
     result: TensorflowResult,
     samples: CalibrationSet,
     declared: Declaration,
@@ -224,6 +230,7 @@ def _assemble(
     return Converted(
         name=name,
         model_tflite=model,
+        float_tflite=float_model,
         graph=graph,
         source=source.facts,
         tools=result.tools,
@@ -268,6 +275,7 @@ def _take_tflite(
     converted = Converted(
         name=name,
         model_tflite=model,
+        float_tflite=None,
         graph=graph,
         source=source.facts,
         tools=(),
