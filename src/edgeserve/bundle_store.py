@@ -7,6 +7,8 @@
     calibration.npz       at most 32 of those samples, as the model's input takes them
     boards/<id>/          a board's plan.json and firmware/, written by later verbs
     measurements.jsonl    one line a measurement, kept when the bundle is written again
+    phone_measurements.jsonl  likewise, of phones
+    claims.toml           what others say of the model (the user's, kept likewise)
 
 A bundle is written beside its place and exchanged with what stands there, so that a process killed
 at any moment leaves either the old bundle or the new one.
@@ -54,6 +56,8 @@ FLOAT_FILE = "float.tflite"
 CALIBRATION_FILE = "calibration.json"
 SAMPLES_FILE = "calibration.npz"
 MEASUREMENTS_FILE = "measurements.jsonl"
+PHONE_MEASUREMENTS_FILE = "phone_measurements.jsonl"
+CLAIMS_FILE = "claims.toml"
 _CARRIED_SOURCES = "boards/*/firmware/src/app.c"
 
 
@@ -128,10 +132,10 @@ def write_bundle(
     """Write a new bundle at ``dest``, whole or not at all.
 
     ``populate`` may add board folders to the staged folder that it is given, before the bundle
-    takes its place. With ``force`` an existing bundle is replaced; its measurements and each
-    board's ``app.c`` are carried over. Raises ConfigError when ``dest`` exists and ``force`` is not
-    given, when it exists and is no bundle, or when another process holds the bundle's lock;
-    ToolError when the disk refuses.
+    takes its place. With ``force`` an existing bundle is replaced; its measurements, claims
+    and each board's ``app.c`` are carried over. Raises ConfigError when ``dest`` exists and
+    ``force`` is not given, when it exists and is no bundle, or when another process holds the
+    bundle's lock; ToolError when the disk refuses.
     """
     dest = _resolved(dest)
     with bundle_lock(dest), _os_errors(dest):
@@ -334,8 +338,8 @@ def _require_replaceable(dest: Path, force: bool) -> None:
 
 def _carry_over(old: Path, staged: Path) -> None:
     """Copy into ``staged`` what the user owns in the bundle ``old``."""
-    kept = [old / MEASUREMENTS_FILE, *sorted(old.glob(_CARRIED_SOURCES))]
-    for path in kept:
+    names = (MEASUREMENTS_FILE, PHONE_MEASUREMENTS_FILE, CLAIMS_FILE)
+    for path in (*(old / name for name in names), *sorted(old.glob(_CARRIED_SOURCES))):
         if path.is_file():
             target = staged / path.relative_to(old)
             target.parent.mkdir(parents=True, exist_ok=True)

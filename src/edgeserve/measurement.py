@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from edgeserve.bundle import ToolVersion
 from edgeserve.bundle_store import bundle_lock
@@ -20,6 +21,7 @@ from edgeserve.strict_json import load_json, to_json
 
 SCHEMA_VERSION = 2
 LOCK_WAIT_S = 10.0
+Record = TypeVar("Record", bound="_Versioned")
 
 
 class Unit(StrEnum):
@@ -137,6 +139,20 @@ def p99(measurement: Measurement) -> Percentile:
     return percentile(measurement.samples, 99)
 
 
+DeviceKey = tuple[str, bool, Unit]
+"""A board, whether it is emulated, and what it counts: measurements of one key are alike."""
+
+
+def device_of(measurement: Measurement) -> DeviceKey:
+    """What two measurements must share to be compared."""
+    return measurement.place.board, measurement.place.emulated, measurement.unit
+
+
+def latest_of_devices(measurements: Sequence[Measurement]) -> dict[DeviceKey, Measurement]:
+    """The last measurement of each device, in the order of their first ones."""
+    return {device_of(measurement): measurement for measurement in measurements}
+
+
 def append_measurement(path: Path, measurement: Measurement) -> None:
     """Adds one line to a ``measurements.jsonl``; see ``append_record``."""
     append_record(path, measurement)
@@ -163,6 +179,18 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
 
     Raises ConfigError, with the line's number, for anything but whole records of this schema.
     """
+    measurements = read_records(path, Measurement, SCHEMA_VERSION)
+    for number, measurement in enumerate(measurements, 1):
+        if not measurement.samples:
+            raise ConfigError(f"{path}:{number} has no samples", hint=_REMOVE)
+    return measurements
+
+
+def read_records(path: Path, kind: type[Record], schema: int) -> tuple[Record, ...]:
+    """All records of a file that ``append_record`` wrote, oldest first; none without the file.
+
+    Raises ConfigError as ``read_measurements`` does.
+    """
     try:
         text = path.read_bytes().decode("ascii")
     except FileNotFoundError:
@@ -174,22 +202,27 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
     if text and not text.endswith("\n"):
         raise ConfigError(f"{path}: the last line is cut", hint=_REMOVE)
     lines = text.split("\n")[:-1]
-    return tuple(_parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1))
+    return tuple(
+        _parse(line, kind, schema, f"{path}:{number}") for number, line in enumerate(lines, 1)
+    )
 
 
 _REMOVE = "remove what is damaged; each line is one measurement"
 
 
-def _parse(line: str, where: str) -> Measurement:
-    measurement = load_json(Measurement, line, where=where)
-    if measurement.schema != SCHEMA_VERSION:
+class _Versioned(Protocol):
+    @property
+    def schema(self) -> int: ...
+
+
+def _parse(line: str, kind: type[Record], schema: int, where: str) -> Record:
+    record = load_json(kind, line, where=where)
+    if record.schema != schema:
         raise ConfigError(
-            f"{where} has schema {measurement.schema}, and this edgeserve reads {SCHEMA_VERSION}",
+            f"{where} has schema {record.schema}, and this edgeserve reads {schema}",
             hint="measure again with this version",
         )
-    if not measurement.samples:
-        raise ConfigError(f"{where} has no samples", hint=_REMOVE)
-    return measurement
+    return record
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeserve.bundle import ToolVersion
-from edgeserve.bundle_store import load_bundle
+from edgeserve.bundle_store import PHONE_MEASUREMENTS_FILE, load_bundle
 from edgeserve.cache import cache_root
 from edgeserve.device.adb import Adb, adb_devices, the_device
 from edgeserve.errors import ConfigError, MissingTool, NotFound
@@ -18,11 +18,11 @@ from edgeserve.phone.build import build_harness, find_ndk, take_library
 from edgeserve.phone.host import host_answer
 from edgeserve.phone.kind import PhoneKind, load_phone, phone_ids
 from edgeserve.phone.record import PhoneMeasurement
+from edgeserve.phone.record_file import folder_of_tflite
 from edgeserve.strict_toml import read_toml
 
 ANY_PHONE = "adb"
 BENCH_FILE = Path("bench.toml")
-RECORDS = "phone_measurements.jsonl"
 ABI = "arm64-v8a"
 Say = Callable[[str], None]
 
@@ -103,10 +103,10 @@ def bench_on_phone(
     )
     tools = (ToolVersion(files.library.name, _digest(files.library)),)
     measurement = bench_phone(phone.adb, phone.kind, files, subject, plan, say, tools)
-    folder = folder or cache_root() / "phones" / f"{digest[:16]}-{path.stem}"
+    folder = folder or folder_of_tflite(path, digest)
     folder.mkdir(parents=True, exist_ok=True)
-    append_record(folder / RECORDS, measurement)
-    return measurement, folder / RECORDS
+    append_record(folder / PHONE_MEASUREMENTS_FILE, measurement)
+    return measurement, folder / PHONE_MEASUREMENTS_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,8 @@ def test_force_carries_measurements_and_the_users_code_and_nothing_else(out: Pat
     dest = out / "relu"
     old = write_bundle(dest, full_contents())
     old.measurements_path.write_text('{"a": 1}\n')
+    (dest / "phone_measurements.jsonl").write_text('{"b": 2}\n')
+    (dest / "claims.toml").write_text("[[claim]]\n")
     mine = old.board_dir("mps2-an500") / "firmware" / "src" / "app.c"
     mine.parent.mkdir(parents=True)
     mine.write_text("/* mine */\n")
@@ -181,9 +183,12 @@ def test_force_carries_measurements_and_the_users_code_and_nothing_else(out: Pat
         "boards/mps2-an500/firmware/src/app.c",
         "bundle.json",
         "calibration.json",
+        "claims.toml",
         "measurements.jsonl",
         "model.tflite",
+        "phone_measurements.jsonl",
     ]
+    assert (dest / "phone_measurements.jsonl").read_text() == '{"b": 2}\n'
     assert [p.name for p in out.iterdir()] == ["relu"]
 
 
