@@ -9,7 +9,7 @@ tools=(gcc:gcc arm-none-eabi-gcc:gcc-arm-none-eabi qemu-system-arm:qemu-system-a
        qemu-system-riscv32:qemu-system-misc riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf
        qemu-system-xtensa:qemu-system-misc xtensa-lx106-elf-gcc:gcc-xtensa-lx106 git:git
        adb:adb cmake:cmake aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu valgrind:valgrind
-       qemu-aarch64:qemu-user)
+       qemu-aarch64:qemu-user chromium:chromium)
 missing=()
 for pair in "${tools[@]}"; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
@@ -37,7 +37,7 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "setup: these tools are missing, and this system has no apt-get: ${missing[*]}" >&2
         echo "setup: install the equivalents: an arm-none-eabi GCC with newlib, qemu-system-arm," >&2
         echo "setup: qemu-system-misc, a riscv64-unknown-elf GCC with picolibc, an xtensa-lx106 GCC," >&2
-        echo "setup: a host GCC with its sanitizers, git, adb, cmake, Python's venv." >&2
+        echo "setup: a host GCC with its sanitizers, git, adb, cmake, chromium, Python's venv." >&2
         exit 3
     fi
     as_root=()

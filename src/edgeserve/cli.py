@@ -29,6 +29,7 @@ from edgeserve.cli_phone import (
     require_none_of,
     setup,
 )
+from edgeserve.cli_report import compare, report
 from edgeserve.cli_shared import format_option, shown_progress
 from edgeserve.errors import ConfigError, EdgeserveError
 
@@ -685,6 +686,8 @@ def flash(
 
 cli.add_command(loop)
 cli.add_command(setup)
+cli.add_command(report)
+cli.add_command(compare)
 
 
 @cli.command()

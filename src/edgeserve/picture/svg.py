@@ -57,6 +57,7 @@ STYLE = """.arena { --back: #ffffff; --ink: #1d232b; --faint: #66707c; --grid: #
 .arena .diagonal { stroke: var(--on); stroke-dasharray: 2 3; }
 .arena .outline { fill: none; stroke: var(--mark); stroke-width: 1.6; pointer-events: none; }
 .arena .mark { stroke: var(--mark); stroke-width: 1.4; stroke-dasharray: 6 3; fill: none; }
+.arena .grip { stroke: transparent; stroke-width: 12; }
 .arena text.marked { fill: var(--mark); font-weight: 600; }
 .arena .band { fill: var(--band); stroke: var(--back); }
 .arena .band.turns { fill: var(--turns); }
@@ -234,10 +235,11 @@ class _Drawing:
     def _peak(self) -> None:
         peak = self._picture.peak
         x = (self.x(peak.turn) + self.x(peak.turn + 1)) / 2
-        mark = SubElement(self.root, "g")
+        mark = SubElement(self.root, "g", {"class": "fullest", "tabindex": "0"})
         SubElement(mark, "title").text = xml_text(
             "\n".join([told_peak(self._picture), *map(told_resident, peak.residents)])
         )
+        _line(mark, "grip", x, _BAND_TOP - 10, x, _BOTTOM)
         _line(mark, "mark", x, _BAND_TOP - 10, x, _BOTTOM)
         on_the_left = x < (_LEFT + _RIGHT) / 2
         _text(

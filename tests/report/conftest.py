@@ -1,0 +1,67 @@
+"""Bundles to report on: one measured by the real pipeline, one of a phone's records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from edgeserve import pipeline
+from edgeserve.board import load_board
+from edgeserve.bundle import contents_of_tflite
+from edgeserve.bundle_store import Bundle, load_bundle, write_bundle
+from edgeserve.measurement import append_record
+from tests.report.records import on_phone, small_model, sustained
+from tests.tools import need_board_tools
+
+DIGITS = Path(__file__).resolve().parents[2] / "models" / "digits"
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The digits model, converted, planned, and measured on an emulated Cortex-M7 and the host."""
+    pytest.importorskip("tensorflow")
+    need_board_tools(load_board("mps2-an500"))
+    need_board_tools(load_board("host"))
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if base.name.startswith("popen-") else base
+    folder = root / "report" / "digits"
+    with FileLock(root / "report.lock"):
+        if not folder.exists():
+            draft = root / "report.new" / "digits"
+            draft.parent.mkdir()
+            calibration = DIGITS / "calibration.npz"
+            pipeline.convert(
+                DIGITS / "model.keras", draft, target="cortex-m7", calibration=calibration
+            )
+            for device, laps in (("mps2-an500", 3), ("host", 200)):
+                pipeline.bench(draft, device, board=None, laps=laps, warmup=1, seed=1)
+            pipeline.plan(draft, load_board("nucleo_h743zi2"))
+            draft.parent.rename(folder.parent)
+    return load_bundle(folder)
+
+
+@pytest.fixture
+def phone_bundle(tmp_path: Path) -> Bundle:
+    """A bundle of a phone's records, which a test may change."""
+    return make_phone_bundle(tmp_path / "camera")
+
+
+def make_phone_bundle(folder: Path) -> Bundle:
+    """A bundle with a short and a long run on a phone, and claims."""
+    bundle = write_bundle(folder, contents_of_tflite("camera", small_model()))
+    for measurement in (on_phone(), sustained()):
+        append_record(bundle.path / "phone_measurements.jsonl", measurement)
+    (bundle.path / "claims.toml").write_text(
+        """
+[[claim]]
+name = "latency"
+figure = "p50"
+value = 12
+unit = "ms"
+source = "a table of the vendor's"
+accelerator = "cpu"
+"""
+    )
+    return bundle
