@@ -13,9 +13,9 @@ from enum import StrEnum
 from edgeserve.compare.metric import Metric
 from edgeserve.distribution import Change, percentile, percentile_change
 from edgeserve.measurement import Measurement, Unit
-from edgeserve.phone.harness import ColdStart
 from edgeserve.phone.meter import Energy, GroupEnergy
 from edgeserve.phone.record import PhoneMeasurement
+from edgeserve.phone.record_file import cold_starts_ns
 
 _ROUNDING = 1e-9
 """A change of exactly the budget is within it, also where a quotient is rounded up."""
@@ -73,9 +73,9 @@ def phone_differences(
     rows: list[Difference] = []
     if before.samples_ns and after.samples_ns:
         rows += _percentiles("ns", before.samples_ns, after.samples_ns, budget, Unit.NANOSECONDS)
-    if before.cold and after.cold:
-        starts = [[_whole_ns(cold) for cold in one.cold] for one in (before, after)]
-        rows.append(_of_samples(Metric.COLD_START, "ns", starts[0], starts[1], 50.0, budget))
+    starts = cold_starts_ns(before), cold_starts_ns(after)
+    if all(starts):
+        rows.append(_of_samples(Metric.COLD_START, "ns", *starts, 50.0, budget))
     if before.peak_bytes is not None and after.peak_bytes is not None:
         peaks = before.peak_bytes, after.peak_bytes
         rows.append(_one_reading(Metric.PEAK_MEMORY, "bytes", *peaks))
@@ -204,8 +204,3 @@ def _energy(metric: Metric, first: GroupEnergy, second: GroupEnergy, budget: flo
     ends = [bound / other - 1 for bound in (low, high) for other in (least, most)]
     change = Change(after / before - 1, min(ends), max(ends))
     return Difference(metric, first.group, "mJ", before, after, change, judge(change, budget))
-
-
-def _whole_ns(cold: ColdStart) -> int:
-    """All parts that every start tells; the process is not always told."""
-    return cold.library_ns + cold.load_ns + cold.compile_ns + cold.first_ns

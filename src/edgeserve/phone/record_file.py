@@ -32,6 +32,18 @@ def why_no_energy(measurement: PhoneMeasurement) -> str:
     return measurement.energy_absent
 
 
+def cold_starts_ns(measurement: PhoneMeasurement) -> tuple[int, ...]:
+    """Each cold start from the library to the first inference, of those that tell every part.
+
+    What starting the process took is not in it: not every phone tells that.
+    """
+    starts = (
+        (cold.library_ns, cold.load_ns, cold.compile_ns, cold.first_ns) for cold in measurement.cold
+    )
+    known = ([part for part in parts if part is not None] for parts in starts)
+    return tuple(sum(parts) for parts in known if len(parts) == 4)
+
+
 def setup_of(measurement: PhoneMeasurement) -> PhoneSetup:
     """What two measurements must share to be compared."""
     return measurement.phone.model, measurement.phone.soc, measurement.asked

@@ -10,7 +10,7 @@ from edgeserve.claims_file import UNITS, Claim, Dimension, Figure
 from edgeserve.distribution import percentile
 from edgeserve.measurement import Measurement, Unit, latest_of_devices
 from edgeserve.phone.record import PhoneMeasurement
-from edgeserve.phone.record_file import latest_of_setups, told_setup
+from edgeserve.phone.record_file import cold_starts_ns, latest_of_setups, told_setup
 from edgeserve.report.content import Block, Cell, Line, Mark, Section, Table, Tone, columns
 from edgeserve.report.phases import pipeline_phases
 from edgeserve.report.recorded import Recorded
@@ -141,13 +141,8 @@ def _of_phone(figure: Figure, one: PhoneMeasurement) -> Iterator[Value]:
     for phase in pipeline_phases(one):
         if phase.name == figure.value:
             yield _median(where, phase.samples_ns)
-    if figure is Figure.COLD_START and one.cold:
-        starts = [
-            (cold.process_ns or 0) + cold.library_ns + cold.load_ns + cold.compile_ns
-            + cold.first_ns
-            for cold in one.cold
-        ]  # fmt: skip
-        yield _median(where, starts)
+    if figure is Figure.COLD_START and (starts := cold_starts_ns(one)):
+        yield _median(f"{where}: library to first inference", starts)
     if figure is Figure.PEAK_MEMORY and one.peak_bytes is not None:
         yield Value(where, Dimension.SIZE, one.peak_bytes)
     if figure in (Figure.GROSS_ENERGY, Figure.NET_ENERGY) and one.energy is not None:
