@@ -9,7 +9,7 @@ import pytest
 
 from edgeserve.device.adb import FOLDER, Adb, adb_devices, the_device
 from edgeserve.errors import DeviceError, NotFound
-from edgeserve.phone.harness import Accelerator, Harness, Sample
+from edgeserve.phone.harness import Accelerator, FrameSet, Harness, Sample, Told
 from tests.phones.simulated_phone import Phone
 
 Connect = Callable[..., tuple[Phone, str]]
@@ -93,7 +93,7 @@ def test_the_harness_on_a_phone(
         assert (info.model, info.asked, info.threads) == (model.name, Accelerator.CPU, 1)
         assert (info.input_bytes, info.output_bytes) == (490, 12)
         assert info.cold.process_ns is not None
-        assert min(info.cold.library_ns, info.cold.compile_ns, info.cold.first_ns) > 0
+        assert all([info.cold.library_ns, info.cold.compile_ns, info.cold.first_ns])
         assert info.peak_bytes > 1 << 20
         data = _xorshift(info.input_bytes)
         client.fill(SEED, data)
@@ -103,10 +103,23 @@ def test_the_harness_on_a_phone(
         assert len(laps.counts) == 20
         assert laps.output_crc == KWS_CRC
         assert len(client.out(12)) == 12
-        samples: list[Sample] = []
-        assert client.sustain(60, 5000, samples.append) == KWS_CRC
+        told: list[Told] = []
+        assert client.sustain(60, 5000, told.append) == KWS_CRC
+        samples = [one for one in told if isinstance(one, Sample)]
+        assert samples == told
         assert [sample.slot for sample in samples] == sorted({s.slot for s in samples})
         assert all(sample.end_ns >= sample.slot * 5_000_000 for sample in samples)
+        told.clear()
+        assert client.sustain(60, 10_000, told.append, streams=3) == KWS_CRC
+        assert [type(one) for one in told[:4]] == [Sample, Sample, Sample, FrameSet]
+        sets = [one for one in told if isinstance(one, FrameSet)]
+        assert len(told) == 4 * len(sets)
+        for index, one in enumerate(sets):
+            inside = told[4 * index : 4 * index + 3]
+            assert {sample.slot for sample in inside} == {one.slot}
+            assert one.end_ns == max(s.end_ns for s in inside if isinstance(s, Sample))
+            taken_ns = sum(s.ns for s in inside if isinstance(s, Sample))
+            assert one.slot * 10_000_000 <= one.begin_ns < one.end_ns - taken_ns + 1
     finally:
         client.close()
 

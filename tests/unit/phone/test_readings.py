@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from edgeserve.phone.absent import Absent
+from edgeserve.absent import Absent
 from edgeserve.phone.battery import BatteryReading, parse_battery
+from edgeserve.phone.benchmark_model import parse_benchmark_model
 from edgeserve.phone.cores import Cap, parse_caps
 from edgeserve.phone.rails import (
     Rail,
@@ -174,6 +177,27 @@ def test_a_frozen_battery_is_refused() -> None:
     assert "battery reset" in answer.reason
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=30),
+            st.builds(
+                "policy{} {} {}".format,
+                st.integers(0, 9),
+                st.integers(-1, 10**12),
+                st.one_of(st.integers(0, 10**12), st.just("")),
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_any_answer_of_caps_is_read_or_refused(lines: list[str]) -> None:
+    caps = parse_caps("\n".join(lines))
+    if not isinstance(caps, Absent):
+        assert all(cap.top_khz > 0 for cap in caps)
+
+
 def test_caps_and_what_a_shell_may_not_read() -> None:
     text = "policy0 1803000 1803000\npolicy4 1328000 2253000\npolicy6  \n"
     caps = parse_caps(text)
@@ -188,6 +212,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "powerstats": parse_names,
     "battery": parse_battery,
     "energy_value": lambda text: parse_sysfs([text]),
+    "benchmark_model": parse_benchmark_model,
 }
 
 
