@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from edgeserve.device.adb import Adb
 from edgeserve.errors import DeviceError
+from edgeserve.metering.meter import Counted, CounterMeter
 from edgeserve.phone.bench import bench_phone
 from edgeserve.phone.harness import Accelerator, FrameSet, Sample
 from edgeserve.phone.kind import load_phone, phone_ids
@@ -201,6 +203,53 @@ def test_a_missing_rail_is_not_zero(connect: Connect, files: Files) -> None:
         rails.close()
     assert record.energy is None
     assert "none of this phone's known rails" in why_absent(record, "energy")
+
+
+def test_a_phone_without_shell_v2_gives_the_same(connect: Connect, files: Files) -> None:
+    phone, serial = connect(features="cmd", properties=GALAXY, answers=texts_of("galaxy"))
+    record = measure(serial, files, replace(QUICK, idle_s=0, cold_starts=1))
+    assert record.output_crc32 == "f7cb3257"
+    assert record.phone.model == "SM-S926B"
+    assert len(record.cold) == 1
+    assert_settings_are_back(phone)
+
+
+def test_a_full_phone_changes_nothing(connect: Connect, files: Files) -> None:
+    phone, serial = connect(full=True, properties=PIXEL6, answers=texts_of("pixel6"))
+    with pytest.raises(DeviceError, match="No space left"):
+        measure(serial, files)
+    assert not any("mode-enabled" in call for call in phone.calls())
+
+
+def test_an_external_meter_takes_the_place_of_the_rails(
+    pixel6: tuple[Phone, str], files: Files
+) -> None:
+    _phone, serial = pixel6
+
+    class Doubling(CounterMeter):
+        """Counts twice as much with each look at it."""
+
+        name, coarse, refresh_s = "simulated meter", False, 0.0
+
+        def __init__(self) -> None:
+            self.begin_s, self.energy_uj = time.monotonic(), 1.0
+
+        def read(self) -> Counted:
+            self.energy_uj *= 2
+            return Counted(time.monotonic() - self.begin_s, (("device", self.energy_uj),))
+
+    said: list[str] = []
+    plan = replace(QUICK, cold_starts=0)
+    kind = load_phone("pixel6")
+    record = bench_phone(Adb(serial), kind, files, SUBJECT, plan, said.append, meter=Doubling())
+    assert record.energy is not None
+    assert record.energy.meter == "simulated meter"
+    (group,) = record.energy.groups
+    # 2 and 4 around rest, 8 and 16 around load.
+    each = 1000 * record.energy.inferences
+    share = record.energy.load_s / record.energy.idle_s
+    assert group.gross_mj == pytest.approx(8 / each)
+    assert group.net_mj == pytest.approx((8 - 2 * share) / each)
 
 
 def test_fallback_fails_unless_allowed(pixel6: tuple[Phone, str], files: Files) -> None:
