@@ -1,7 +1,7 @@
 /* What LiteRT takes by itself: runs of one compiled model, with nothing between them but a look at
  * the clock each BATCH runs. One line a batch: nanoseconds a run.
  *
- * bare_loop libLiteRt.so MODEL SECONDS BATCH */
+ * bare_loop libLiteRt.so MODEL MS BATCH */
 #include "model.h"
 
 #include <inttypes.h>
@@ -25,7 +25,7 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < model.output_count; i++) {
         outputs[i] = model.outputs[i].buffer;
     }
-    const uint64_t end = now_ns() + strtoull(arguments[3], NULL, 10) * 1000000000u;
+    const uint64_t end = now_ns() + strtoull(arguments[3], NULL, 10) * 1000000u;
     for (uint64_t last = now_ns(); last < end;) {
         for (uint64_t i = 0; i < batch; i++) {
             if (model.litert.run(model.compiled, 0, model.input_count, inputs, model.output_count,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from edgeserve.device.adb import Adb, adb_devices, the_device
 from edgeserve.errors import ConfigError, MissingTool, NotFound
 from edgeserve.measurement import append_record
 from edgeserve.metering.meter import Meter
-from edgeserve.metering.wish import MeterWish, opened_meter
+from edgeserve.metering.wish import MeterWish, wished_meter
 from edgeserve.phone.bench import SEED, bench_phone
 from edgeserve.phone.build import build_harness, find_ndk, take_library
 from edgeserve.phone.host import host_answer
@@ -101,7 +100,7 @@ def bench_on_phone(
     model, folder = _model_and_folder(path)
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     job = _Job(path.stem, model, digest, phone, plan, say)
-    with opened_meter(meter, say) if meter is not None else nullcontext() as found:
+    with wished_meter(meter, say) as found:
         if tool is None:
             measurement = _by_harness(job, phone_files(model, harness, library), found)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeserve.show import say, shown_path
+from edgeserve.show import print_energy, say, shown_path
 
 if TYPE_CHECKING:
     from edgeserve.distribution import Percentile
@@ -183,13 +183,7 @@ def _print_energy(measurement: PhoneMeasurement) -> None:
     if energy is None:
         say(f"  energy not measured: {why_absent(measurement, 'energy')}")
         return
-    coarse = ", coarse" if energy.coarse else ""
-    say(f"  energy an inference, by {energy.meter}{coarse}:")
-    for group in energy.groups:
-        say(
-            f"    {group.group:<8}{group.gross_mj:>10.3f} mJ, net {group.net_mj:.3f} "
-            f"+- {group.plus_minus_mj:.3f}"
-        )
+    print_energy(energy)
 
 
 def _print_heat(measurement: PhoneMeasurement) -> None:

@@ -72,6 +72,16 @@ def meter_wish(text: str) -> MeterWish:
 
 
 @contextmanager
+def wished_meter(wish: MeterWish | None, say: Say) -> Iterator[Meter | None]:
+    """As ``opened_meter``; None where none was wished for."""
+    if wish is None:
+        yield None
+    else:
+        with opened_meter(wish, say) as meter:
+            yield meter
+
+
+@contextmanager
 def opened_meter(wish: MeterWish, say: Say) -> Iterator[Meter]:
     """The meter, running. Raises MissingTool without its package, DeviceError without it."""
     if isinstance(wish, CsvWish):
