@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from edgeserve.device.adb import FOLDER, Adb, adb_devices, the_device
+from edgeserve.device.adb import FOLDER, Adb, AdbDevice, adb_devices, the_device
 from edgeserve.errors import DeviceError, NotFound
 from edgeserve.phone.harness import Accelerator, FrameSet, Harness, Sample, Told
 from tests.phones.simulated_phone import Phone
@@ -71,6 +74,34 @@ def test_which_phone(connect: Connect) -> None:
     assert the_device(second).serial == second
     with pytest.raises(NotFound, match="no phone nothing is connected"):
         the_device("nothing")
+
+
+USB = "1A2B3C  {}  usb:1-2 product:oriole model:Pixel_6 device:oriole transport_id:4"
+WIFI = "192.168.1.7:5555 {} product:e2sxeea model:SM_S926B device:e2s transport_id:5"
+
+
+def told_devices(monkeypatch: pytest.MonkeyPatch, text: str) -> tuple[AdbDevice, ...]:
+    done = subprocess.CompletedProcess(["adb"], 0, text.encode("utf-8", "surrogatepass"), b"")
+    monkeypatch.setattr("edgeserve.device.adb._run", lambda arguments, timeout_s: done)
+    return adb_devices()
+
+
+@pytest.mark.parametrize("state", ["unauthorized", "offline", "recovery"])
+def test_a_phone_that_is_not_ready_is_told(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    text = f"List of devices attached\n{USB.format(state)}\n{WIFI.format('device')}\n\n"
+    assert told_devices(monkeypatch, text) == (
+        AdbDevice("1A2B3C", state, "Pixel_6", "oriole"),
+        AdbDevice("192.168.1.7:5555", "device", "SM_S926B", "e2s"),
+    )
+    with pytest.raises(NotFound, match=f"phone 1A2B3C is {state}"):
+        the_device("1A2B3C")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines=st.lists(st.one_of(st.text(max_size=40), st.just(USB.format("device"))), max_size=6))
+def test_whatever_adb_lists_is_read(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    found = told_devices(monkeypatch, "\n".join(lines))
+    assert all(device.serial and device.state for device in found)
 
 
 def start(adb: Adb, harness: Path, litert: Path, model: Path, *more: str) -> Harness:

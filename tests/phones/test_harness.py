@@ -148,7 +148,9 @@ def test_the_same_on_another_processor(shared_data: Path, tmp_path: Path) -> Non
     for name in MODELS:
         model = shared_data / f"models/{name}.tflite"
         argv = [*emulator, *arguments(program, library, model)]
-        done = converse(argv, f"es info%es fill {SEED}%es run%")
+        done = converse(argv, f"es info%es fill {SEED}%es run%es sustain 1 0 2%")
         assert "m-es-abi-[arm64-v8a]" in done.stdout
+        assert "m-es-set-0-" in done.stdout
+        assert refusals(done.stdout) == []
         want = zlib.crc32(host_answer(model, SEED).output)
         assert crcs(done.stdout) == {f"{want:08x}"}, name
