@@ -100,7 +100,7 @@ def bench_on_phone(
     model, folder = _model_and_folder(path)
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     job = _Job(path.stem, model, digest, phone, plan, say)
-    with wished_meter(meter, say) as found:
+    with wished_meter(meter) as found:
         if tool is None:
             measurement = _by_harness(job, phone_files(model, harness, library), found)
         else:

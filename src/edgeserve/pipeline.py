@@ -508,7 +508,7 @@ def bench(
         opened(
             path, device, board=board, partition=partition, wish=wish, progress=progress
         ) as target,
-        wished_meter(meter, lambda what: progress(None, what)) as found,
+        wished_meter(meter) as found,
     ):
         compiled = target.compiled
         measurement = bench_device(

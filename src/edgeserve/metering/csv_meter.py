@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ EPOCH_S = 1e9
 """A time above this is seconds since 1970: no recording is thirty years long."""
 
 _LOOK_S = 0.5
-Say = Callable[[str], None]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ class CsvMeter:
 
     coarse = False
 
-    def __init__(self, wish: CsvWish, say: Say) -> None:
+    def __init__(self, wish: CsvWish) -> None:
         self.name = f"recording {wish.file.name}"
-        self._wish, self._say = wish, say
+        self._wish = wish
         self._trace: PowerTrace | Absent | None = None
         self._last_end_s = 0.0
 
@@ -56,7 +57,10 @@ class CsvMeter:
 
     def _window(self, begin_s: float, end_s: float) -> Window | Absent:
         if self._trace is None:
-            self._trace = self._read()
+            try:
+                self._trace = self._read()
+            except KeyboardInterrupt:  # of the waiting: what was measured is kept
+                self._trace = Absent(f"{self._wish.file.name} was not waited for")
         trace = self._trace
         if isinstance(trace, Absent):
             return trace
@@ -71,6 +75,7 @@ class CsvMeter:
         """Waits for a file that is newer than the run, and no longer grows."""
         wish, deadline = self._wish, time.monotonic() + self._wish.wait_s
         size = -1
+        _log.warning("stop the recording, and export it to %s (Ctrl-C: without energy)", wish.file)
         while True:
             found = wish.file.stat() if wish.file.is_file() else None
             if found is not None and found.st_mtime >= self._last_end_s - _LOOK_S:
@@ -80,5 +85,4 @@ class CsvMeter:
             elif time.monotonic() > deadline:
                 age = "is older than the run" if found else "is not there"
                 return Absent(f"{wish.file.name} {age}")
-            self._say(f"stop the recording, and export it to {wish.file}")
             time.sleep(_LOOK_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,6 @@ from edgeserve.metering.csv_meter import CsvMeter, CsvWish
 from edgeserve.metering.instruments import joulescope_meter, ppk2_meter
 from edgeserve.metering.meter import Meter
 
-Say = Callable[[str], None]
 _HINT = "csv:FILE,start=TIME | ppk2:PORT,volts=V | joulescope; docs/PHONES.md, external meters"
 _CSV_KEYS = (
     "time",
@@ -72,20 +71,20 @@ def meter_wish(text: str) -> MeterWish:
 
 
 @contextmanager
-def wished_meter(wish: MeterWish | None, say: Say) -> Iterator[Meter | None]:
+def wished_meter(wish: MeterWish | None) -> Iterator[Meter | None]:
     """As ``opened_meter``; None where none was wished for."""
     if wish is None:
         yield None
     else:
-        with opened_meter(wish, say) as meter:
+        with opened_meter(wish) as meter:
             yield meter
 
 
 @contextmanager
-def opened_meter(wish: MeterWish, say: Say) -> Iterator[Meter]:
+def opened_meter(wish: MeterWish) -> Iterator[Meter]:
     """The meter, running. Raises MissingTool without its package, DeviceError without it."""
     if isinstance(wish, CsvWish):
-        yield CsvMeter(wish, say)
+        yield CsvMeter(wish)
     elif isinstance(wish, Ppk2Wish):
         with ppk2_meter(wish.port, wish.volts, source=wish.source) as meter:
             yield meter

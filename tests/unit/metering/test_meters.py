@@ -35,13 +35,12 @@ def export(file: Path, begin_s: float, load_s: float, *, zero_s: float, seconds:
 
 
 @pytest.mark.parametrize("clock", ["its own", "since 1970"])
-def test_a_file_is_a_meter(tmp_path: Path, clock: str) -> None:
+def test_a_file_is_a_meter(tmp_path: Path, clock: str, caplog: pytest.LogCaptureFixture) -> None:
     begin_s = time.time()
     zero_s = begin_s if clock == "its own" else 0.0
-    said: list[str] = []
     file = tmp_path / "run.csv"
     wish = CsvWish(file, start_s=zero_s or None, slack_s=0.05, wait_s=20)
-    meter = CsvMeter(wish, said.append)
+    meter = CsvMeter(wish)
     idle = meter.during(lambda: time.sleep(0.5))
     load_s = time.time()
     loaded = meter.during(lambda: time.sleep(0.5))
@@ -59,23 +58,36 @@ def test_a_file_is_a_meter(tmp_path: Path, clock: str) -> None:
     assert group.gross_mj == pytest.approx(1.5 * energy.load_s * 1000 / 100, rel=0.01)
     assert group.net_mj == pytest.approx(1.0 * energy.load_s * 1000 / 100, rel=0.02)
     assert energy.meter == "recording run.csv"
-    assert any("export it to" in what for what in said)
+    assert "stop the recording, and export it to" in caplog.text
+
+
+def test_an_interrupt_while_waiting_costs_the_energy_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = CsvMeter(CsvWish(tmp_path / "run.csv"))
+    settled = meter.during(lambda: None)
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgeserve.metering.csv_meter.time.sleep", interrupted)
+    assert settled() == Absent("run.csv was not waited for")
 
 
 def test_an_older_file_is_not_the_run_s(tmp_path: Path) -> None:
     file = tmp_path / "run.csv"
     export(file, 0.0, 1.0, zero_s=0.0, seconds=2)
     os.utime(file, (1e9, 1e9))
-    meter = CsvMeter(CsvWish(file, start_s=1e9, wait_s=0.0), lambda what: None)
+    meter = CsvMeter(CsvWish(file, start_s=1e9, wait_s=0.0))
     window = meter.during(lambda: None)()
     assert window == Absent("run.csv is older than the run")
-    missing = CsvMeter(CsvWish(tmp_path / "no.csv", wait_s=0.0), lambda what: None)
+    missing = CsvMeter(CsvWish(tmp_path / "no.csv", wait_s=0.0))
     assert missing.during(lambda: None)() == Absent("no.csv is not there")
 
 
 def test_a_clock_of_its_own_needs_a_start(tmp_path: Path) -> None:
     file = tmp_path / "run.csv"
-    meter = CsvMeter(CsvWish(file, wait_s=5.0), lambda what: None)
+    meter = CsvMeter(CsvWish(file, wait_s=5.0))
     settled = meter.during(lambda: None)
     export(file, 0.0, 1.0, zero_s=0.0, seconds=2)
     window = settled()
@@ -240,7 +252,7 @@ def test_what_is_no_meter_is_one_line(text: str) -> None:
 def test_an_instrument_s_package_or_itself_is_missing(wish: Ppk2Wish | JoulescopeWish) -> None:
     with (
         pytest.raises((MissingTool, DeviceError)) as caught,
-        opened_meter(wish, lambda what: None),
+        opened_meter(wish),
     ):
         pass
     assert caught.value.hint
