@@ -541,8 +541,10 @@ def bench(
     if is_phone(device):
         require_none_of(BOARD_OPTIONS, "a phone has no use for")
         return bench_phone(model, device, output_format, **phone)
+    meter = phone.pop("meter")
     require_none_of(phone, "only a phone has a use for")
     from edgeserve import pipeline
+    from edgeserve.metering.wish import meter_wish
 
     with shown_progress("measuring", output_format) as progress:
         target, measurement = pipeline.bench(
@@ -555,6 +557,7 @@ def bench(
             partition=partition,
             wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
+            meter=None if meter is None else meter_wish(meter),
         )
     if output_format == "json":
         show.print_json(show.measurement_json(target, measurement))

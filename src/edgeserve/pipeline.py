@@ -50,6 +50,7 @@ from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
 from edgeserve.memory import shared_problems
+from edgeserve.metering.wish import MeterWish, wished_meter
 from edgeserve.picture.file import write_picture
 from edgeserve.picture.page import Page
 from edgeserve.plan import plan_arena, whole_plan
@@ -492,11 +493,23 @@ def bench(
     partition: bool = False,
     wish: Wish | None = None,
     progress: Progress = silent,
+    meter: MeterWish | None = None,
 ) -> tuple[OpenDevice, Measurement]:
-    """Measures a model on a device and adds the record to its bundle."""
-    with opened(
-        path, device, board=board, partition=partition, wish=wish, progress=progress
-    ) as target:
+    """Measures a model on a device and adds the record to its bundle.
+
+    Raises ConfigError for a ``meter`` on what is no board of its own.
+    """
+    if meter is not None and not is_port(device):
+        raise ConfigError(
+            f"{device} runs on this machine: no meter can tell its energy apart",
+            hint="leave --meter out, or name the port of a board",
+        )
+    with (
+        opened(
+            path, device, board=board, partition=partition, wish=wish, progress=progress
+        ) as target,
+        wished_meter(meter) as found,
+    ):
         compiled = target.compiled
         measurement = bench_device(
             Candidate(
@@ -514,6 +527,7 @@ def bench(
             laps=laps,
             warmup=warmup,
             progress=lambda what: progress(None, what),
+            meter=found,
         )
     append_measurement(compiled.bundle.measurements_path, measurement)
     return target, measurement
