@@ -57,10 +57,10 @@ def settled(
     if told is None:
         rest = extents[1:]
         if None in rest:
-            example = ",".join("1" if e is None else str(e) for e in extents)
+            example = ",".join(["1", *("?" if e is None else str(e) for e in rest)])
             raise ConfigError(
                 f"input {name!r} has shape {spelled}, and its open extents are not given",
-                hint=f"give all of them: --input-shape {name}={example}, with yours for each ?",
+                hint=f"give them: --input-shape {name}={example}, with a number for each ?",
             )
         return (1, *(e for e in rest if e is not None))
     pairs = zip(extents[1:], told[1:], strict=False)

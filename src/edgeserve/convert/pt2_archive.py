@@ -21,7 +21,8 @@ from edgeserve.errors import ConversionError
 TRUST_HINT = "--trust-source runs the code in it: only for a file whose origin you know"
 
 _MAX_JSON_BYTES = 256 << 20
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*(\.\w+)*", re.ASCII)
+# Of modules in containers too: "0.weight".
+_DOTTED = re.compile(r"\w+(\.\w+)*", re.ASCII)
 _OPERATOR = re.compile(
     r"torch\.ops\.(aten|prims|higher_order|quantized_decomposed|torchvision)"
     r"\.(?!from_file\b|_?save|_?load)(__(and|or|xor|lshift|rshift)__|[a-z_][A-Za-z0-9]\w*|[a-z])"
@@ -70,11 +71,19 @@ _WORDS_OF_EXPRESSIONS = frozenset(
         "False",
         "Integer",
         "Symbol",
+        "Rational",
+        "Add",
+        "Mul",
+        "Pow",
+        "positive",
+        "integer",
+        "nonnegative",
     }
 )
 _EXPRESSION = re.compile(r"[\w\s+*/%()<>=!&|~.,-]*", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _SYMBOL = re.compile(r"[su]\d+|zuf\d+", re.ASCII)
+_QUOTED_SYMBOL = re.compile(r"'([su]\d+|zuf\d+)'", re.ASCII)
 _NAME_KEYS = frozenset(
     {"name", "parameter_name", "buffer_name", "tensor_constant_name", "graph_name", "as_name"}
 )
@@ -129,13 +138,13 @@ def _require_document(path: Path, member: str, document: Any) -> None:
             raise _unsafe(path, f"a call of {value[:60]!r}")
         if key == "expr_str" and not _is_arithmetic(value):
             raise _unsafe(path, f"the expression {value[:60]!r}")
-        if key in _NAME_KEYS and value and not _IDENTIFIER.fullmatch(value):
+        if key in _NAME_KEYS and value and not _DOTTED.fullmatch(value):
             raise _unsafe(path, f"the name {value[:60]!r}")
         if key == "path_name" and not re.fullmatch(r"[\w.-]+", value, re.ASCII):
             raise _unsafe(path, f"the path {value[:60]!r}")
         if key in ("in_spec", "out_spec") and "default_factory" in value:
             raise _unsafe(path, "a tree of inputs that imports modules")
-        if "__" in value and key != "target" and not _IDENTIFIER.fullmatch(value):
+        if "__" in value and key != "target" and not _DOTTED.fullmatch(value):
             raise _unsafe(path, f"{value[:60]!r} in {member}")
     if any(_pickled(document)):
         raise _unsafe(path, "pickled weights")
@@ -174,8 +183,9 @@ def _is_operator(target: str) -> bool:
 
 
 def _is_arithmetic(expression: str) -> bool:
-    words = _WORD.findall(expression)
-    return bool(_EXPRESSION.fullmatch(expression)) and all(
+    bare = _QUOTED_SYMBOL.sub(r"\1", expression)
+    words = _WORD.findall(bare)
+    return bool(_EXPRESSION.fullmatch(bare)) and all(
         word in _WORDS_OF_EXPRESSIONS or _SYMBOL.fullmatch(word) for word in words
     )
 

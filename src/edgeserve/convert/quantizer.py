@@ -19,7 +19,7 @@ from edgeserve.convert.float_model import read_float_model
 from edgeserve.convert.precision import ACTIVATIONS, Precision
 from edgeserve.convert.worker import Progress
 from edgeserve.errors import ConfigError, ConversionError, MissingTool
-from edgeserve.graph import DType, Graph, Op
+from edgeserve.graph import DType, Graph, Op, OpKind
 from edgeserve.tflite.reader import read_model
 
 INSTALL = "pip install 'edgeserve[quantize]'"
@@ -59,14 +59,19 @@ def observe(
         raise ConfigError("quantization needs at least one calibration sample")
     model = _interpreter(float_tflite)
     inputs = [details["index"] for details in model.get_input_details()]
-    watched = list(_watched(model, read_model(float_tflite, name="float")))
+    graph = read_model(float_tflite, name="float")
+    watched = list(_watched(graph))
+    padded = {op.outputs[0] for op in graph.ops if op.kind is OpKind.PADV2}
     low = np.full(len(watched), np.inf)
     high = np.full(len(watched), -np.inf)
     for number, sample in enumerate(samples, start=1):
         for index, values in zip(inputs, sample, strict=True):
             model.set_tensor(index, values)
         model.invoke()
-        seen = [model.get_tensor(index) for index, _ in watched]
+        seen = [
+            _finite_part(model.get_tensor(i)) if i in padded else model.get_tensor(i)
+            for i, _ in watched
+        ]
         low = np.minimum(low, [values.min() for values in seen])
         high = np.maximum(high, [values.max() for values in seen])
         progress(number / len(samples), f"calibrating with sample {number} of {len(samples)}")
@@ -149,7 +154,13 @@ def _interpreter(float_tflite: bytes) -> Any:
     return model
 
 
-def _watched(model: Any, graph: Graph) -> Iterator[tuple[int, str]]:
+def _finite_part(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """In front of a pool -Inf is padding: it saturates, and widens no range."""
+    finite: NDArray[np.float32] = values[np.isfinite(values)]
+    return finite if finite.size and not np.isnan(values).any() else values
+
+
+def _watched(graph: Graph) -> Iterator[tuple[int, str]]:
     """Index and name of each float tensor of the graph that the caller or an operator writes."""
     written = {*graph.inputs, *(index for op in graph.ops for index in op.outputs)}
     for index in sorted(written):
