@@ -50,3 +50,17 @@ def float_model(kind: str, *, seed: int = 0, spoil: bool = False) -> bytes:
 def samples(count: int = 20) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Inputs of ``float_model``, ``[count, 6, 6, 2]``."""
     return np.random.default_rng(5).uniform(-1, 1, (count, 6, 6, 2)).astype(np.float32)
+
+
+def padded_pool() -> bytes:
+    """A pool behind padding by -Inf, as PyTorch's pools with padding are converted."""
+    b = ModelBuilder()
+    x = b.tensor("x", (1, 6, 6, 2), "float32")
+    sides = b.tensor("sides", (4, 2), "int32", data=[[0, 0], [1, 1], [1, 1], [0, 0]])
+    low = b.tensor("low", (), "float32", data=np.array(-np.inf, np.float32).tobytes())
+    padded = b.tensor("hidden", (1, 8, 8, 2), "float32")
+    b.op("PADV2", [x, sides, low], [padded])
+    y = b.tensor("y", (1, 3, 3, 2), "float32")
+    pool = {"padding": "VALID", "strideW": 2, "strideH": 2, "filterWidth": 3, "filterHeight": 3}
+    b.op("MAX_POOL_2D", [padded], [y], pool)
+    return b.finish([x], [y])

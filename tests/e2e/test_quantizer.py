@@ -16,7 +16,7 @@ from edgeserve.convert.quantizer import Ranges, observe, quantize
 from edgeserve.errors import ConfigError, ConversionError, EdgeserveError
 from edgeserve.graph import DType, OpKind
 from edgeserve.tflite.reader import read_model
-from tests.e2e.float_models import AFTER, float_model, samples
+from tests.e2e.float_models import AFTER, float_model, padded_pool, samples
 
 DIGITS = Path(__file__).resolve().parents[2] / "models" / "digits"
 BOARDS = ("host", "mps2-an500")
@@ -63,6 +63,17 @@ def test_an_operator_becomes_int8_and_stays_near(kind: str) -> None:
         for sample in samples()
     ]
     assert max(errors) < 2 * hidden + last
+
+
+def test_padding_by_minus_infinity_widens_no_range(tmp_path: Path) -> None:
+    model = padded_pool()
+    assert observed(model)["hidden"] == (samples().min(), samples().max())
+    bundle = converted(tmp_path, model)
+    agreement = agreed(bundle)
+    assert agreement.outputs[0].step is not None
+    assert agreement.outputs[0].max_abs_error <= agreement.outputs[0].step
+    _, found = pipeline.verify(bundle.path, "host", board=None, inputs=2)
+    assert found.first_difference is None
 
 
 def scale_of(model: bytes, name: str) -> float:

@@ -33,6 +33,15 @@ def make_pytorch(folder: Path) -> None:
         def forward(self, image: Any) -> Any:
             return self.dense(torch.relu(self.conv(image)).mean((2, 3)))
 
+    class Counter(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("total", torch.zeros(4))
+
+        def forward(self, x: Any) -> Any:
+            self.total.add_(x[0])
+            return x + self.total
+
     class Sort(nn.Module):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
             return torch.linalg.svdvals(x)
@@ -44,7 +53,9 @@ def make_pytorch(folder: Path) -> None:
     dim = torch.export.Dim
     extents = {0: dim("n"), 2: dim("h", min=4, max=64), 3: dim("w", min=4, max=64)}
     save("ids", Ids().eval(), torch.zeros(1, 5, dtype=torch.int64))
-    save("state", nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), torch.rand(2, 1, 8, 8))
+    save("training", nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), torch.rand(2, 1, 8, 8))
+    save("counter", Counter().eval(), torch.rand(1, 4))
+    save("batch", Sort().eval(), torch.rand(2, 8))
     save("branch", Branch().eval(), torch.rand(1, 4))
     save("sort", Sort().eval(), torch.rand(1, 8, 8, 1))
     image = torch.rand(2, 3, 16, 16)
@@ -74,7 +85,7 @@ def make_onnx(folder: Path) -> None:
     scores = value("scores", floats, ["n", 4])
     ids = value("ids", TensorProto.INT64, [1, 5])
     gather = [node("Gather", ["table", "ids"], ["rows"])]
-    save("ids", model(gather, [ids], [value("rows", floats, None)], [weights("table", 10, 4)]))
+    save("ids", model(gather, [ids], [value("rows", floats, [1, 5, 4])], [weights("table", 10, 4)]))
     nodes = [
         node("Conv", ["image", "w", "b"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
         node("Relu", ["c"], ["r"]),
@@ -100,7 +111,8 @@ def make_onnx(folder: Path) -> None:
     branch = node("If", ["flag"], ["z"], then_branch=made, else_branch=made)
     flag = numpy_helper.from_array(np.array(True), "flag")
     save(
-        "branch", model([branch], [value("x", floats, [1, 4])], [value("z", floats, None)], [flag])
+        "branch",
+        model([branch], [value("x", floats, [1, 4])], [value("z", floats, [1, 4])], [flag]),
     )
     (folder.parent / "secret.bin").write_bytes(b"\0" * 4096)
     (folder / "link.bin").symlink_to(folder.parent / "secret.bin")

@@ -29,6 +29,8 @@ from edgeserve.errors import ConversionError
 MODULE = "edgeserve.convert.torch_worker"
 _CONTROL_FLOW = ("cond", "while_loop", "scan", "map")
 _IMAGE_RANK = 4
+# Where among an operator's arguments stands whether it is training.
+_TRAINING_FLAGS = {"aten.batch_norm.default": 5, "aten.dropout.default": 2}
 
 
 def convert(job: ForeignJob, progress: Progress) -> ForeignResult:
@@ -40,8 +42,9 @@ def convert(job: ForeignJob, progress: Progress) -> ForeignResult:
 
     progress(0.2, "loading the model")
     program = _load(torch, job)
-    _refuse_state(program)
+    _refuse_training(program)
     _refuse_control_flow(program)
+    _refuse_state(program)
     inputs = _inputs(torch, program, job.input_shapes)
     flat = _flat_module(torch, program)
     torch.manual_seed(0)
@@ -72,13 +75,25 @@ def _load(torch: Any, job: ForeignJob) -> Any:
         ) from error
 
 
+def _refuse_training(program: Any) -> None:
+    for node in program.graph.nodes:
+        place = _TRAINING_FLAGS.get(str(node.target))
+        if place is not None and len(node.args) > place and node.args[place] is True:
+            raise ConversionError(
+                f"the model was exported in training mode: {str(node.target).split('.')[1]} "
+                "does there what no device is to do",
+                hint="export model.eval()",
+            )
+
+
 def _refuse_state(program: Any) -> None:
-    changed = sorted(program.graph_signature.buffers_to_mutate.values())
+    """Only a functional form of the program says which of its buffers are written."""
+    changed = sorted(program.run_decompositions({}).graph_signature.buffers_to_mutate.values())
     if changed:
         raise ConversionError(
             f"the model keeps state between inferences, which is not supported: it writes "
             f"{changed[0]}",
-            hint="export model.eval(); state that is meant becomes an input and an output",
+            hint="make the state an input and an output of the model",
         )
 
 
