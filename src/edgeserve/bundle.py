@@ -41,6 +41,8 @@ class SourceKind(StrEnum):
     HDF5 = "h5"
     SAVED_MODEL = "saved_model"
     TFLITE = "tflite"
+    PYTORCH = "pt2"
+    ONNX = "onnx"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 from edgeserve import __version__, show
+from edgeserve.cli_convert import source_options
 from edgeserve.cli_loop import loop
 from edgeserve.cli_phone import (
     BOARD_OPTIONS,
@@ -151,13 +152,14 @@ def cli(verbose: bool) -> None:
 @click.option(
     "--integer-edges",
     is_flag=True,
-    help="Of a .tflite: hand in and take out int8 where it has float32.",
+    help="Of a quantized .tflite: hand in and take out int8 where it has float32.",
 )
 @click.option(
     "--transposed-inputs",
     is_flag=True,
-    help="Of a .tflite: hand in inputs in the layout to which it transposes them.",
+    help="Of a quantized .tflite: hand in inputs in the layout to which it transposes them.",
 )
+@source_options
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option(
     "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
@@ -177,15 +179,18 @@ def convert(
     flash_for_speed: int | None,
     integer_edges: bool,
     transposed_inputs: bool,
+    int16_layers: tuple[str, ...],
+    input_shape: tuple[str, ...],
     force: bool,
     trust_source: bool,
     output_format: str,
 ) -> int:
-    """Turn a Keras model, a SavedModel or a quantized .tflite SOURCE into a bundle."""
+    """Turn SOURCE into a bundle: Keras, SavedModel, PyTorch .pt2, ONNX, or .tflite."""
     from edgeserve import pipeline
     from edgeserve.convert.calibration import UNIT_RANGE
-    from edgeserve.convert.conversion import Edges
+    from edgeserve.convert.input_shape import parse_input_shapes
     from edgeserve.convert.precision import Precision
+    from edgeserve.convert.tflite_source import Edges
     from edgeserve.declaration_file import read_declaration
 
     declared = read_declaration(preprocess, labels)
@@ -204,6 +209,8 @@ def convert(
             wish=_wish(objective, by_rows, flash_for_speed),
             declared=declared,
             precision=Precision(quantization),
+            int16_layers=int16_layers,
+            input_shapes=parse_input_shapes(input_shape),
             progress=progress,
         )
     if output_format == "json":

@@ -31,8 +31,10 @@ from edgeserve.compilation import (
     told,
     write_plan,
 )
-from edgeserve.convert.conversion import AS_IN_THE_FILE, Edges, convert_source
+from edgeserve.convert.conversion import convert_source
+from edgeserve.convert.input_shape import InputShape
 from edgeserve.convert.precision import Precision
+from edgeserve.convert.tflite_source import AS_IN_THE_FILE, Edges
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.device.flash import upload_of
 from edgeserve.device.link import Link
@@ -175,6 +177,8 @@ def convert(
     wish: Wish | None = None,
     declared: Declaration = NOTHING_DECLARED,
     precision: Precision = Precision.AUTO,
+    int16_layers: tuple[str, ...] = (),
+    input_shapes: tuple[InputShape, ...] = (),
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
     """Makes a bundle of a model and says at once whether it fits the target.
@@ -200,6 +204,8 @@ def convert(
             edges=edges,
             declared=declared,
             precision=precision,
+            int16_layers=int16_layers,
+            input_shapes=input_shapes,
         )
     progress(None, "lowering and planning")
     with naming(source):

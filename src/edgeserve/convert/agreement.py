@@ -52,7 +52,7 @@ class Runner:
     """One model in LiteRT, fed with real values and answering in real values."""
 
     def __init__(self, model: bytes, *, reference: bool) -> None:
-        interpreter = _litert()
+        interpreter = litert()
         resolvers = interpreter.OpResolverType
         resolver = (
             resolvers.BUILTIN_REF if reference else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -77,7 +77,8 @@ class Runner:
         ]
 
 
-def _litert() -> Any:
+def litert() -> Any:
+    """LiteRT's interpreter module. Raises MissingTool."""
     try:
         from ai_edge_litert import interpreter
     except ImportError as error:
