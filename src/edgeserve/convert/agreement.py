@@ -63,8 +63,8 @@ class Runner:
         self._model.allocate_tensors()
         self._input_indices = [d["index"] for d in self._model.get_input_details()]
         self._output_indices = [d["index"] for d in self._model.get_output_details()]
-        self.inputs = tuple(_facts(d) for d in self._model.get_input_details())
-        self.outputs = tuple(_facts(d) for d in self._model.get_output_details())
+        self.inputs = tuple(facts_of(d) for d in self._model.get_input_details())
+        self.outputs = tuple(facts_of(d) for d in self._model.get_output_details())
 
     def run(self, sample: list[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
         """The outputs for one array an input, each of the input's whole shape."""
@@ -86,7 +86,7 @@ def litert() -> Any:
     return interpreter
 
 
-def _facts(details: dict[str, Any]) -> TensorFacts:
+def facts_of(details: dict[str, Any]) -> TensorFacts:
     scale, zero_point = details["quantization"]
     return TensorFacts(
         name=details["name"],
