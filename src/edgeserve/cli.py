@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 from edgeserve import __version__, show
+from edgeserve.cli_accuracy import accuracy
 from edgeserve.cli_convert import source_options
 from edgeserve.cli_loop import loop
 from edgeserve.cli_phone import (
@@ -691,6 +692,7 @@ def flash(
     return 0
 
 
+cli.add_command(accuracy)
 cli.add_command(loop)
 cli.add_command(setup)
 cli.add_command(report)
