@@ -21,15 +21,25 @@ from edgeserve.convert.sample_files import spread, write_samples
 from edgeserve.convert.served import read_samples
 from edgeserve.convert.worker import run_worker
 from edgeserve.errors import ConfigError
+from edgeserve.improvement import seek_help
 from edgeserve.oracle import OracleProcess, open_oracle
-from edgeserve.pipeline import OpenDevice, Progress, open_model, opened, silent
+from edgeserve.pipeline import (
+    OpenDevice,
+    Progress,
+    board_of_target,
+    open_model,
+    opened,
+    silent,
+)
 from edgeserve.program import Oracle, Port
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks. ``limit`` and ``traffic_limit`` are numbers of samples at most;
-    ``max_drop`` is a share.
+    """What the command line asks. ``limit`` is of the samples; ``max_drop`` is a share.
+
+    With ``improve`` what may help is tried: int16 for the noisiest layers, and ``calibration`` in
+    place of the bundle's own. It is priced on ``cost_board``.
     """
 
     model: Path
@@ -43,6 +53,9 @@ class Asked:
     board: str | None = None
     device_samples: int = 10
     max_drop: float | None = None
+    improve: bool = False
+    calibration: Path | None = None
+    cost_board: str = "cortex-m7"
 
 
 def accuracy(asked: Asked, progress: Progress = silent) -> tuple[Bundle, AccuracyRecord]:
@@ -59,8 +72,16 @@ def accuracy(asked: Asked, progress: Progress = silent) -> tuple[Bundle, Accurac
         served = _read(asked, bundle, asked.traffic, "--traffic")
     if asked.max_drop is not None:
         _require_drop(bundle, data)
+    other = None
+    if asked.calibration is not None:
+        other = asked.calibration, _read(asked, bundle, asked.calibration, "--calibration")
     with tempfile.TemporaryDirectory(prefix="edgeserve-accuracy-") as work:
         record = _measured(asked, bundle, data, served, Path(work), progress)
+        if asked.improve or other is not None:
+            board = board_of_target(asked.cost_board)
+            found = seek_help(bundle, record, data, other, board, Path(work), progress)
+            notes = (*record.notes, *found.notes)
+            record = replace(record, helps=found.helps, notes=notes)
     if asked.max_drop is not None and record.drop is None:
         raise ConfigError(
             f"{bundle.name} is no classifier, so that it has no accuracy to drop",
@@ -131,9 +152,7 @@ def _measured(
     result = run_worker(module, job, AccuracyResult, work_dir=work, progress=progress)
     notes = list(result.notes)
     if exact is None:
-        notes.append(
-            f"there is no float model to compare with: {bundle.facts.absent_reason}"
-        )
+        notes.append(f"there is no float model to compare with: {bundle.facts.absent_reason}")
     return AccuracyRecord(
         schema=SCHEMA_VERSION,
         model_sha256=bundle.facts.model_sha256,
@@ -190,9 +209,7 @@ def _on_device(asked: Asked, data: CalibrationSet, progress: Progress) -> Device
         samples=len(rows),
         same_bytes=sum(same),
         same_class=sum(a == b for a, b in zip(classes, hosts, strict=True)) if known else None,
-        right=None
-        if labels is None
-        else sum(a == b for a, b in zip(classes, labels, strict=True)),
+        right=None if labels is None else sum(a == b for a, b in zip(classes, labels, strict=True)),
         first_different=next((row for row, one in zip(rows, same, strict=True) if not one), None),
     )
 
@@ -217,5 +234,7 @@ def _class(outputs: Sequence[Port], data: bytes) -> int | None:
     """The class that the bytes of a classifier's output name; None for other models."""
     if len(outputs) != 1 or len(outputs[0].shape) != 2 or outputs[0].shape[1] < 2:
         return None
-    values: NDArray[np.generic] = np.frombuffer(data, outputs[0].dtype.value, prod(outputs[0].shape))
+    values: NDArray[np.generic] = np.frombuffer(
+        data, outputs[0].dtype.value, prod(outputs[0].shape)
+    )
     return int(values.argmax())

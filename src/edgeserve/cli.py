@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from edgeserve import __version__, show
+from edgeserve import __version__, show, show_accuracy
 from edgeserve.cli_accuracy import accuracy
 from edgeserve.cli_convert import source_options
 from edgeserve.cli_loop import loop
@@ -445,6 +445,7 @@ def inspect(model: Path, board: str, output_format: str) -> int:
         show.print_json(show.program_json(compiled))
     else:
         show.print_program(compiled)
+        show_accuracy.print_calibration(compiled.bundle)
     return 0
 
 

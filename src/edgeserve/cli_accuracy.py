@@ -61,6 +61,23 @@ _data_type = click.Path(path_type=Path)
     help="Samples like those that the model will be served, held against the calibration.",
 )
 @click.option(
+    "--improve",
+    is_flag=True,
+    help="Try int16 for the noisiest layers, and measure what it recovers and takes.",
+)
+@click.option(
+    "--calibration",
+    type=_data_type,
+    metavar="DATA",
+    help="Other samples: measure what calibrating with them would recover (goes with --improve).",
+)
+@click.option(
+    "--target",
+    default="cortex-m7",
+    show_default=True,
+    help="What --improve is priced on: cortex-m7, esp32, a board id or a board file.",
+)
+@click.option(
     "--device", help="Also run on an emulated board, host or a port (see edgeserve devices)."
 )
 @click.option("--board", help="What board is on the port.")
@@ -94,6 +111,9 @@ def accuracy(
     top_k: int,
     layers: int,
     traffic: Path | None,
+    improve: bool,
+    calibration: Path | None,
+    target: str,
     device: str | None,
     board: str | None,
     samples: int,
@@ -118,6 +138,9 @@ def accuracy(
         board=board,
         device_samples=samples,
         max_drop=max_drop,
+        improve=improve,
+        calibration=calibration,
+        cost_board=target,
     )
     with shown_progress("measuring", output_format) as progress:
         bundle, record = accuracy_pipeline.accuracy(asked, progress)

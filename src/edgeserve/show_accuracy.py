@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgeserve.accuracy_record import (
         AccuracyRecord,
         Against,
+        Cost,
         DeviceAnswers,
         Help,
         LayerRecord,
@@ -82,6 +83,12 @@ def print_accuracy(
         (_print_markdown if markdown else print_block)(block)
 
 
+def print_calibration(bundle: Bundle) -> None:
+    """How the calibration filled the tensors' ranges, where the bundle says it."""
+    if bundle.ranges is not None:
+        print_block(calibration_block(bundle.ranges))
+
+
 def print_block(block: Block) -> None:
     """On a terminal."""
     for line in block.lines:
@@ -129,12 +136,16 @@ def _rates(bundle: Bundle, record: AccuracyRecord, max_drop: float | None) -> Bl
     after = tuple(f"  {line}" for line in _paired(record, max_drop))
     if not rows:
         return Block((title,), after=after)
-    return Block((title,), ("model", "right", "of", "top 1", "95 % interval", *k), tuple(rows), after)
+    return Block(
+        (title,), ("model", "right", "of", "top 1", "95 % interval", *k), tuple(rows), after
+    )
 
 
 def _rate_row(name: str, rates: Rates, k: int | None) -> tuple[str, ...]:
     first = rates.top_1
-    more = () if rates.top_k is None or k is None else (_percent(rates.top_k), _interval(rates.top_k))
+    more = (
+        () if rates.top_k is None or k is None else (_percent(rates.top_k), _interval(rates.top_k))
+    )
     return (name, f"{first.right:,}", f"{first.total:,}", _percent(first), _interval(first), *more)
 
 
@@ -144,7 +155,9 @@ def _paired(record: AccuracyRecord, max_drop: float | None) -> Iterator[str]:
     if pairs is not None and drop is not None:
         allowed = ""
         if max_drop is not None:
-            allowed = f" (at most {max_drop:.2%} allowed: {'TOO MUCH' if drop > max_drop else 'good'})"
+            allowed = (
+                f" (at most {max_drop:.2%} allowed: {'TOO MUCH' if drop > max_drop else 'good'})"
+            )
         yield (
             f"drop {drop:.2%}{allowed}: {pairs.lost} samples lost, {pairs.gained} gained "
             f"(McNemar's exact test: p = {pairs.p_value:.2g})"
@@ -197,7 +210,9 @@ def _moves(record: AccuracyRecord, against: Against) -> Iterator[Block]:
 
 
 def _device(device: DeviceAnswers) -> Block:
-    where = f"{device.board} (emulated)" if device.emulated else f"{device.board} on {device.device}"
+    where = (
+        f"{device.board} (emulated)" if device.emulated else f"{device.board} on {device.device}"
+    )
     lines = [
         f"{where}: {device.same_bytes} of {device.samples} samples give the reference's bytes"
         + ("" if device.same_class is None else f", {device.same_class} its class")
@@ -237,10 +252,10 @@ def _layers(record: LayerRecord) -> Block:
     if record.exact:
         after.append(f"  exact, as they only move values: {_names(record.exact)}")
     if record.unmatched:
-        after.append(
-            f"  not compared, as they have no counterpart: {_names(record.unmatched)}"
-        )
-    apart = [layer.name for layer in record.layers if not layer.weights and layer.operator in _WEIGHTED]
+        after.append(f"  not compared, as they have no counterpart: {_names(record.unmatched)}")
+    apart = [
+        layer.name for layer in record.layers if not layer.weights and layer.operator in _WEIGHTED
+    ]
     if apart:
         after.append(f"  without their weights' rounding: {_names(apart)}")
     lines = (
@@ -302,12 +317,35 @@ def _traffic(record: TrafficRecord) -> Block:
 
 
 def _helps(helps: Sequence[Help]) -> Block:
-    return Block(tuple(one.what for one in helps))
+    lines = ["what helps:"]
+    for one in helps:
+        if not one.measured:
+            lines.append(f"  {one.what}")
+            continue
+        right = "" if one.top_1 is None else f", {_percent(one.top_1)} right"
+        lines.append(
+            f"  {one.what}: takes away {one.recovered_share:.2%} of the noise at the output{right} "
+            "(measured on these samples)"
+        )
+        if one.before is not None and one.after is not None:
+            lines.append(f"    on {one.after.board}: {_cost(one.before, one.after)}")
+        lines.append(f"    edgeserve convert ... {one.option}")
+    return Block(tuple(lines))
+
+
+def _cost(before: Cost, after: Cost) -> str:
+    return (
+        f"arena {before.arena_bytes:,} -> {after.arena_bytes:,} bytes, "
+        f"model {before.model_bytes:,} -> {after.model_bytes:,} bytes, "
+        f"instructions {after.instructions / before.instructions - 1:+.1%} (estimate)"
+    )
 
 
 def _names(names: Sequence[str]) -> str:
     shown = ", ".join(short_name(name) for name in names[:SHOWN_TENSORS])
-    return shown if len(names) <= SHOWN_TENSORS else f"{shown} and {len(names) - SHOWN_TENSORS} more"
+    return (
+        shown if len(names) <= SHOWN_TENSORS else f"{shown} and {len(names) - SHOWN_TENSORS} more"
+    )
 
 
 def _db(ratio: float | None) -> str:

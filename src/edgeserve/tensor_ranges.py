@@ -1,4 +1,4 @@
-"""What calibration samples make of every tensor of a float model: ranges and how they are filled."""
+"""What calibration samples make of a float model's tensors: ranges, and how they are filled."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ MOST_KEPT_BYTES = 256 << 20
 _DB_LIMIT = 300.0
 _SQUASHING = frozenset({"SOFTMAX", "LOGISTIC", "LOG_SOFTMAX"})
 # They copy or select: what comes in on the grid of a scale goes out on it.
-_MOVING = frozenset(
+MOVING = frozenset(
     {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V"}
     | {"PACK", "UNPACK", "CONCATENATION", "GATHER", "GATHER_ND", "PAD", "PADV2", "MIRROR_PAD"}
     | {"SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TILE"}
@@ -98,8 +98,6 @@ def layer_errors(
 
 def _ranked(layers: Sequence[tuple[LayerError, float]]) -> tuple[LayerError, ...]:
     """The noisiest first; ``noise_share`` becomes the part of the sum."""
-    from dataclasses import replace
-
     total = sum(noise for _, noise in layers) or 1.0
     ranked = sorted(layers, key=lambda pair: (-pair[1], _quality(pair[0])))
     return tuple(replace(layer, noise_share=noise / total) for layer, noise in ranked)
@@ -146,13 +144,13 @@ class _Session:
             integers.run(sample)
             for index, other in self.matching.pairs:
                 self._accumulated[index].add(values[index], integers.values((other,))[other])
-            self.kept.append({i: array.astype(np.float32) for i, array in values.items()})  # type: ignore[misc]
+            self.kept.append({i: array.astype(np.float32) for i, array in values.items()})
             progress(0.5 * (done + 1) / len(samples), f"comparing the layers of sample {done + 1}")
 
     def moves_alone(self, op: NetworkOp) -> bool:
         """Whether the quantized operator only moves values, from and to one and the same scale."""
         twin = self._twin(op)
-        if twin is None or twin.kind not in _MOVING:
+        if twin is None or twin.kind not in MOVING:
             return False
         scales = [
             self.quantized.tensors[index].scales
@@ -249,9 +247,7 @@ class _Tail:
         made_needed = {index for op in needed for index in op.outputs}
         read = network.computed([index for op in needed for index in op.inputs])
         inputs = [index for index in read if index not in made_needed]
-        self._runner = (
-            PartRunner(cut(network, needed, inputs, self._made)) if self._made else None
-        )
+        self._runner = PartRunner(cut(network, needed, inputs, self._made)) if self._made else None
 
     def run(self, values: Values, changed: Values) -> Values:
         """The compared tensors that depend on those that are ``changed``."""

@@ -25,7 +25,8 @@ class Scales:
     def real(self, stored: NDArray[Any]) -> NDArray[np.float64]:
         """The real values of ``stored``."""
         if len(self.scales) == 1:
-            return (stored.astype(np.float64) - self.zero_points[0]) * self.scales[0]
+            values: NDArray[np.float64] = stored.astype(np.float64) - self.zero_points[0]
+            return values * float(self.scales[0])
         shape = [1] * stored.ndim
         shape[self.axis] = -1
         zero_points = np.broadcast_to(self.zero_points, self.scales.shape).reshape(shape)
@@ -95,7 +96,9 @@ def read_network(model: bytes) -> Network:
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     graph = parsed.subgraphs[0]
     dtypes = _dtypes(schema)
-    kinds = {number: name for name, number in vars(schema.BuiltinOperator).items() if name.isupper()}
+    kinds = {
+        number: name for name, number in vars(schema.BuiltinOperator).items() if name.isupper()
+    }
     return Network(
         parsed=parsed,
         tensors=tuple(_tensor(parsed, i, t, dtypes) for i, t in enumerate(graph.tensors)),

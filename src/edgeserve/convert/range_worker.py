@@ -1,4 +1,7 @@
-"""The ranges of a float model in a process of its own: ``python -m edgeserve.convert.range_worker``."""
+"""The ranges of a float model over its calibration samples, in a process of its own.
+
+``python -m edgeserve.convert.range_worker job.json``
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,13 @@ def find_ranges(
     """
     folder = work_dir / "ranges"
     folder.mkdir()
-    models = folder / "exact.tflite", folder / "quantized.tflite"
-    for path, model in zip(models, (exact, quantized), strict=True):
-        path.write_bytes(model)
-    job = RangeJob(*map(str, models), write_samples(folder, "calibration", samples))
+    (folder / "exact.tflite").write_bytes(exact)
+    (folder / "quantized.tflite").write_bytes(quantized)
+    job = RangeJob(
+        exact=str(folder / "exact.tflite"),
+        quantized=str(folder / "quantized.tflite"),
+        samples=write_samples(folder, "calibration", samples),
+    )
     module = "edgeserve.convert.range_worker"
     return run_worker(module, job, RangeRecord, work_dir=folder, progress=progress)
 

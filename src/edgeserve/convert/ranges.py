@@ -14,6 +14,7 @@ from edgeserve.convert.kept_tensors import KeptTensors
 from edgeserve.convert.matching import match
 from edgeserve.convert.network import Network, read_network
 from edgeserve.convert.worker import Progress
+from edgeserve.errors import ConversionError
 from edgeserve.tensor_ranges import (
     BINS,
     SETTLED_WITHIN,
@@ -124,9 +125,7 @@ def _watch(
     progress: Progress,
 ) -> dict[int, _Seen]:
     model = KeptTensors(exact, network, reference=False)
-    seen = {
-        one.index: _Seen([], [], np.zeros((2, BINS + 2), np.int64), 0, 0) for one in watched
-    }
+    seen = {one.index: _Seen([], [], np.zeros((2, BINS + 2), np.int64), 0, 0) for one in watched}
     for row, sample in enumerate(samples):
         model.run(sample)
         for one in watched:
@@ -136,6 +135,11 @@ def _watch(
 
 
 def _count(one: _Watched, seen: _Seen, values: NDArray[np.float64], half: int) -> None:
+    if not np.isfinite(values).all():
+        raise ConversionError(
+            f"tensor {one.name!r} becomes NaN or Inf on sample {len(seen.minima)}",
+            hint="the float model is unsound on it: check its weights and the scaling of the data",
+        )
     seen.minima.append(float(values.min()))
     seen.maxima.append(float(values.max()))
     if math.isinf(one.high):

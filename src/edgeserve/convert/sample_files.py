@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeserve.convert.calibration import CalibrationSet
+
+Sample = list[NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class SampleFiles:
     rows: tuple[int, ...]
 
 
-class MappedSamples(Sequence[list[NDArray[np.float32]]]):
+class MappedSamples(Sequence[Sample]):
     """The samples of such files, each as the inputs of one inference with a batch of 1."""
 
     def __init__(self, files: SampleFiles, most: int | None = None) -> None:
@@ -37,12 +40,15 @@ class MappedSamples(Sequence[list[NDArray[np.float32]]]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Sample]: ...
+    def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(len(self))[index]]
         row = self._rows[index]
         return [np.array(array[row : row + 1]) for array in self._arrays]
-
-    def __iter__(self) -> Iterator[list[NDArray[np.float32]]]:
-        return (self[index] for index in range(len(self)))
 
 
 def write_samples(

@@ -50,9 +50,7 @@ def paired(exact: Scores, quantized: Scores, labels: NDArray[np.int64]) -> Paire
     return Paired(lost, gained, p_value)
 
 
-def moves(
-    exact: Scores, quantized: Scores, labels: NDArray[np.int64] | None
-) -> tuple[Move, ...]:
+def moves(exact: Scores, quantized: Scores, labels: NDArray[np.int64] | None) -> tuple[Move, ...]:
     """The samples that the quantized model gives another class, by pairs of classes."""
     ours, theirs = exact.argmax(axis=1), quantized.argmax(axis=1)
     changed = np.flatnonzero(ours != theirs)
