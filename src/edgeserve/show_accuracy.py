@@ -311,8 +311,12 @@ def _traffic(record: TrafficRecord) -> Block:
         for one in differing[:SHOWN_TENSORS]
     )
     titles = ("tensor", "distance (KS)", "by chance", "shift", "samples beyond", "values clipped")
-    lines = (f"{what}{len(differing)} of {len(record.tensors)} tensors DIFFER, first by position:",)
-    after = ("  calibrate with samples like these, or look for what prepares them differently",)
+    lines = (f"{what}{len(differing)} of {len(record.tensors)} tensors DIFFER, in their order:",)
+    more = len(differing) - len(rows)
+    after = (
+        *((f"  and {more} more",) if more else ()),
+        "  calibrate with samples like these, or look for what prepares them differently",
+    )
     return Block(lines, titles, rows, after)
 
 

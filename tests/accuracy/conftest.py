@@ -61,17 +61,18 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         convert(folder / "hard.keras", folder / "hard")
+        convert(folder / "pair.keras", folder / "pair", folder / "pair.npz")
 
     return load_bundle(once(tmp_path_factory, "accuracy-hard", make) / "hard")
 
 
 @pytest.fixture(scope="session")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The digits model, calibrated with three samples of one class: far too few."""
+    """The digits model, calibrated with three faint images of one class."""
 
     def make(folder: Path) -> None:
         with np.load(CALIBRATION) as data:
-            samples = data["x"][data["y"] == 1][:3]
+            samples = 0.2 * data["x"][data["y"] == 1][:3]
         np.savez(folder / "three.npz", x=samples)
         convert(DIGITS / "model.keras", folder / "few", folder / "three.npz")
 

@@ -1,4 +1,7 @@
-"""Makes the digits model hard to quantize: ``python hard_model.py FOLDER``.
+"""Makes source models for the tests of accuracy: ``python hard_model.py FOLDER``.
+
+``pair.keras`` has two inputs, two outputs and no classes. ``hard.keras`` is the digits model, hard
+to quantize.
 
 One channel behind the first convolution becomes a thousand times as large, and the depthwise layer
 that reads it takes the factor back. In floats nothing changes; one scale for all channels of that
@@ -10,11 +13,30 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+
 FACTOR = 1000.0
 DIGITS = Path(__file__).resolve().parents[2] / "models" / "digits"
 
 
-def main(folder: Path) -> None:
+def make_pair(folder: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(5)
+    layers = keras.layers
+    zeta, alpha = keras.Input((4,), name="zeta"), keras.Input((3,), name="alpha")
+    joined = layers.Dense(8, activation="relu")(layers.Concatenate()([zeta, alpha]))
+    model = keras.Model([zeta, alpha], [layers.Dense(2)(joined), layers.Dense(3)(zeta)])
+    model.save(folder / "pair.keras")
+    random = np.random.default_rng(6)
+    np.savez(
+        folder / "pair.npz",
+        alpha=random.normal(size=(40, 3)).astype(np.float32),
+        zeta=random.normal(size=(40, 4)).astype(np.float32),
+    )
+
+
+def make_hard(folder: Path) -> None:
     import keras
 
     model = keras.models.load_model(DIGITS / "model.keras", compile=False)
@@ -31,4 +53,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    make_pair(Path(sys.argv[1]))
+    make_hard(Path(sys.argv[1]))

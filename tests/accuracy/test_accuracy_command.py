@@ -153,6 +153,29 @@ def test_a_model_given_as_tflite_has_no_float_side(run: Run, bundle: Path) -> No
     assert "no float model" in told["notes"][0]
 
 
+def test_a_regression_with_two_inputs_and_outputs_has_errors_alone(
+    run: Run, hard: Bundle, tmp_path: Path
+) -> None:
+    source = hard.path.parent
+    shutil.copytree(source / "pair", tmp_path / "pair")
+    data = source / "pair.npz"
+    code, out, _ = run(tmp_path / "pair", "--data", data, "--format", "json")
+    told = json.loads(out)
+    assert code == 0
+    assert (told["k"], told["exact"], told["against"]["top1_equal"]) == (None, None, None)
+    assert len(told["against"]["errors"]) == 2
+    assert all(0 < one["mean_abs_error"] < 0.1 for one in told["against"]["errors"])
+    assert len(told["layers"]["compared"]) == 2
+    operators = [layer["operator"] for layer in told["layers"]["layers"]]
+    assert operators.count("FULLY_CONNECTED") == 3
+    with np.load(data) as arrays_of:
+        given = {name: arrays_of[name] for name in arrays_of}
+    given_labels = arrays(tmp_path / "labelled.npz", **given, y=np.zeros(40, int))
+    code, _, err = run(tmp_path / "pair", "--data", given_labels, "--max-drop", "1%")
+    assert code == 2
+    assert "is no classifier" in err
+
+
 def test_limit_takes_evenly_spaced_samples(run: Run, bundle: Path) -> None:
     with np.load(TEST) as data:
         every_fourth = data["y"][::4][:90]

@@ -78,7 +78,7 @@ def test_better_calibration_is_measured_and_offered(
     offer = told["helps"][0]
     assert (offer["kind"], offer["measured"]) == ("calibration", True)
     assert offer["option"] == f"--calibration {CALIBRATION}"
-    assert offer["recovered_share"] > 0.5
+    assert offer["recovered_share"] > 0.9
     assert offer["top_1"]["right"] > told["quantized"]["top_1"]["right"]
     pipeline.convert(
         DIGITS / "model.keras", tmp_path / "again", target="cortex-m7", calibration=CALIBRATION
@@ -96,6 +96,17 @@ def test_what_recovers_nothing_is_not_offered(
     told = improved(hard, tmp_path, capfd, "--calibration", CALIBRATION)
     assert [offer["kind"] for offer in told["helps"]] == ["int16-layers"]
     assert any("not offered: calibrating with the other samples" in note for note in told["notes"])
+
+
+def test_advice_that_is_not_measured_says_so(
+    few: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Wider integers with the same ranges clip the same values."""
+    told = improved(few, tmp_path, capfd)
+    last = told["helps"][-1]
+    assert (last["kind"], last["measured"], last["option"]) == ("training", False, "")
+    assert last["recovered_share"] is None
+    assert last["what"].startswith("not measured: ")
 
 
 def test_a_layer_is_named_by_what_means_it_alone() -> None:

@@ -101,7 +101,8 @@ def test_the_accumulated_ratio_of_the_output_is_that_of_the_two_models(
         model_content=digits.model_bytes(),
         experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
     )
-    wanted, got = [], []
+    wanted: list[np.ndarray] = []
+    got: list[np.ndarray] = []
     for interpreter, answers in ((exact, wanted), (quantized, got)):
         interpreter.allocate_tensors()
         (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgeserve.accuracy_record import Move, OutputError, Paired, Proportion, Rates
 from edgeserve.bundle import TensorFacts
+from edgeserve.convert.layer_errors import Noise
 
 MOST_MOVES = 20
 """The most frequent ones are kept."""
@@ -78,6 +78,8 @@ def output_errors(
 
 def _output_error(facts: TensorFacts, wanted: Scores, got: Scores) -> OutputError:
     error = np.abs(wanted - got)
-    signal, noise = float(np.sum(np.square(wanted))), float(np.sum(np.square(error)))
-    ratio = None if noise == 0 or signal == 0 else 10 * math.log10(signal / noise)
-    return OutputError(facts.name, float(error.mean()), float(error.max()), ratio, facts.scale)
+    noise = Noise()
+    noise.add(wanted, got)
+    return OutputError(
+        facts.name, float(error.mean()), float(error.max()), noise.sqnr_db, facts.scale
+    )
