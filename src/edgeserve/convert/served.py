@@ -71,8 +71,7 @@ def _frames(source: CalibrationSource, front: Front) -> CalibrationSet | None:
     if others or array.shape[1:] != shape[1:]:
         return None
     raw = as_frames(match_inputs(source, (InputSpec(name, shape),)), front)
-    out = (1, front.out_height, front.out_width, front.colour.channels)
-    return None if raw is None else match_inputs(raw, (InputSpec(name, out),))
+    return None if raw is None else match_inputs(raw, (InputSpec(name, (1, *front.shape)),))
 
 
 def _require_same(ours: str, calibrated: str) -> None:
