@@ -108,7 +108,12 @@ def _watched(converted: Converted, samples: CalibrationSet, request: Request) ->
     """The same, with the ranges that the samples give the float model."""
     assert converted.float_tflite is not None
     models = converted.float_tflite, converted.model_tflite
-    ranges = find_ranges(*models, samples, request.work_dir, request.progress)
+
+    def told(share: float | None, message: str) -> None:
+        """The conversion itself has come to its end: its share of the work does not start anew."""
+        request.progress(None, message)
+
+    ranges = find_ranges(*models, samples, request.work_dir, told)
     return replace(converted, ranges=ranges)
 
 
