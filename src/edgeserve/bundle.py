@@ -16,9 +16,10 @@ from edgeserve.errors import ConfigError
 from edgeserve.graph import DType, Graph, Tensor
 from edgeserve.postprocess.declaration import Postprocess
 from edgeserve.preprocess.declaration import Preprocess
+from edgeserve.tensor_ranges import RangeRecord
 from edgeserve.tflite.reader import read_model
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 KEPT_SAMPLES = 32
 GIVEN_AS_TFLITE = "given as .tflite"
 
@@ -175,10 +176,13 @@ class CalibrationRecord:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationFile:
-    """``calibration.json``: the record, or the reason why there is none."""
+    """``calibration.json``: the record, or the reason why there is none. ``ranges`` is None where
+    no float model is known.
+    """
 
     schema: int
     record: CalibrationRecord | None
+    ranges: RangeRecord | None
     absent_reason: str | None
 
 
@@ -216,6 +220,7 @@ class BundleContents:
     float_tflite: bytes | None
     calibration: CalibrationRecord | None
     samples: Samples | None
+    ranges: RangeRecord | None = None
 
 
 def tensor_facts(tensor: Tensor) -> TensorFacts:
@@ -242,6 +247,7 @@ def make_contents(
     quantization: Quantization | None = None,
     calibration: CalibrationRecord | None = None,
     samples: Samples | None = None,
+    ranges: RangeRecord | None = None,
     agreement: Agreement | None = None,
     absent_reason: str | None = None,
     notes: Sequence[str] = (),
@@ -272,7 +278,7 @@ def make_contents(
         notes=(*graph.notes, *notes),
     )
     kept = None if samples is None else tuple(array[_kept_rows(len(array))] for array in samples)
-    return BundleContents(facts, model_tflite, float_tflite, calibration, kept)
+    return BundleContents(facts, model_tflite, float_tflite, calibration, kept, ranges)
 
 
 def contents_of_tflite(name: str, model_tflite: bytes) -> BundleContents:

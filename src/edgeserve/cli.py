@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from edgeserve import __version__, show
+from edgeserve import __version__, show, show_accuracy
+from edgeserve.cli_accuracy import accuracy
 from edgeserve.cli_convert import source_options
 from edgeserve.cli_loop import loop
 from edgeserve.cli_phone import (
@@ -444,6 +445,7 @@ def inspect(model: Path, board: str, output_format: str) -> int:
         show.print_json(show.program_json(compiled))
     else:
         show.print_program(compiled)
+        show_accuracy.print_calibration(compiled.bundle)
     return 0
 
 
@@ -694,6 +696,7 @@ def flash(
     return 0
 
 
+cli.add_command(accuracy)
 cli.add_command(loop)
 cli.add_command(setup)
 cli.add_command(report)

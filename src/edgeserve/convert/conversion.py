@@ -29,6 +29,7 @@ from edgeserve.convert.input_shape import InputShape
 from edgeserve.convert.keras_front import Taken
 from edgeserve.convert.precision import Precision, chosen
 from edgeserve.convert.quantized import quantized
+from edgeserve.convert.range_worker import find_ranges
 from edgeserve.convert.source import read_source
 from edgeserve.convert.tensorflow_source import by_tensorflow, float_by_tensorflow
 from edgeserve.convert.tflite_source import AS_IN_THE_FILE, Edges, take_tflite
@@ -99,7 +100,21 @@ def convert_source(
             hint="leave out --integer-edges and --transposed-inputs",
         )
     read_calibration(calibration, request.front)
-    return _suited(*_from_floats(replace(request, precision=made)))
+    converted, samples = _from_floats(replace(request, precision=made))
+    return _watched(_suited(converted, samples), samples, request)
+
+
+def _watched(converted: Converted, samples: CalibrationSet, request: Request) -> Converted:
+    """The same, with the ranges that the samples give the float model."""
+    assert converted.float_tflite is not None
+    models = converted.float_tflite, converted.model_tflite
+
+    def told(share: float | None, message: str) -> None:
+        """The conversion itself has come to its end: its share of the work does not start anew."""
+        request.progress(None, message)
+
+    ranges = find_ranges(*models, samples, request.work_dir, told)
+    return replace(converted, ranges=ranges)
 
 
 def _from_floats(request: Request) -> tuple[Converted, CalibrationSet]:

@@ -27,6 +27,7 @@ from edgeserve.convert.worker import Progress
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.graph import Graph
 from edgeserve.preprocess.declaration import Front
+from edgeserve.tensor_ranges import RangeRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Converted:
     absent_reason: str | None
     notes: tuple[str, ...]
     declared: Declaration = NOTHING_DECLARED
+    ranges: RangeRecord | None = None
 
     def contents(self, *, input_adapter: InputAdapter = InputAdapter.NONE) -> BundleContents:
         """What :func:`edgeserve.bundle.write_bundle` writes."""
@@ -93,6 +95,7 @@ class Converted:
             quantization=self.quantization,
             calibration=self.calibration,
             samples=self.samples,
+            ranges=self.ranges,
             agreement=self.agreement,
             absent_reason=self.absent_reason,
             notes=self.notes,
