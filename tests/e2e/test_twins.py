@@ -12,7 +12,6 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from benchmarks import twins
-from benchmarks.twin_source import images
 from edgeserve import pipeline
 from edgeserve.bundle import quantize_samples, tensor_facts
 from edgeserve.checkfile import Growth, ModelEntry
@@ -24,11 +23,13 @@ from edgeserve.resources import boards_root
 from edgeserve.tflite.reader import read_file, read_model
 from edgeserve.tflm import offline_plan
 from edgeserve.verify import verify
+from models.twins.catalogue import Family, Twin
+from models.twins.source import images
 
 # One process builds; others would wait for its lock.
 pytestmark = pytest.mark.xdist_group("twins")
 
-TINY = twins.Twin("tiny", "v2", 0.35, 32, images=4)
+TINY = Twin("tiny", Family.MOBILENET_V2, 0.35, 32, images=4)
 # Bytes that the whole tensors of these shapes need: ours, and TFLM's greedy planner.
 WHOLE_TENSORS = {
     "mobilenet_v1_025_224": (301_056, 401_408),
