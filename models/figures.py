@@ -120,7 +120,7 @@ def twin_row(name: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _cost_of(argv: Sequence[str]) -> tuple[float, float, int]:
+def _cost_of(argv: list[str]) -> tuple[float, float, int]:
     """Seconds of user and system time, seconds elapsed, and the largest process in bytes."""
     began = time.monotonic()
     child = os.posix_spawn(
