@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test test-all soak check fmt lock wheel clean bench bench-arena bench-packing bench-sizes bench-cores bench-kernels bench-harness
+.PHONY: help setup demo test test-all soak check fmt lock wheel clean zoo bench bench-arena bench-packing bench-sizes bench-cores bench-kernels bench-harness
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -59,6 +59,9 @@ bench-kernels: $(STAMP) ## measures what kernels cost on every emulated core, fo
 
 bench-harness: $(STAMP) ## what the phones' harness adds to LiteRT on this machine, beside the goal
 	$(BIN)/python -m benchmarks.harness_overhead --models "$$EDGESERVE_SHARED_DATA/models"
+
+zoo: $(STAMP) ## what is not in git of models/: architecture twins, whole test sets (needs espeak-ng)
+	$(BIN)/python -m models.make
 
 lock: $(STAMP) ## pins all packages anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --group dev \
