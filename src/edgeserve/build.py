@@ -16,9 +16,12 @@ from edgeserve.errors import ConfigError, MissingTool, ToolError, ToolFailed
 from edgeserve.image import Image, Partition
 from edgeserve.linkmap import Placed, parse_map
 from edgeserve.project import (
+    ADAPTERS_FOLDER,
     BUILD_FOLDER,
     INCLUDES,
     LIBC_FOLDER,
+    LINKER_SCRIPT,
+    RUNTIME_FOLDER,
     ImageKind,
     Part,
     Project,
@@ -91,7 +94,7 @@ def build(
         _compile(project, source, folder, objects_folder, partition, tuple(extra_flags))
     objects = {object_of(source, objects_folder): source for source in sources}
     elf = f"{BUILD_FOLDER}/{kind}{suffix}.elf"
-    script = (folder / "port" / "link.ld").is_file()
+    script = (folder / LINKER_SCRIPT).is_file()
     temporary = f"{elf}.{os.getpid()}"
     run_tool(
         link_argv(
@@ -314,7 +317,7 @@ def _deepest(
 ) -> Deepest:
     """The worst of es_init() and es_run()."""
     graph = call_graph(project, folder, objects, code_elf)
-    adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
+    adapters = [s.path for s in objects.values() if s.path.startswith(f"{ADAPTERS_FOLDER}/")]
     checks = [f"{path}:check" for path in adapters]
     runs = [name for path in adapters for name in runs_of(graph, path)]
     found = (init_stack(graph, checks), run_stack(graph, runs))
@@ -339,10 +342,12 @@ def call_graph(
 
 def init_stack(graph: CallGraph, checks: Sequence[str]) -> Deepest:
     """The worst of es_init(), which reaches the adapters' ``checks`` through pointers:
-    ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
+    ``es_kernel_x`` in the adapters' ``x.c`` names that file's static ``check`` and ``run``.
     """
     # The compiler may clone a function, or inline it into its only caller: any of them may call.
-    static = [name for name in graph.frames if name.startswith("runtime/es_init.c:check_")]
+    static = [
+        name for name in graph.frames if name.startswith(f"{RUNTIME_FOLDER}/es_init.c:check_")
+    ]
     callers = ("es_init", "es_init_banks", *static)
     return worst_case_stack(graph, "es_init", dict.fromkeys(callers, checks))
 

@@ -462,6 +462,7 @@ def build(
     from edgeserve import pipeline
     from edgeserve.strict_json import to_json
 
+    changes: list[str] = []
     with shown_progress("building", output_format) as progress:
         _, image = pipeline.build(
             pipeline.open_model(model),
@@ -469,15 +470,17 @@ def build(
             partition=partition,
             wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
+            changes=changes,
         )
     if output_format == "json":
         document = to_json(image)
-        show.print_json({**document, "elf": str(image.elf)})
+        show.print_json({**document, "elf": str(image.elf), "project_changes": changes})
         return 0
     click.echo(show.shown_path(image.elf))
     click.echo(
         f"  project: {show.shown_path(image.elf.parent.parent)} (make builds it without edgeserve)"
     )
+    show.print_project_changes(changes)
     for what, size in (
         ("code (runtime and kernels)", image.code_bytes),
         ("model", image.model_bytes),

@@ -391,14 +391,16 @@ def build(
     partition: bool = False,
     wish: Wish | None = None,
     progress: Progress = silent,
+    changes: list[str] | None = None,
 ) -> tuple[Compiled, Image]:
     """Writes a bundle's firmware project for a board and builds its bench image.
 
-    Raises what ``compile_bundle`` does, ConfigError for a board without a port, MissingTool and
-    ToolFailed for the compiler.
+    ``changes`` gets what became of each file of the project that is not as it was. Raises what
+    ``compile_bundle`` does, ConfigError for a board without a port, MissingTool and ToolFailed for
+    the compiler.
     """
     with bundle_lock(bundle.path):
-        compiled, folder = _write_project(bundle, board, wish)
+        compiled, folder = _write_project(bundle, board, wish, changes)
         progress(None, f"building the firmware for {board.id}")
         return compiled, build_image(folder, partition=partition)
 
@@ -409,7 +411,9 @@ def write_project(bundle: Bundle, board: Board, wish: Wish | None = None) -> tup
         return _write_project(bundle, board, wish)
 
 
-def _write_project(bundle: Bundle, board: Board, wish: Wish | None) -> tuple[Compiled, Path]:
+def _write_project(
+    bundle: Bundle, board: Board, wish: Wish | None, changes: list[str] | None = None
+) -> tuple[Compiled, Path]:
     compiled = compile_bundle(bundle, board, wish)
     write_plan(compiled, bundle.path)
     folder = bundle.board_dir(board.id) / "firmware"
@@ -421,6 +425,7 @@ def _write_project(bundle: Bundle, board: Board, wish: Wish | None) -> tuple[Com
         board=board,
         adapter=bundle.facts.input_adapter,
         signals=Declaration(bundle.facts.preprocess, bundle.facts.postprocess),
+        changes=changes,
     )
     return compiled, folder
 
