@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 from edgeserve import __version__, show
+from edgeserve.cli_export import export
 from edgeserve.cli_loop import loop
 from edgeserve.cli_phone import (
     BOARD_OPTIONS,
@@ -686,6 +687,7 @@ def flash(
     return 0
 
 
+cli.add_command(export)
 cli.add_command(loop)
 cli.add_command(setup)
 

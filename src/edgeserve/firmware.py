@@ -77,8 +77,7 @@ def write_firmware(
     project = make_project(
         symbol=symbol, table=table, program=program, board=board, signals=signals
     )
-    files = dict(_files(project, table, program, board, adapter))
-    files |= signal_files(signals, program, symbol)
+    files = project_files(project, table, program, board, adapter, signals)
     try:
         recover(dest)
         _require_replaceable(dest)
@@ -95,6 +94,24 @@ def write_firmware(
             hint="the firmware that stood there before is unchanged",
         ) from error
     return project
+
+
+def project_files(
+    project: Project,
+    table: ModelTable,
+    program: Program,
+    board: Board,
+    adapter: InputAdapter,
+    signals: Declaration,
+) -> dict[str, bytes]:
+    """Every file of a project by its path, but for ``src/app.c``."""
+    files = dict(_files(project, table, program, board, adapter))
+    return files | signal_files(signals, program, project.symbol)
+
+
+def user_application() -> dict[str, bytes]:
+    """What the user starts from: ``src/app.c`` by its path."""
+    return {f"{USER_FOLDER}/app.c": (firmware_root() / "app" / "app.c").read_bytes()}
 
 
 def make_project(
@@ -366,6 +383,6 @@ def _replace(dest: Path, files: dict[str, bytes]) -> None:
             path = staged / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        if not (staged / USER_FOLDER / "app.c").is_file():
-            (staged / USER_FOLDER).mkdir(exist_ok=True)
-            shutil.copyfile(firmware_root() / "app" / "app.c", staged / USER_FOLDER / "app.c")
+        for name, data in user_application().items():
+            if not (staged / name).is_file():
+                (staged / name).write_bytes(data)
