@@ -69,11 +69,13 @@ def build(
     *,
     kind: ImageKind = ImageKind.BENCH,
     partition: bool = False,
+    energy: bool = False,
     extra_flags: Sequence[str] = (),
 ) -> Image:
     """Builds an image of the project at ``firmware_dir`` into its ``build/`` folder.
 
-    ``partition`` leaves the model table out, for the board's model partition. ``extra_flags`` go to
+    ``partition`` leaves the model table out, for the board's model partition; ``energy`` is for
+    MLPerf Tiny's energy mode (docs/MLPERF.md). ``extra_flags`` go to
     the compiler and the linker (such as a sanitizer's). Objects that no model changes are shared
     between projects in the cache. Raises ConfigError, MissingTool, or ToolFailed with what the
     compiler said.
@@ -85,13 +87,13 @@ def build(
             f"the firmware of {project.board} is built by PlatformIO",
             hint=f"pio run --project-dir {firmware_dir}; or edgeserve flash",
         )
-    if partition and kind is not ImageKind.BENCH:
-        raise ConfigError("only the bench image can leave its model to a partition")
-    suffix = "-partition" if partition else ""
+    if (partition or energy) and kind is not ImageKind.BENCH:
+        raise ConfigError("only the bench image has a partition or an energy mode")
+    suffix = f"{'-partition' if partition else ''}{'-energy' if energy else ''}"
     objects_folder = f"{BUILT_FOLDER}{suffix}"
     sources = project.sources_of(kind, partition=partition)
     for source in sources:
-        _compile(project, source, folder, objects_folder, partition, tuple(extra_flags))
+        _compile(project, source, folder, objects_folder, partition, energy, tuple(extra_flags))
     objects = {object_of(source, objects_folder): source for source in sources}
     elf = f"{BUILD_FOLDER}/{kind}{suffix}.elf"
     script = (folder / LINKER_SCRIPT).is_file()
@@ -162,6 +164,7 @@ def _compile(
     folder: Path,
     objects_folder: str,
     partition: bool,
+    energy: bool,
     extra_flags: tuple[str, ...],
 ) -> None:
     """Makes the object (with its call graph beside it), or takes it from the cache."""
@@ -177,6 +180,7 @@ def _compile(
                 output,
                 folder=str(folder),
                 partition=partition,
+                energy=energy,
                 extra_flags=extra_flags,
             ),
             cwd=folder,

@@ -158,6 +158,12 @@ def cli(verbose: bool) -> None:
     is_flag=True,
     help="Of a .tflite: hand in inputs in the layout to which it transposes them.",
 )
+@click.option(
+    "--input-adapter",
+    type=click.Choice(["none", "uint8-to-int8", "float32-quantize"]),
+    default="none",
+    help="What `db` data are over the serial line: the tensors' bytes, pixels, or float32.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option(
     "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
@@ -177,12 +183,14 @@ def convert(
     flash_for_speed: int | None,
     integer_edges: bool,
     transposed_inputs: bool,
+    input_adapter: str,
     force: bool,
     trust_source: bool,
     output_format: str,
 ) -> int:
     """Turn a Keras model, a SavedModel or a quantized .tflite SOURCE into a bundle."""
     from edgeserve import pipeline
+    from edgeserve.bundle import InputAdapter
     from edgeserve.convert.calibration import UNIT_RANGE
     from edgeserve.convert.conversion import Edges
     from edgeserve.convert.precision import Precision
@@ -204,6 +212,7 @@ def convert(
             wish=_wish(objective, by_rows, flash_for_speed),
             declared=declared,
             precision=Precision(quantization),
+            input_adapter=InputAdapter(input_adapter),
             progress=progress,
         )
     if output_format == "json":
@@ -444,6 +453,11 @@ def inspect(model: Path, board: str, output_format: str) -> int:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @_partition
+@click.option(
+    "--energy",
+    is_flag=True,
+    help="For MLPerf Tiny's energy mode: 9600 baud, time stamps are pulses on a pin.",
+)
 @_objective
 @_by_rows
 @_flash_for_speed
@@ -453,6 +467,7 @@ def build(
     model: Path,
     board: str,
     partition: bool,
+    energy: bool,
     objective: str | None,
     by_rows: bool,
     flash_for_speed: int | None,
@@ -469,6 +484,7 @@ def build(
             pipeline.open_model(model),
             pipeline.board_of_target(board),
             partition=partition,
+            energy=energy,
             wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
             changes=changes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgeserve.project import (
     COMMON_FLAGS,
+    ENERGY_FLAG,
     HOST_FLAGS,
     INCLUDES,
     PARTITION_FLAG,
@@ -24,6 +25,8 @@ _HEAD = """\
 #   make run, make run-app     {run_note}
 #   make MODEL_IN_PARTITION=1  build/bench-partition.elf, which expects the table of
 #                              {table_file} in the board's model partition
+#   make ENERGY_MODE=1         build/bench-energy.elf: 9600 baud, time stamps are pulses on a pin
+#                              (MLPerf Tiny)
 #   make EXTRA_CFLAGS=...      more flags for the compiler and the linker
 """
 
@@ -93,6 +96,10 @@ def makefile(project: Project, *, linker_script: bool) -> str:
         "LDFLAGS += -Wl,--defsym=es_model_in_partition=1",
         "BENCH_SOURCES := $(filter-out %_table.c,$(BENCH_SOURCES))",
         "IMAGES := build/bench-partition.elf",
+        "else ifdef ENERGY_MODE",
+        "SUFFIX := -energy",
+        f"FLAGS_bench += {ENERGY_FLAG}",
+        "IMAGES := build/bench-energy.elf",
         "else",
         "IMAGES := build/bench.elf build/app.elf",
         "endif",

@@ -16,6 +16,7 @@ from edgeserve.bench import bench as bench_device
 from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.board import Method as FlashMethod
 from edgeserve.build import build as build_image
+from edgeserve.bundle import InputAdapter
 from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
@@ -174,6 +175,7 @@ def convert(
     wish: Wish | None = None,
     declared: Declaration = NOTHING_DECLARED,
     precision: Precision = Precision.AUTO,
+    input_adapter: InputAdapter = InputAdapter.NONE,
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
     """Makes a bundle of a model and says at once whether it fits the target.
@@ -203,7 +205,7 @@ def convert(
     progress(None, "lowering and planning")
     with naming(source):
         lower(converted.graph)
-    bundle = write_bundle(destination, converted.contents(), force=force)
+    bundle = write_bundle(destination, converted.contents(input_adapter=input_adapter), force=force)
     compiled = compile_bundle(bundle, board, wish)
     with bundle_lock(bundle.path):
         write_plan(compiled, bundle.path)
@@ -389,6 +391,7 @@ def build(
     board: Board,
     *,
     partition: bool = False,
+    energy: bool = False,
     wish: Wish | None = None,
     progress: Progress = silent,
     changes: list[str] | None = None,
@@ -402,7 +405,7 @@ def build(
     with bundle_lock(bundle.path):
         compiled, folder = _write_project(bundle, board, wish, changes)
         progress(None, f"building the firmware for {board.id}")
-        return compiled, build_image(folder, partition=partition)
+        return compiled, build_image(folder, partition=partition, energy=energy)
 
 
 def write_project(bundle: Bundle, board: Board, wish: Wish | None = None) -> tuple[Compiled, Path]:

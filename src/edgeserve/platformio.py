@@ -9,6 +9,7 @@ from edgeserve.board import PlatformIO
 from edgeserve.project import (
     BENCH_FOLDER,
     COMMON_FLAGS,
+    ENERGY_FLAG,
     INCLUDES,
     LIBRARY_FOLDER,
     LINKER_SCRIPT,
@@ -31,6 +32,7 @@ _INI = """\
 ;
 ;   pio run                build the bench image: the model behind the serial protocol
 ;   pio run -e {board}-app     build the application: src/, which is yours
+;   pio run -e {board}-energy  build the bench image for MLPerf Tiny's energy mode
 ;   pio run -t upload      write it onto the board
 ;
 ; The runtime, the model's kernels and the board's port are the library in lib/edgeserve. All
@@ -78,7 +80,10 @@ def platformio_files(project: Project, told: PlatformIO, framework: str | None) 
         flags="\n".join(f"    {flag}" for flag in flags),
     )
     model = MODEL_FOLDER.removeprefix(f"{USER_FOLDER}/")
-    ini += _environment(project.board, "-<*>", f"+<{model}/>", f"+<../{BENCH_FOLDER}/>")
+    bench = ("-<*>", f"+<{model}/>", f"+<../{BENCH_FOLDER}/>")
+    ini += _environment(project.board, *bench)
+    ini += "\n" + _environment(f"{project.board}-energy", *bench)
+    ini += f"build_flags =\n    ${{env.build_flags}}\n    {ENERGY_FLAG}\n"
     ini += "\n" + _environment(f"{project.board}-app", "+<*>")
     if framework is not None:
         return {INI_FILE: ini}

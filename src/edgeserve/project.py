@@ -123,6 +123,7 @@ def read_project(firmware_dir: Path) -> Project:
 
 
 PARTITION_FLAG = "-DES_MODEL_IN_PARTITION=1"
+ENERGY_FLAG = "-DES_ENERGY_MODE=1"
 WARNINGS = ("-Wall", "-Wextra")
 COMMON_FLAGS = (
     "-std=c11",
@@ -176,6 +177,7 @@ def compile_argv(
     *,
     folder: str,
     partition: bool = False,
+    energy: bool = False,
     extra_flags: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """The command that compiles a source, to be run in the project's ``folder``.
@@ -186,6 +188,7 @@ def compile_argv(
         project.compiler,
         *part_flags(project, source.part),
         *((PARTITION_FLAG,) if partition and source.part is Part.BENCH else ()),
+        *((ENERGY_FLAG,) if energy and source.part is Part.BENCH else ()),
         *extra_flags,
         f"-ffile-prefix-map={folder}=.",
         *STACK_FLAGS,

@@ -140,7 +140,7 @@ def test_the_base_protocol_by_hand(board: str, built: Built) -> None:
         values = ",".join(f"{0.25 * (v + 7):.3f}" for v in tiny_steps(VALUES)[-1])
         assert lines[6] == f"m-results-[{values}]"
         assert talk.ask("infer 1")[0] == "m-warmup-start-10"
-        for bad in ("infer 0", "infer x", "infer", "infer -1", "infer 4294967296", "infer 1 2x"):
+        for bad in ("infer 0", "infer x", "infer -1", "infer 4294967296", "infer 1 2x"):
             assert talk.ask(bad)[0].startswith("e-["), bad
 
 

@@ -19,8 +19,11 @@ from tests.tiny_program import tiny_program
 
 STUBS = Path(__file__).parents[1] / "stubs"
 STRICT = ("-Wall", "-Wextra", "-Werror", "-c", "-o", "port.o")
-OPTIONAL = {"es_port_mark", "es_port_last_crash"}
-"""What firmware/loop supplies where a port keeps no crash record."""
+OPTIONAL = {
+    *("es_port_mark", "es_port_last_crash"),
+    *("es_port_console_baud", "es_port_pulse_start", "es_port_pulse"),
+}
+"""What firmware/loop and firmware/bench supply where a port keeps no crash record or has no pin."""
 
 ARDUINO = [name for name in board_ids() if load_board(name).framework == "arduino"]
 
@@ -70,7 +73,7 @@ def test_projects_of_arduino_boards(name: str, tmp_path: Path) -> None:
     assert "+<port/port.cpp>" in library["build"]["srcFilter"]
     assert not (folder / "Makefile").exists()
     assert not (folder / "platformio_link.py").exists()
-    assert re.findall(r"\+<(.*)>", ini) == ["model/", "../bench/", "*"]
+    assert re.findall(r"\+<(.*)>", ini) == [*["model/", "../bench/"] * 2, "*"]
     for rule in library["build"]["srcFilter"][1:]:
         assert (folder / "lib" / "edgeserve" / rule.removeprefix("+<").removesuffix(">")).is_file()
     with pytest.raises(ConfigError, match="is built by PlatformIO"):

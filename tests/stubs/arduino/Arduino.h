@@ -29,6 +29,12 @@ class EspClass {
 extern SerialPort Serial;
 extern EspClass ESP;
 
+enum { LOW, HIGH };
+enum { INPUT, OUTPUT };
+
+extern "C" void pinMode(uint8_t pin, uint8_t mode);
+extern "C" void digitalWrite(uint8_t pin, uint8_t level);
+extern "C" void delayMicroseconds(unsigned int microseconds);
 extern "C" unsigned long micros();
 extern "C" unsigned long millis();
 extern "C" void delay(unsigned long milliseconds);
