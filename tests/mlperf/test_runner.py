@@ -91,8 +91,8 @@ class Reference:
         self._model.invoke()
         scale, zero = self._output["quantization"]
         raw: NDArray[Any] = self._model.get_tensor(self._output["index"]).ravel()
-        real: NDArray[Any] = (raw.astype(np.float64) - zero) * scale
-        return real
+        dequantized: NDArray[Any] = (raw.astype(np.float64) - zero) * scale
+        return dequantized
 
 
 @pytest.mark.parametrize("model", MODELS)
