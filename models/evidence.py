@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edgeserve.bundle import TensorFacts, quantize_samples, tensor_facts
 from edgeserve.convert.agreement import Runner
-from edgeserve.convert.conversion import Converted, convert_source
+from edgeserve.convert.conversion import convert_source
+from edgeserve.convert.converted import Converted
 from edgeserve.convert.precision import Precision
 from edgeserve.convert.tensorflow_worker import FLOAT_FILE
 from edgeserve.declaration_file import NOTHING_DECLARED

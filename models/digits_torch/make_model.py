@@ -33,8 +33,8 @@ def main() -> None:
         print(message)
 
     with tempfile.TemporaryDirectory() as folder:
-        (x, y), _ = load_samples()
-        np.savez(Path(folder) / "train.npz", x=np.moveaxis(x, -1, 1), y=y)
+        train, _ = load_samples()
+        np.savez(Path(folder) / "train.npz", x=np.moveaxis(train.x, -1, 1), y=train.y)
         for environment, part in ((PYTORCH, "pytorch"), (ONNX, "onnx")):
             python = python_for(environment, ignore)
             subprocess.run([str(python), "-P", __file__, part, folder], check=True)
