@@ -62,6 +62,7 @@ BOARDS = {
 """Which board's port and compiler flags stand for a core."""
 
 _IN_EVERY_IMAGE = (f"{RUNTIME_FOLDER}/", f"{LIBC_FOLDER}/")
+_OF_SEVERAL = ".text.shared."
 _PROBE = "probe"
 _PROBE_BYTES = 1 << 20
 _SYMBOL = "sizes"
@@ -181,9 +182,13 @@ def _weights(pieces: Iterable[Placed], shop: Workshop) -> tuple[dict[str, int], 
 
 
 def _shared_name(piece: Placed, shop: Workshop) -> str | None:
-    """A piece of a library, or a function of the runtime, which some images do without."""
+    """A piece of a library, a function of the runtime, which some images do without, or one that
+    several kernels have.
+    """
     source = shop.objects.get(piece.origin)
-    if source is not None and source.path.startswith(f"{RUNTIME_FOLDER}/"):
+    if source is not None and (
+        source.path.startswith(f"{RUNTIME_FOLDER}/") or piece.section.startswith(_OF_SEVERAL)
+    ):
         return piece.section
     return library_name(piece)
 

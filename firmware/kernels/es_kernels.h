@@ -17,6 +17,9 @@
 #include "edgeserve.h"
 #include "es_fixed.h"
 
+/* Of functions that take little of an inference: compiled for size. */
+#define ES_FOR_SIZE __attribute__((cold))
+
 typedef struct es_conv2d_params {
     uint16_t kernel_h, kernel_w;
     uint16_t stride_h, stride_w;
@@ -180,6 +183,17 @@ static inline es_depthwise_scratch_t es_depthwise_scratch(const es_depthwise_pai
 void es_depthwise_pairs(const es_depthwise_pairs_params_t *params, const uint32_t *stream,
                         const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
                         uint32_t y1);
+
+/* Whether es_depthwise_relu() computes such windows. */
+static inline int es_depthwise_is_relu(const es_depthwise_pairs_params_t *p) {
+    return p->kernel_h == 3 && p->kernel_w == 3 && p->dilation_w == 1 && p->stride_w <= 2;
+}
+
+/* The same of 3x3 windows, as es_depthwise_is_relu() has it, and act_min at the zero point or
+ * above: `negatives` is taken to be 0. */
+void es_depthwise_relu(const es_depthwise_pairs_params_t *params, const uint32_t *stream,
+                       const es_rows_t *in, const es_rows_t *out, void *scratch, uint32_t y0,
+                       uint32_t y1);
 
 typedef struct es_fully_connected_params {
     int32_t output_zero_point;

@@ -44,10 +44,15 @@ struct es_kernel {
     void (*sum)(const es_call_t *call);
 };
 
-/* Bytes of an element; 0 for an unknown type. */
-static inline uint32_t es_dtype_bytes(uint32_t dtype) {
+/* Bytes of an element of a type that es_init() knows to be one. */
+static inline uint32_t es_known_dtype_bytes(uint32_t dtype) {
     const uint32_t sizes = 0x01484211; /* four bits a type */
-    return dtype < 8 ? sizes >> (4 * dtype) & 15u : 0;
+    return sizes >> (4 * dtype) & 15u;
+}
+
+/* The same of any number; 0 for an unknown type. */
+static inline uint32_t es_dtype_bytes(uint32_t dtype) {
+    return dtype < 8 ? es_known_dtype_bytes(dtype) : 0;
 }
 
 /* The bytes that a table asks for in a bank; `bank` < ES_MOST_BANKS. */

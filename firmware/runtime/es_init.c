@@ -222,7 +222,8 @@ static es_status_t check_states(const limits_t *limits, const es_header_t *heade
     return ES_OK;
 }
 
-static es_status_t check_header(const es_header_t *header, size_t table_bytes) {
+static __attribute__((noinline)) es_status_t check_header(const es_header_t *header,
+                                                          size_t table_bytes) {
     if (table_bytes < sizeof *header) {
         return ES_TRUNCATED;
     }
@@ -240,7 +241,8 @@ static es_status_t check_header(const es_header_t *header, size_t table_bytes) {
                                                                                   : ES_OK;
 }
 
-uint32_t es_table_bank_bytes(const void *table, size_t table_bytes, uint32_t bank) {
+__attribute__((noinline)) uint32_t es_table_bank_bytes(const void *table, size_t table_bytes,
+                                                       uint32_t bank) {
     const es_header_t *header = (const es_header_t *)table;
 
     if (table == NULL || ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0 ||

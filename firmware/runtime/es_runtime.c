@@ -29,7 +29,7 @@ static inline es_rows_t rows_of(const es_model_t *model, const es_operand_record
         .h = record->h,
         .w = record->w,
         .c = record->c,
-        .element_bytes = es_dtype_bytes(record->dtype),
+        .element_bytes = es_known_dtype_bytes(record->dtype),
     };
     return rows;
 }
@@ -78,6 +78,17 @@ static range_t next_rows(uint16_t *done, uint32_t rows, const es_operand_record_
     return range;
 }
 
+static __attribute__((noinline)) void tell(const es_call_t *call, uint32_t index) {
+    const es_observer_t *observer = call->model->observer;
+    const uint32_t accumulates = call->step->flags & ES_STEP_ACCUMULATES;
+
+    if (observer->rows != NULL && (!accumulates || call->y1 == es_call_paced(call)->h)) {
+        const es_rows_t out = es_call_output(call);
+        observer->rows(observer->context, index, &out, accumulates ? 0 : call->y0,
+                       accumulates ? 1 : call->y1);
+    }
+}
+
 static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     const es_header_t *header = header_of(model);
     const es_step_record_t *step = (const es_step_record_t *)(model->table + header->steps) + index;
@@ -100,14 +111,13 @@ static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     } else {
         kernel->run(&call);
     }
-    if (observer != NULL && observer->rows != NULL && (!accumulates || range.y1 == paced->h)) {
-        const es_rows_t out = es_call_output(&call);
-        observer->rows(observer->context, index, &out, accumulates ? 0 : range.y0,
-                       accumulates ? 1 : range.y1);
+    if (observer != NULL) {
+        tell(&call, index);
     }
 }
 
-static void feed(const es_model_t *model, uint32_t input, uint16_t *fed, uint32_t rows) {
+static __attribute__((noinline)) void feed(const es_model_t *model, uint32_t input, uint16_t *fed,
+                                           uint32_t rows) {
     static const es_source_t zeros = {NULL, read_zeros};
     const es_source_t *source = model->source != NULL ? model->source : &zeros;
     const es_operand_record_t *record = fed_rows(model, input);
@@ -149,7 +159,8 @@ void es_reset(es_model_t *model) {
     }
 }
 
-static es_port_info_t describe(const es_model_t *model, const es_port_record_t *port) {
+static __attribute__((noinline)) es_port_info_t describe(const es_model_t *model,
+                                                         const es_port_record_t *port) {
     es_port_info_t info = {
         .name = (const char *)(model->table + port->name),
         .dtype = (es_dtype_t)port->dtype,

@@ -357,8 +357,13 @@ def init_stack(graph: CallGraph, checks: Sequence[str]) -> Deepest:
 
 
 def run_stack(graph: CallGraph, runs: Sequence[str]) -> Deepest:
-    """The worst of es_run(), which reaches the adapters' ``runs`` through pointers."""
-    return worst_case_stack(graph, "es_run", {"es_run": runs})
+    """The worst of es_run(), which reaches the adapters' ``runs`` through pointers.
+
+    What observers and sources of the caller take is the caller's.
+    """
+    file = f"{RUNTIME_FOLDER}/es_runtime.c"
+    own = {f"{file}:feed": [f"{file}:read_zeros"], f"{file}:tell": []}
+    return worst_case_stack(graph, "es_run", {"es_run": runs, **own})
 
 
 def runs_of(graph: CallGraph, adapter: str) -> list[str]:

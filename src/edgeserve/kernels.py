@@ -94,6 +94,7 @@ class KernelId(IntEnum):
     DEQUANTIZE_16 = 72
     FULLY_CONNECTED_WIDE = 32
     CONV_WINOGRAD = 33
+    DEPTHWISE_RELU = 34
 
 
 def channel_table(
@@ -707,6 +708,18 @@ class DepthwisePairsParams(Params):
 
 
 @dataclass(frozen=True, slots=True)
+class DepthwiseReluParams(DepthwisePairsParams):
+    """The same of 3x3 windows by a stride of at most 2, where no output below the zero point
+    survives the clamp: ``negatives`` is 0. A kernel of its own, so that models without other
+    windows, which are most of them, need not have the code for those.
+    """
+
+    KERNEL = KernelId.DEPTHWISE_RELU
+    SOURCE = "depthwise_relu"
+    SYMBOL = "es_kernel_depthwise_relu"
+
+
+@dataclass(frozen=True, slots=True)
 class FullyConnectedPairsParams(Params):
     """FULLY_CONNECTED by pairs of output channels, for cores with SMLAD.
 
@@ -1251,6 +1264,7 @@ KERNELS: tuple[type[Params], ...] = (
     LstmParams,
     ConvPairsParams,
     DepthwisePairsParams,
+    DepthwiseReluParams,
     FullyConnectedPairsParams,
     AddByTableParams,
     ConvVectorsParams,

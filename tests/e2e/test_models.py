@@ -146,7 +146,6 @@ def test_turns_of_rows_cost_no_more_than_promised(shared_data: Path, name: str) 
 # Extra flash in bytes, and the instructions that it must bring a model down to.
 FLASH_FOR_SPEED = {
     "ad01_int8": (256 << 10, 215_000),
-    "micro_speech_quantized": (64 << 10, 470_000),
     "pretrainedResnet_quant": (256 << 10, 7_600_000),
 }
 

@@ -26,6 +26,8 @@ from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
 from tests.kernels.conformance import forms_of
 from tests.kernels.small_models import conv_of_quads, many_sums, small_models
+from tests.kernels.test_convolution import Case as Window
+from tests.kernels.test_convolution import depthwise
 from tests.kernels.wide_models import wide_models
 from tests.tools import need_programs
 
@@ -79,6 +81,8 @@ def _programs_of_every_kernel() -> dict[str, Program]:
     seen: set[frozenset[KernelId]] = set()
     models = {**small_models(), "ADD of many": many_sums(), "CONV_2D of quads": conv_of_quads()}
     models |= wide_models()
+    relu = Window(5, 6, 5, 5, activation="RELU", zero_points=(3, -128))
+    models["DEPTHWISE_CONV_2D with RELU"] = depthwise(relu)
     for model_name, model in models.items():
         for program in forms_of(lower(read_model(model, name=model_name))):
             if _kernels(program) not in seen:

@@ -44,7 +44,7 @@ from tests.kernels.host_runner import (
 from tests.kernels.small_models import many_sums, small_models
 from tests.kernels.streamed import SUMMING, in_one_group, in_small_banks, summing
 from tests.kernels.test_convolution import Case as Window
-from tests.kernels.test_convolution import conv2d
+from tests.kernels.test_convolution import conv2d, depthwise
 from tests.kernels.wide_models import wide_models
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
@@ -111,7 +111,13 @@ def split(case: Case) -> Case | None:
 @pytest.fixture(scope="module")
 def whole_cases() -> tuple[Case, ...]:
     summed = {f"{kind} of rows": summing(kind, (1, 5, 2, 6)) for kind in SUMMING}
-    more = {"ADD of many": many_sums(), "CONV_2D of fours": conv2d(Window(5, 6, 4, 4))}
+    more = {
+        "ADD of many": many_sums(),
+        "CONV_2D of fours": conv2d(Window(5, 6, 4, 4)),
+        "DEPTHWISE_CONV_2D with RELU": depthwise(
+            Window(5, 6, 5, 5, activation="RELU", zero_points=(3, -128))
+        ),
+    }
     models = {**small_models(), **wide_models(), **summed, **more}
     return tuple(case for name, model in models.items() for case in planned(name, model))
 

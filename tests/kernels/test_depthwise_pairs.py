@@ -16,6 +16,7 @@ from tests.kernels.host_runner import HostRunner
 from tests.kernels.test_convolution import QUANTISATIONS, WALKS, Case, depthwise
 
 ISA = ("dsp",)
+RELU = KernelId.DEPTHWISE_RELU
 
 SHAPES = [
     Case(1, 1, 4, 4),
@@ -46,6 +47,10 @@ def kernel_of(model: bytes) -> KernelId:
 def test_walks(runner: HostRunner, case: Case) -> None:
     program = assert_conforms(runner, depthwise(case), runs=1, isa=ISA)
     assert program.steps[0].kernel is KernelId.DEPTHWISE_PAIRS
+    case = replace(case, activation="RELU", zero_points=(3, -128))
+    program = assert_conforms(runner, depthwise(case), runs=1, isa=ISA)
+    is_small = case.kernel == (3, 3) and case.dilation[1] == 1 and case.stride[1] <= 2
+    assert program.steps[0].kernel is (RELU if is_small else KernelId.DEPTHWISE_PAIRS)
 
 
 @pytest.mark.parametrize("quantisation", QUANTISATIONS, ids=repr)

@@ -38,8 +38,8 @@ from tests.tools import need_board_tools
 BOARDS = [b for b in map(load_board, board_ids()) if b.kind is Kind.EMULATED]
 DSP, MVE = ("dsp", "ref"), ("mve", "dsp", "ref")
 """Kernels that are made for one core have portable twins, which other cores run."""
-BY_VECTORS = {KernelId.DEPTHWISE_VECTORS, KernelId.DEPTHWISE_PAIRS}
-DEPTHWISE = {DSP: {KernelId.DEPTHWISE_PAIRS}, MVE: BY_VECTORS}
+BY_PAIRS = {KernelId.DEPTHWISE_PAIRS, KernelId.DEPTHWISE_RELU}
+DEPTHWISE = {DSP: BY_PAIRS, MVE: {KernelId.DEPTHWISE_VECTORS, *BY_PAIRS}}
 """What depthwise convolutions become."""
 of_each = pytest.mark.parametrize("isa", DEPTHWISE, ids=lambda isa: isa[0])
 SAMPLE, SOAK = 200, 2_000

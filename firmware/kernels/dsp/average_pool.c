@@ -9,7 +9,8 @@ static __attribute__((noinline)) es_four_sums_t sum_four(const es_pixels_t *pixe
     return es_sum_four(pixels, c);
 }
 
-static int8_t mean_of_one(const es_pool_params_t *p, const es_pixels_t *pixels, uint32_t c) {
+static ES_FOR_SIZE int8_t mean_of_one(const es_pool_params_t *p, const es_pixels_t *pixels,
+                                      uint32_t c) {
     int32_t sum = 0;
 
     for (uint32_t y = 0; y < pixels->rows; y++) {
@@ -40,8 +41,8 @@ static __attribute__((noinline)) void means(const es_pool_params_t *p, const es_
     }
 }
 
-void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out,
-                     uint32_t y0, uint32_t y1) {
+ES_FOR_SIZE void es_average_pool(const es_pool_params_t *p, const es_rows_t *in,
+                                 const es_rows_t *out, uint32_t y0, uint32_t y1) {
     for (uint32_t y = y0; y < y1; y++) {
         const int32_t top = (int32_t)(y * p->stride_h) - p->pad_top;
         const es_taps_t ky = es_taps(top, in->h, 1, p->kernel_h);
@@ -66,8 +67,8 @@ void es_average_pool(const es_pool_params_t *p, const es_rows_t *in, const es_ro
 }
 
 /* Whole pixels, four channels at a time. */
-static void add_pixels(const es_rows_t *in, uint32_t *sums, uint32_t channels, uint32_t y0,
-                       uint32_t y1) {
+static ES_FOR_SIZE void add_pixels(const es_rows_t *in, uint32_t *sums, uint32_t channels,
+                                   uint32_t y0, uint32_t y1) {
     const es_pixels_t pixels = {
         .in = in,
         .y = y0,
@@ -85,8 +86,9 @@ static void add_pixels(const es_rows_t *in, uint32_t *sums, uint32_t channels, u
     }
 }
 
-void es_average_pool_sum(const es_pool_params_t *p, const es_rows_t *in, const es_rows_t *out,
-                         uint32_t *sums, uint32_t y0, uint32_t y1) {
+ES_FOR_SIZE void es_average_pool_sum(const es_pool_params_t *p, const es_rows_t *in,
+                                     const es_rows_t *out, uint32_t *sums, uint32_t y0,
+                                     uint32_t y1) {
     const uint32_t channels = out->c, count = in->h * in->w * in->c / channels;
     int8_t *q = (int8_t *)es_row(out, 0);
 

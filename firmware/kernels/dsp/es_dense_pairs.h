@@ -7,17 +7,17 @@
 
 /* One input times the weights of some blocks of four channels. */
 typedef struct es_dense_job {
+    const void *x;    /* the elements: bytes, or halves as es_dense_widen() makes them */
+    const void *body; /* behind the quads that passes of eight leave over; the end where there are
+                         no passes or no quads left over */
+    void (*dot)(void);
     /* Of es_dense_whole. */
     int32_t addend; /* one, and twice the output's zero point */
     int8_t *out;
     const es_pairs_block_t *blocks;
     const int8_t *out_end; /* `out` and whole blocks */
     /* Of both. */
-    const void *x;    /* the elements: bytes, or halves as es_dense_widen() makes them */
-    const void *body; /* behind the quads that passes of eight leave over; the end where there are
-                         no passes or no quads left over */
     const void *end;
-    void (*dot)(void);
     const int16_t *weights;
     /* Of es_dense_sums. */
     uint32_t skip; /* bytes of weights from where a block's taps end to the next block's */

@@ -1,4 +1,5 @@
-/* What depthwise_pairs.c asks of depthwise_pairs.S, which knows the order of all fields.
+/* What depthwise_pairs.c and depthwise_relu.c ask of their assembly, which knows the order of all
+ * fields.
  *
  * A column is one pixel of four channels: for each channel the rows of the window as int16, in
  * pairs, the upper row in the lower half of a word. It has two pairs, or three. */
@@ -36,12 +37,12 @@ typedef struct es_depthwise_job {
 /* A 3x3 window over one output row or two, by stride 1 or 2 from column to column and from the
  * first row to the second. The ones named relu serve where no result may be below the zero point.
  * Of two rows the second is written first: where both are one, the first remains. */
+void es_depthwise_2_by_1(const es_depthwise_job_t *job);
+void es_depthwise_2_by_2(const es_depthwise_job_t *job);
 void es_depthwise_relu_1_by_1(const es_depthwise_job_t *job);
 void es_depthwise_relu_1_by_2(const es_depthwise_job_t *job);
 void es_depthwise_relu_2_by_1(const es_depthwise_job_t *job);
 void es_depthwise_relu_2_by_2(const es_depthwise_job_t *job);
-void es_depthwise_any_2_by_1(const es_depthwise_job_t *job);
-void es_depthwise_any_2_by_2(const es_depthwise_job_t *job);
 
 /* Two taps of a window of any size, one below the other: their weights, doubled, and the distance
  * in bytes of their data from the window's first column. */

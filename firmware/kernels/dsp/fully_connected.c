@@ -46,15 +46,15 @@ uint32_t es_dot(const int8_t *x, uint32_t run, const int8_t *w, uint32_t acc) {
     return acc;
 }
 
-void es_fully_connected(const es_fully_connected_params_t *p, const es_rows_t *in,
-                        const es_rows_t *out, const int8_t *weights, const es_channel_t *channels,
-                        uint32_t y0, uint32_t y1) {
+ES_FOR_SIZE void es_fully_connected(const es_fully_connected_params_t *p, const es_rows_t *in,
+                                    const es_rows_t *out, const int8_t *weights,
+                                    const es_channel_t *channels, uint32_t y0, uint32_t y1) {
     es_fully_connected_rows(p, in, out, weights, channels, y0, y1);
 }
 
-void es_fully_connected_sum(const es_fully_connected_params_t *p, const es_rows_t *in,
-                            const es_rows_t *out, const int8_t *weights,
-                            const es_channel_t *channels, uint32_t *sums, uint32_t y0,
-                            uint32_t y1) {
+ES_FOR_SIZE void es_fully_connected_sum(const es_fully_connected_params_t *p, const es_rows_t *in,
+                                        const es_rows_t *out, const int8_t *weights,
+                                        const es_channel_t *channels, uint32_t *sums, uint32_t y0,
+                                        uint32_t y1) {
     es_fully_connected_sum_rows(p, in, out, weights, channels, sums, y0, y1);
 }

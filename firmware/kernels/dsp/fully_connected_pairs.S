@@ -6,21 +6,19 @@
 @ r4       the input                      r5  the weights
 @ r6       where a loop ends              r7, r8    taps 0 and 2, taps 1 and 3
 @ r9-r12   the weights of a quad: of each pair taps 0 and 2, then taps 1 and 3
-@ The job lies at the top of the stack, below it a word for the dot products' return: they are called
-@ through a pointer and take no stack of their own.
+@ The place of ADDEND in the job lies at the top of the stack, below it a word for the dot products'
+@ return: they are called through a pointer and take no stack of their own.
 
     .syntax unified
     .thumb
     .text
 
-    .equ ADDEND, 0                  @ OUT, BLOCKS and OUT_END follow
-    .equ OUT, 4
-    .equ X, 16                      @ and BODY
-    .equ END, 24
-    .equ DOT, 28
-    .equ WEIGHTS, 32
-    .equ SKIP, 36
-    .equ SUMS, 40                   @ and SUMS_END
+    .equ ADDEND, 12                 @ in a job, behind X, BODY and DOT; the others from here
+    .equ OUT, 4                     @ BLOCKS and OUT_END follow
+    .equ END, 16
+    .equ WEIGHTS, 20
+    .equ SKIP, 24
+    .equ SUMS, 28                   @ and SUMS_END
     .equ RETURN, 4                  @ in the stack
     .equ SCALES, 16                 @ in a block
 
@@ -72,9 +70,25 @@
     quad_of_halves
     .endm
 
+@ Passes of bytes need a register more than there is, and take the return's.
+    .macro enter_bytes
+    str     lr, [sp, #RETURN]
+    .endm
+
+    .macro leave_bytes
+    ldr     pc, [sp, #RETURN]
+    .endm
+
+    .macro enter_halves
+    .endm
+
+    .macro leave_halves
+    bx      lr
+    .endm
+
 @ name: first the quads that passes of eight leave over, up to r6. name_passes: passes of eight up to
 @ r6, at least one; the input is aligned.
-    .macro dot name, quad, two_quads
+    .macro dot name, quad, two_quads, enter, leave
     .section .text.\name, "ax", %progbits
     .global \name
     .type \name, %function
@@ -92,19 +106,19 @@
     .type \name\()_passes, %function
     .thumb_func
 \name\()_passes:
-    str     lr, [sp, #RETURN]
+    \enter
 1:  \two_quads
     \two_quads
     \two_quads
     \two_quads
     cmp     r4, r6
     bne     1b
-    ldr     pc, [sp, #RETURN]
+    \leave
     .size \name, . - \name
     .endm
 
-    dot es_dense_dot_bytes, quad_of_bytes, two_quads_of_bytes
-    dot es_dense_dot_halves, quad_of_halves, two_quads_of_halves
+    dot es_dense_dot_bytes, quad_of_bytes, two_quads_of_bytes, enter_bytes, leave_bytes
+    dot es_dense_dot_halves, quad_of_halves, two_quads_of_halves, enter_halves, leave_halves
 
 @ ---- Whole rows ------------------------------------------------------------------------------
 
@@ -122,12 +136,12 @@
     .type es_dense_whole, %function
     .thumb_func
 es_dense_whole:
+    adds    r0, #ADDEND
     push    {r0, r1, r4-r11, lr}
     mov     r12, r0
     ldr     r5, [r0, #WEIGHTS]
     ldr     r8, [r0, #OUT + 4]
-1:  ldrd    r4, r6, [r12, #X]
-    ldr     r7, [r12, #DOT]
+1:  ldmdb   r12, {r4, r6, r7}
     ldm     r8, {r0-r3}             @ where the sums start
     blx     r7
     ldr     r12, [sp]
@@ -154,11 +168,11 @@ es_dense_whole:
     .type es_dense_sums, %function
     .thumb_func
 es_dense_sums:
+    adds    r0, #ADDEND
     push    {r0, r1, r4-r11, lr}
     mov     r12, r0
     ldr     r5, [r0, #WEIGHTS]
-1:  ldrd    r4, r6, [r12, #X]
-    ldr     r7, [r12, #DOT]
+1:  ldmdb   r12, {r4, r6, r7}
     movs    r0, #0
     movs    r1, #0
     movs    r2, #0
@@ -190,11 +204,22 @@ es_dense_sums:
     .type es_dense_widen, %function
     .thumb_func
 es_dense_widen:
-1:  ldr     r3, [r1], #4
-    subs    r2, r2, #1
+    push    {r4, lr}
+    lsrs    r2, r2, #1
+    bcc     1f
+    ldr     r3, [r1], #4            @ the odd one
     sxtb16  r12, r3
     sxtb16  r3, r3, ror #8
     strd    r12, r3, [r0], #8
+    beq     2f
+1:  ldr     r12, [r1, #4]           @ which need not be aligned
+    ldr     r3, [r1], #8
+    subs    r2, r2, #1
+    sxtb16  lr, r12, ror #8
+    sxtb16  r12, r12
+    sxtb16  r4, r3, ror #8
+    sxtb16  r3, r3
+    stm     r0!, {r3, r4, r12, lr}
     bne     1b
-    bx      lr
+2:  pop     {r4, pc}
     .size es_dense_widen, . - es_dense_widen

@@ -53,8 +53,9 @@ static void add_run(uint32_t *sums, uint32_t outputs, const int8_t *x, uint32_t 
     const uint32_t run_halves = count / QUAD * ES_DENSE_QUAD_HALVES;
     const int16_t *first = weights + tap / QUAD * ES_DENSE_QUAD_HALVES;
     _Alignas(4) int16_t wide[ES_PAIRS_WIDE];
-    es_dense_job_t job = {.skip = (block_halves - run_halves) * sizeof *weights};
+    es_dense_job_t job;
 
+    job.skip = (block_halves - run_halves) * (uint32_t)sizeof *weights;
     take_input(&job, x, count, whole, wide);
     if (whole > 0) {
         job.weights = first;
@@ -118,8 +119,9 @@ static void row(const es_fully_connected_pairs_params_t *p, const int8_t *x, uin
                 const es_pairs_block_t *blocks) {
     const uint32_t whole = outputs / BLOCK, rest = outputs % BLOCK;
     _Alignas(4) int16_t wide[ES_PAIRS_WIDE];
-    es_dense_job_t job = {.addend = 1 + 2 * p->output_zero_point};
+    es_dense_job_t job;
 
+    job.addend = 1 + 2 * p->output_zero_point;
     take_input(&job, x, depth, whole, wide);
     if (whole > 0) {
         job.weights = weights;

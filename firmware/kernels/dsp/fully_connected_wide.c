@@ -51,8 +51,9 @@ static void add_quads(uint32_t *sums, uint32_t outputs, const int8_t *x, uint32_
                       const int16_t *weights, uint32_t block_halves, uint32_t tap) {
     const int16_t *first = weights + tap / QUAD * ES_WIDE_QUAD_HALVES;
     _Alignas(4) int16_t wide[ES_PAIRS_WIDE];
-    es_wide_job_t job = {.weights = first};
+    es_wide_job_t job;
 
+    job.weights = first;
     take_input(&job, x, count, outputs / BLOCK, wide);
     for (; outputs >= BLOCK; outputs -= BLOCK, sums += BLOCK, job.weights += block_halves) {
         es_wide_add(&job, sums);
@@ -90,12 +91,13 @@ static void row(const es_fully_connected_wide_params_t *p, const int8_t *x, uint
                 const es_wide_block_t *blocks) {
     const uint32_t whole = outputs / BLOCK, rest = outputs % BLOCK;
     _Alignas(4) int16_t wide[ES_PAIRS_WIDE];
-    es_wide_job_t job = {.out = q};
+    es_wide_job_t job;
 
     take_input(&job, x, depth, whole, wide);
     if (whole > 0) {
         job.weights = weights;
         job.blocks = blocks;
+        job.out = q;
         job.out_end = q + whole * BLOCK;
         es_wide_whole(&job);
     }

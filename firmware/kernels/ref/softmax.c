@@ -22,7 +22,7 @@ static int32_t exp_of_fraction(int32_t x) {
 }
 
 /* exp(x) in Q0.31 of x <= 0 in Q5.26: the fraction's, times one factor for each bit above it. */
-static int32_t exp_of_negative(int32_t x) {
+static ES_FOR_SIZE int32_t exp_of_negative(int32_t x) {
     static const int32_t factors[] = {/* exp(-1/4), exp(-1/2), exp(-1), ..., exp(-16) */
                                       1672461947, 1302514674, 790015084, 290630308,
                                       39332535,   720401,     242};
@@ -47,7 +47,7 @@ static int32_t saturating_double(int32_t x, uint32_t times) {
 }
 
 /* 1 / (1 + x) in Q0.31 of x in [0, 1) in Q0.31: three steps of Newton and Raphson in Q2.29. */
-static int32_t reciprocal_of_one_plus(int32_t x) {
+static ES_FOR_SIZE int32_t reciprocal_of_one_plus(int32_t x) {
     const int32_t half_denominator = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
     int32_t r = 1515870810 + mul(half_denominator, -1010580540); /* 48/17, -32/17 */
 
@@ -64,7 +64,8 @@ static int32_t exponential(const es_softmax_params_t *p, int32_t difference) {
     return difference < p->diff_min ? 0 : exp_of_negative(mul(shifted, p->input_multiplier));
 }
 
-static void softmax(const es_softmax_params_t *p, const int8_t *x, int8_t *q, uint32_t n) {
+static ES_FOR_SIZE void softmax(const es_softmax_params_t *p, const int8_t *x, int8_t *q,
+                                uint32_t n) {
     int32_t most = INT8_MIN;
     uint32_t sum = 0;
 
@@ -88,8 +89,8 @@ static void softmax(const es_softmax_params_t *p, const int8_t *x, int8_t *q, ui
     }
 }
 
-void es_softmax(const es_softmax_params_t *p, const es_rows_t *in, const es_rows_t *out,
-                uint32_t y0, uint32_t y1) {
+ES_FOR_SIZE void es_softmax(const es_softmax_params_t *p, const es_rows_t *in, const es_rows_t *out,
+                            uint32_t y0, uint32_t y1) {
     for (uint32_t y = y0; y < y1; y++) {
         const int8_t *x = (const int8_t *)es_row(in, y);
         int8_t *q = (int8_t *)es_row(out, y);

@@ -11,6 +11,7 @@ from edgeserve.kernels import (
     TILE_PIXELS,
     ConvPairsParams,
     DepthwisePairsParams,
+    DepthwiseReluParams,
     FullyConnectedPairsParams,
     quads_of_row,
 )
@@ -126,26 +127,33 @@ def _tiles_of(turn: Turn, p: ConvPairsParams, reach: int) -> _Tiles:
 
 
 def depthwise_pairs(turn: Turn) -> Work:
-    """Tiles of a row or of two rows at once: four channels packed, then computed one by one."""
+    """Two rows of a 3x3 window at once, or one of another: four channels packed at a time."""
     p = turn.step.params
     assert isinstance(p, DepthwisePairsParams)
-    together = 2 if p.by_two else 1
-    calls = -(-turn.rows // together)
-    is_3x3 = (p.kernel_h, p.kernel_w, p.dilation_w) == (3, 3, 1) and p.stride_w <= 2
-    output = turn.step.output
-    work = {
+    if not p.by_two:
+        return {**_of_all_windows(turn, p), **_of_any_window(turn, p)}
+    shared = _of_all_windows(turn, p)
+    return {**shared, **_rows_3x3(turn, p, 2, shared["call"])}
+
+
+def depthwise_relu(turn: Turn) -> Work:
+    """Tiles of a row or of two rows at once."""
+    p = turn.step.params
+    assert isinstance(p, DepthwiseReluParams)
+    shared = _of_all_windows(turn, p)
+    singles = turn.rows % 2 if p.by_two else turn.rows
+    doubles = _rows_3x3(turn, p, 2, shared["call"] - singles)
+    return {**shared, **doubles, **_rows_3x3(turn, p, 1, singles)}
+
+
+def _of_all_windows(turn: Turn, p: DepthwisePairsParams) -> Work:
+    source, output = turn.step.inputs[0], turn.step.output
+    return {
         "turn": 1,
-        "call": calls,
-        "aside": p.sets_aside * (turn.rows // 2) * turn.step.inputs[0].w * turn.step.inputs[0].c,
+        "call": -(-turn.rows // (2 if p.by_two else 1)),
+        "aside": p.sets_aside * (turn.rows // 2) * source.w * source.c,
         "clamped": turn.rows * output.w * output.c * clamps(p),
     }
-    if not (p.by_two or (is_3x3 and not p.negatives)):
-        return {**work, **_of_any_window(turn, p)}
-    singles = 0 if p.negatives else turn.rows % together if together == 2 else turn.rows
-    doubles = calls - singles
-    for rows, count in ((2, doubles), (1, singles)):
-        work |= _rows_3x3(turn, p, rows, count)
-    return work
 
 
 def _rows_3x3(turn: Turn, p: DepthwisePairsParams, rows: int, count: int) -> Work:
@@ -165,7 +173,6 @@ def _rows_3x3(turn: Turn, p: DepthwisePairsParams, rows: int, count: int) -> Wor
         f"outside of {rows}": outside,
         f"channel {kind}": count * tiles * c,
         f"two pixels {kind}": count * pairs * c,
-        f"two pixels {kind}, negative": count * pairs * c * p.negatives,
         f"last pixel {kind}": count * odd * c,
     }
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import Blob, DepthwisePairsParams, DepthwiseParams
+from edgeserve.kernels import Blob, DepthwisePairsParams, DepthwiseParams, DepthwiseReluParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.scale import Scale, scale_of
 
@@ -35,7 +35,9 @@ def depthwise_by_pairs(_program: Program, step: Step) -> Step | None:
     stream = _stream(p, weights)
     if stream is None:
         return None
-    params = DepthwisePairsParams(
+    negatives = int(p.act_min < p.output_zero_point)
+    kind = DepthwiseReluParams if _is_relu(p) and not negatives else DepthwisePairsParams
+    params = kind(
         kernel_h=p.kernel_h,
         kernel_w=p.kernel_w,
         stride_h=p.stride_h,
@@ -47,7 +49,7 @@ def depthwise_by_pairs(_program: Program, step: Step) -> Step | None:
         pad=int.from_bytes(p.pads.data[:1], "little", signed=True),
         act_min=p.act_min,
         act_max=p.act_max,
-        negatives=int(p.act_min < p.output_zero_point),
+        negatives=negatives,
         tile_w=2,
         sets_aside=0,
         stream=Blob(stream, p.weights.note),
@@ -57,6 +59,11 @@ def depthwise_by_pairs(_program: Program, step: Step) -> Step | None:
     params = replace(params, tile_w=_fitting(params), sets_aside=int(is_short))
     scratch_bytes = params.scratch_bytes(row_bytes, step.output.w)
     return replace(step, params=params, scratch_bytes=scratch_bytes)
+
+
+def _is_relu(p: DepthwiseParams) -> bool:
+    """Whether the kernel for 3x3 windows without negatives computes such windows."""
+    return (p.kernel_h, p.kernel_w, p.dilation_w) == (3, 3, 1) and p.stride_w <= 2
 
 
 def _fitting(params: DepthwisePairsParams) -> int:
