@@ -227,6 +227,7 @@ def _assemble(
     made: Precision,
 ) -> Converted:
     graph = read_model(model, name=name)
+    assert result.agreement is not None, "it is None of float models alone"
     return Converted(
         name=name,
         model_tflite=model,

@@ -51,12 +51,14 @@ _UNSAFE_OPS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TensorflowJob:
-    """What to convert; both models are written into ``work_dir``."""
+    """What to convert; both models are written into ``work_dir``, the float one alone where
+    ``precision`` is FLOAT32. Only then may ``calibration`` be None.
+    """
 
     work_dir: str
     source: str
     kind: SourceKind
-    calibration: str
+    calibration: str | None
     image_low: float
     image_high: float
     trust_source: bool
@@ -66,12 +68,12 @@ class TensorflowJob:
 
 @dataclass(frozen=True, slots=True)
 class TensorflowResult:
-    """What the conversion found beside the two models."""
+    """What the conversion found beside the two models; ``agreement`` is of the quantized one."""
 
     inputs: tuple[InputSpec, ...]
     taken: Taken
-    calibration: CalibrationRecord
-    agreement: Agreement
+    calibration: CalibrationRecord | None
+    agreement: Agreement | None
     tools: tuple[ToolVersion, ...]
 
 
@@ -92,21 +94,25 @@ def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
     progress(0.1, "loading the model")
     loaded = _load(tf, keras, job)
     progress(0.2, "reading the calibration data")
-    calibration = calibrated(
-        Path(job.calibration), loaded.inputs, (job.image_low, job.image_high), loaded.taken
-    )
+    calibration = None
+    if job.calibration is not None:
+        range_ = (job.image_low, job.image_high)
+        calibration = calibrated(Path(job.calibration), loaded.inputs, range_, loaded.taken)
     progress(0.3, "converting to float TFLite")
     float_model = _convert_float(tf, loaded)
-    report = _within(progress, 0.4, 0.7)
-    quantized = _quantize(tf, loaded, calibration, job.precision, report)
-    agreement = compare(float_model, quantized, calibration, _within(progress, 0.7, 1.0))
     work_dir = Path(job.work_dir)
     (work_dir / FLOAT_FILE).write_bytes(float_model)
-    (work_dir / QUANTIZED_FILE).write_bytes(quantized)
+    agreement = None
+    if job.precision is not Precision.FLOAT32:
+        assert calibration is not None, "integers need calibration data"
+        report = _within(progress, 0.4, 0.7)
+        quantized = _quantize(tf, loaded, calibration, job.precision, report)
+        agreement = compare(float_model, quantized, calibration, _within(progress, 0.7, 1.0))
+        (work_dir / QUANTIZED_FILE).write_bytes(quantized)
     return TensorflowResult(
         inputs=loaded.inputs,
         taken=loaded.taken,
-        calibration=calibration.record(),
+        calibration=None if calibration is None else calibration.record(),
         agreement=agreement,
         tools=(
             ToolVersion("tensorflow", tf.__version__),
@@ -190,6 +196,9 @@ def _without_front(
     found = find_front(keras, model, inputs)
     if found is None:
         return model, inputs, NOTHING_TAKEN
+    if job.calibration is None:
+        note = f"{found.layers} stay in the model: no calibration data show that it takes pixels"
+        return model, inputs, Taken(None, None, (note,))
     whole = calibrated(
         Path(job.calibration), inputs, (job.image_low, job.image_high), NOTHING_TAKEN
     )
