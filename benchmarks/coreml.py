@@ -90,9 +90,11 @@ def main() -> None:
             for form in forms:
                 print(f"{name} {form}", file=sys.stderr, flush=True)
                 rows[name, form] = converted(source, samples, form, folder / "out" / name)
-                # The float model that the first one was made of: the same graph, in less time.
-                source = folder / f"{name}.float.tflite"
-                source.write_bytes((folder / "out" / name / "model.tflite").read_bytes())
+                made = folder / "out" / name / "model.tflite"
+                if made.exists():
+                    # What the first one was made of: the same graph, in less time.
+                    source = folder / f"{name}.float.tflite"
+                    source.write_bytes(made.read_bytes())
     _print_operators(rows, list(sources), forms[0])
     _print_forms(rows, list(sources), forms)
 

@@ -55,9 +55,9 @@ SEED = 0
 BOUNDS = {
     WeightsForm.FLOAT32: 1e-4,
     WeightsForm.FLOAT16: 1e-2,
-    WeightsForm.INT8: 0.1,
-    WeightsForm.PALETTIZED6: 0.25,
-    WeightsForm.PALETTIZED4: 0.75,
+    WeightsForm.INT8: 0.05,
+    WeightsForm.PALETTIZED6: 0.2,
+    WeightsForm.PALETTIZED4: 0.5,
 }
 """The largest error that is taken, as a share of the output's largest value."""
 

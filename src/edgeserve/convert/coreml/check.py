@@ -26,7 +26,6 @@ from edgeserve.preprocess.declaration import ImageInput, Layout
 Arrays = dict[str, NDArray[Any]]
 _ENDINGS = {"softmax", "sigmoid"}
 _PASSING = {"cast", "identity", "reshape", "classify"}
-_BEFORE = " before {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +80,29 @@ def input_of(
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """A name for each thing compared, and what each sample gave."""
+class Compared:
+    """An output of the package, or what goes into the softmax or sigmoid that makes it."""
 
-    names: tuple[str, ...]
+    output: str
+    before: str | None = None
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        return self.output if self.before is None else f"{self.output} before {self.before}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is compared, and what each sample gave of it."""
+
+    compared: tuple[Compared, ...]
     values: tuple[tuple[NDArray[Any], ...], ...]
 
     def errors(self, wanted: Answers) -> tuple[OutputError, ...]:
         """How far these are from what was wanted. What is no number is infinitely far."""
         found = []
-        for place, name in enumerate(self.names):
+        for place, name in enumerate(one.told for one in self.compared):
             right = np.stack([row[place].reshape(-1) for row in wanted.values]).astype(np.float64)
             given = np.stack([row[place].reshape(-1) for row in self.values]).astype(np.float64)
             if not np.isfinite(right).all():
@@ -108,11 +120,10 @@ class Answers:
         return tuple(found)
 
     def top1_equal(self, wanted: Answers) -> int | None:
-        """How many samples have the same greatest element; None where there is no one vector."""
+        """How many samples have the same greatest element; None but of a softmax of one vector."""
         first = wanted.values[0][0]
-        if len([name for name in self.names if " before " not in name]) != 1 or first.size < 2:
-            return None
-        if max(first.shape) != first.size:
+        ends = [one.before for one in self.compared]
+        if ends != [None, "softmax"] or first.size < 2 or max(first.shape) != first.size:
             return None
         pairs = zip(self.values, wanted.values, strict=True)
         return sum(int(given[0].argmax() == right[0].argmax()) for given, right in pairs)
@@ -150,7 +161,7 @@ class FloatModel:
             for name, index in zip(names, self._graph.outputs, strict=True)
             if (found := self._before(index)) is not None
         ]
-        told = (*names, *(name + _BEFORE.format(ending) for name, ending, _ in befores))
+        compared = (*map(Compared, names), *(Compared(name, end) for name, end, _ in befores))
         rows = []
         for sample in samples:
             for index, values in zip(self._inputs, sample.model, strict=True):
@@ -158,7 +169,7 @@ class FloatModel:
             self._model.invoke()
             ends = [self._ended(self._model.get_tensor(one)) for one in self._graph.outputs]
             rows.append((*ends, *(self._model.get_tensor(tensor) for _, _, tensor in befores)))
-        return Answers(told, tuple(rows))
+        return Answers(compared, tuple(rows))
 
     def _before(self, output: int) -> tuple[str, int] | None:
         """The kind and the input tensor of the softmax or sigmoid that makes an output."""
@@ -193,27 +204,29 @@ def package_answers(evaluator: Evaluator, samples: tuple[Sample, ...], wanted: A
 
     Raises ConversionError where the package has no softmax or sigmoid that the model has.
     """
-    befores = {
-        name: _value_before(evaluator.program, name.split(" before ")[0])
-        for name in wanted.names
-        if " before " in name
-    }
+    names = [
+        one.output if one.before is None else _value_before(evaluator.program, one.output)
+        for one in wanted.compared
+    ]
     rows = []
     for sample in samples:
         values = evaluator.values(sample.package)
-        rows.append(tuple(np.asarray(values[befores.get(name, name)]) for name in wanted.names))
-    return Answers(wanted.names, tuple(rows))
+        rows.append(tuple(np.asarray(values[name]) for name in names))
+    return Answers(wanted.compared, tuple(rows))
 
 
 def predicted_answers(
     predictor: Predictor, samples: tuple[Sample, ...], wanted: Answers
 ) -> tuple[Answers, Answers]:
     """What a predictor gives, and the part of ``wanted`` that it can be held against."""
-    kept = [place for place, name in enumerate(wanted.names) if " before " not in name]
-    names = tuple(wanted.names[place] for place in kept)
+    kept = [place for place, one in enumerate(wanted.compared) if one.before is None]
+    compared = tuple(wanted.compared[place] for place in kept)
     rows: list[Mapping[str, NDArray[Any]]] = [predictor.run(sample.package) for sample in samples]
-    given = Answers(names, tuple(tuple(np.asarray(row[name]) for name in names) for row in rows))
-    return given, Answers(names, tuple(tuple(row[p] for p in kept) for row in wanted.values))
+    given = tuple(tuple(np.asarray(row[one.output]) for one in compared) for row in rows)
+    return (
+        Answers(compared, given),
+        Answers(compared, tuple(tuple(row[place] for place in kept) for row in wanted.values)),
+    )
 
 
 def _value_before(program: SavedProgram, output: str) -> str:
