@@ -19,9 +19,11 @@ import pytest
 from edgeserve import cli
 from edgeserve.bundle_store import load_bundle
 from edgeserve.convert import apple
+from edgeserve.convert.coreml_worker import BOUNDS
 from edgeserve.coreml_facts import PortKind, SamplesFrom, WeightsForm
 from edgeserve.errors import ConfigError
 from tests.coreml.small import CLASSES, SHAPE, classifier
+from tests.e2e.test_documents import DOCUMENTED, agree
 from tests.tflite_builder import ModelBuilder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +130,11 @@ def test_a_keras_model_becomes_a_package(digits: tuple[Path, Any]) -> None:
     assert {tool.name for tool in bundle.facts.tools} >= {"tensorflow", "coremltools"}
 
 
+def test_its_document_has_the_keys_of_the_manual(digits: tuple[Path, Any]) -> None:
+    whole, added = DOCUMENTED["bundle.json"], DOCUMENTED["convert --target ios"]
+    agree(digits[1], {**whole, "": {**whole[""], **added[""]}})
+
+
 def test_xcode_shows_what_was_said(digits: tuple[Path, Any]) -> None:
     from edgeserve.convert.coreml.frameworks import coremltools
     from edgeserve.convert.coreml.saved import MODEL_PATH
@@ -216,7 +223,7 @@ def test_a_package_too_far_off_leaves_the_old_bundle(
     convert = ("convert", source, "--target", "ios", "-o", out, "--force")
     assert run(*convert).code == 0
     before = sorted(path.read_bytes() for path in out.rglob("*") if path.is_file())
-    monkeypatch.setitem(apple.BOUNDS, WeightsForm.FLOAT16, 1e-9)
+    monkeypatch.setitem(BOUNDS, WeightsForm.FLOAT16, 1e-9)
     run(*convert).refused(1, "float16 package is up to", "at most 1e-09 is taken")
     assert sorted(path.read_bytes() for path in out.rglob("*") if path.is_file()) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

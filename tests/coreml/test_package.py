@@ -49,7 +49,7 @@ def weights_of(program: SavedProgram) -> dict[str, Any]:
     values = evaluator(program).constants
     (conv,) = (op for op in program.operations if op.kind == "conv")
     arguments = dict(conv.arguments)
-    return {name: values[arguments[name][0]] for name in ("weight", "bias")}
+    return {name: values[str(arguments[name][0])] for name in ("weight", "bias")}
 
 
 def test_float16_is_near_and_not_equal(half: Evaluated) -> None:
