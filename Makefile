@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test soak check fmt lock wheel clean bench bench-arena bench-packing bench-sizes bench-cores bench-kernels bench-coreml
+.PHONY: help setup demo test test-all soak check fmt lock wheel clean zoo bench bench-arena bench-packing bench-sizes bench-cores bench-kernels bench-harness bench-coreml
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -18,8 +18,11 @@ $(STAMP): requirements.lock pyproject.toml scripts/setup.sh
 demo: $(STAMP) ## from a Keras model to a measured and verified Cortex-M7
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/demo.sh
 
-test: $(STAMP) ## all tests but those that need a physical device
+test: $(STAMP) ## all tests but those that need a physical device or gigabytes
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q
+
+test-all: $(STAMP) ## these, and those that make environments for PyTorch and ONNX (5 GB)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q -m "not hw and not soak"
 
 soak: $(STAMP) ## the large random counts
 	$(BIN)/python -m pytest -n $(JOBS) -m soak -q -rP
@@ -56,6 +59,11 @@ bench-kernels: $(STAMP) ## measures what kernels cost on every emulated core, fo
 
 bench-coreml: $(STAMP) ## Core ML packages of five models: operators, sizes, error of the evaluated program
 	$(BIN)/python -m benchmarks.coreml
+bench-harness: $(STAMP) ## what the phones' harness adds to LiteRT on this machine, beside the goal
+	$(BIN)/python -m benchmarks.harness_overhead --models "$$EDGESERVE_SHARED_DATA/models"
+
+zoo: $(STAMP) ## what is not in git of models/: architecture twins, whole test sets (needs espeak-ng)
+	$(BIN)/python -m models.make
 
 lock: $(STAMP) ## pins all packages anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --group dev \

@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { LINE_BYTES = 64, PROTOCOL_VERSION = 1 };
+enum { LINE_BYTES = 64, PROTOCOL_VERSION = 1, MOST_STREAMS = 64 };
 
 static const char *const accelerator_names[] = {
     [ON_CPU] = "cpu", [ON_GPU] = "gpu", [ON_NPU] = "npu"};
@@ -150,29 +150,72 @@ static void sleep_until(uint64_t ns) {
     }
 }
 
+typedef struct sample {
+    uint64_t end_ns, ns; /* since the run's start, and of the inference alone */
+} sample_t;
+
+static void say_sample(uint64_t slot, const sample_t *sample) {
+    text_put("m-es-at-");
+    text_number(slot);
+    text_put("-");
+    text_number(sample->end_ns);
+    session_say_number("-", sample->ns);
+}
+
+/* A set: an inference for each of several sensors, one behind the other. What it says comes behind
+ * the last, so that no line is written while a set runs. */
+static bool run_set(uint64_t slot, uint64_t begin, uint32_t streams) {
+    static sample_t samples[MOST_STREAMS];
+    const uint64_t first = now_ns();
+    for (uint32_t i = 0; i < streams; i++) {
+        if (!session_run(&samples[i].ns)) {
+            return false;
+        }
+        samples[i].end_ns = now_ns() - begin;
+    }
+    for (uint32_t i = 0; i < streams; i++) {
+        say_sample(slot, &samples[i]);
+    }
+    text_put("m-es-set-");
+    text_number(slot);
+    text_put("-");
+    text_number(first - begin);
+    session_say_number("-", samples[streams - 1].end_ns);
+    return true;
+}
+
+static bool run_one(uint64_t slot, uint64_t begin) {
+    sample_t sample;
+    if (!session_run(&sample.ns)) {
+        return false;
+    }
+    sample.end_ns = now_ns() - begin;
+    say_sample(slot, &sample);
+    return true;
+}
+
 /* Inferences for so long, one begun at each multiple of the period, or one behind the other where
- * there is none: a period that is over when an inference ends is skipped. Each is told at once. */
+ * there is none: a period that is over when an inference ends is skipped. Each is told at once.
+ * With streams it is a set of inferences instead of one. */
 static void sustain(const words_t *words) {
-    uint32_t ms, period_us;
+    uint32_t ms, period_us, streams;
     if (!session_number(words, 2, 0, &ms) || !session_number(words, 3, 0, &period_us) ||
-        !session_may_run()) {
+        !session_number(words, 4, 0, &streams) || !session_may_run()) {
+        return;
+    }
+    if (streams > MOST_STREAMS) {
+        command_error("too many streams");
         return;
     }
     const uint64_t begin = now_ns(), end = begin + (uint64_t)ms * 1000000u;
     const uint64_t period = (uint64_t)period_us * 1000u;
     uint64_t slot = 0, count = 0;
     while (now_ns() < end) {
-        uint64_t ns;
-        if (!session_run(&ns)) {
+        if (streams > 0 ? !run_set(slot, begin, streams) : !run_one(slot, begin)) {
             return;
         }
-        text_put("m-es-at-");
-        text_number(slot);
-        text_put("-");
-        text_number(now_ns() - begin);
-        session_say_number("-", ns);
         es_port_flush();
-        count++;
+        count += streams > 0 ? streams : 1;
         if (period > 0) {
             slot = (now_ns() - begin) / period + 1;
             sleep_until(begin + slot * period);

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.models import models_folder
-from benchmarks.twins import TWINS, twin
+from benchmarks.twins import twin
 from edgeserve.board import load_board
 from edgeserve.compilation import for_wish
 from edgeserve.graph import Graph
@@ -41,6 +41,12 @@ PUBLIC = (
     "kws_ref_model",
     "pretrainedResnet_quant",
     "micro_speech_quantized",
+)
+MOBILENETS = (
+    "mobilenet_v1_025_224",
+    "mobilenet_v2_035_128",
+    "mobilenet_v2_035_224",
+    "mobilenet_v2_100_224",
 )
 RIVALS = Path(__file__).resolve().parent / "rivals.toml"
 
@@ -126,7 +132,7 @@ def main() -> int:
     parser.add_argument("--twins", action="store_true", help="MobileNets too, built when absent")
     arguments = parser.parse_args()
     paths = arguments.models or [models_folder() / f"{name}.tflite" for name in PUBLIC]
-    paths += [twin(name) for name in TWINS] if arguments.twins else []
+    paths += [twin(name) for name in MOBILENETS] if arguments.twins else []
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         print(f"not found: {', '.join(missing)}", file=sys.stderr)

@@ -2,7 +2,8 @@
 
 Four architectures as MLPerf Tiny has them, of our own making, with seeded weights; what they
 compute is of no use, how exactly a package computes it is. Writes ``NAME.keras``, ``NAME.npz`` and
-``NAME.tflite`` (float32) into FOLDER. It runs in a process of its own, as ``twin_source`` does.
+``NAME.tflite`` (float32) into FOLDER. It runs in a process of its own, as ``models.twins.source``
+does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import twin_source
+from models.twins import source as twins
 
 SEED = 0
 SAMPLES = 8
@@ -134,9 +135,9 @@ def samples_of(name: str) -> NDArray[np.float32]:
     random = np.random.default_rng(SEED)
     match name:
         case "mobilenet_v1_025_96":
-            return twin_source.images(SAMPLES, 96)
+            return twins.images(SAMPLES, 96)
         case "resnet8":
-            return twin_source.images(SAMPLES, 32)
+            return twins.images(SAMPLES, 32)
         case "ds_cnn":
             return random.standard_normal((SAMPLES, 49, 10, 1)).astype(np.float32)
         case _:

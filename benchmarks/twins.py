@@ -1,8 +1,8 @@
-"""MobileNets of our own making: public architectures, seeded weights, converted by ``edgeserve``.
+"""The architecture twins as ``.tflite``: public layers, seeded weights, converted by ``edgeserve``.
 
 ``python -m benchmarks.twins [--update] [NAME...]`` builds what the cache lacks and prints where it
 is. The licence of nobody's weights is in the way, and everybody can make the same files: the recipe
-(``twin_source.py``) is seeded, the packages are pinned, and ``twins.toml`` records what came out.
+(``models/twins``) is seeded, the packages are pinned, and ``twins.toml`` records what came out.
 Another version, or another CPU's order of summing floats, may give other weights and scales, which
 is said; shapes, and so every arena, are the same.
 """
@@ -13,8 +13,6 @@ import argparse
 import hashlib
 import inspect
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,39 +24,17 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from benchmarks import twin_source
 from edgeserve.cache import cache_root
 from edgeserve.convert import tensorflow_worker
 from edgeserve.convert.conversion import convert_source
-from edgeserve.errors import ToolFailed
 from edgeserve.strict_json import dump_json, load_json
+from models.twins import architectures, catalogue, source
+from models.twins.catalogue import TWINS, Twin
+from models.twins.source import CALIBRATION_FILE, MODEL_FILE, make_source
 
 HERE = Path(__file__).resolve().parent
 RECORD = HERE / "twins.toml"
 PACKAGES = ("tensorflow-cpu", "keras", "numpy")
-SOURCE_TIMEOUT_S = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Twin:
-    """A MobileNet of ``keras.applications``; ``images`` are its calibration samples."""
-
-    name: str
-    family: str
-    alpha: float
-    size: int
-    images: int = 100
-
-
-TWINS = {
-    twin.name: twin
-    for twin in (
-        Twin("mobilenet_v1_025_224", "v1", 0.25, 224),
-        Twin("mobilenet_v2_035_128", "v2", 0.35, 128),
-        Twin("mobilenet_v2_035_224", "v2", 0.35, 224),
-        Twin("mobilenet_v2_100_224", "v2", 1.0, 224),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +99,12 @@ def build_twin(wanted: Twin, folder: Path) -> tuple[Path, Built]:
     Raises ToolFailed when Keras does, and the errors of ``convert_source``.
     """
     started = time.monotonic()
-    _make_source(wanted, folder)
+    make_source(wanted, folder)
     work = folder / "work"
     work.mkdir()
     converted = convert_source(
-        folder / "model.keras",
-        calibration=folder / "calibration.npz",
+        folder / MODEL_FILE,
+        calibration=folder / CALIBRATION_FILE,
         trust_source=False,
         work_dir=work,
         progress=lambda share, message: None,
@@ -142,28 +118,6 @@ def build_twin(wanted: Twin, folder: Path) -> tuple[Path, Built]:
         packages=packages(),
         seconds=round(time.monotonic() - started, 1),
     )
-
-
-def _make_source(wanted: Twin, folder: Path) -> None:
-    sizes = (str(wanted.alpha), str(wanted.size), str(wanted.images))
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.twin_source", wanted.family, *sizes, str(folder)],
-        cwd=HERE.parent,
-        env={
-            **os.environ,
-            "CUDA_VISIBLE_DEVICES": "-1",
-            "KERAS_BACKEND": "tensorflow",
-            "KERAS_HOME": str(folder / "keras"),
-            "TF_ENABLE_ONEDNN_OPTS": "0",
-        },
-        capture_output=True,
-        text=True,
-        timeout=SOURCE_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode:
-        tail = tuple(done.stderr.splitlines()[-20:])
-        raise ToolFailed("keras", status=f"exit status {done.returncode}", tail=tail)
 
 
 def packages() -> tuple[str, ...]:
@@ -180,7 +134,7 @@ def recorded() -> dict[str, str]:
 def _folder() -> Path:
     """Where twins of this recipe, this converter and these packages are kept."""
     digest = hashlib.sha256("\n".join(packages()).encode())
-    for module in (twin_source, tensorflow_worker):
+    for module in (architectures, catalogue, source, tensorflow_worker):
         digest.update(inspect.getsource(module).encode())
     return cache_root() / "twins" / digest.hexdigest()[:16]
 

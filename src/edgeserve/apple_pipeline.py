@@ -8,6 +8,7 @@ from pathlib import Path
 from edgeserve.bundle_store import BUNDLE_FILE, Bundle, load_bundle, write_bundle
 from edgeserve.compilation import naming
 from edgeserve.convert.apple import AppleWish, convert_for_apple, form_of
+from edgeserve.convert.input_shape import InputShape
 from edgeserve.convert.worker import Progress
 from edgeserve.declaration_file import Declaration
 from edgeserve.errors import ConfigError
@@ -24,6 +25,7 @@ def convert_for_ios(
     trust_source: bool,
     image_range: tuple[float, float],
     declared: Declaration,
+    input_shapes: tuple[InputShape, ...] = (),
     wish: AppleWish,
     progress: Progress,
 ) -> Bundle:
@@ -47,6 +49,7 @@ def convert_for_ios(
             progress=progress,
             image_range=image_range,
             declared=declared,
+            input_shapes=input_shapes,
             wish=wish,
         )
         return write_bundle(destination, contents, force=force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from math import prod
 
 from edgeserve import __version__
+from edgeserve.absent import Absent
 from edgeserve.board import Board, Kind
 from edgeserve.bundle import ToolVersion
 from edgeserve.device.answers import DeviceInfo, StepProfile
@@ -26,6 +28,7 @@ from edgeserve.measurement import (
     Subject,
     Unit,
 )
+from edgeserve.metering.meter import Energy, Meter, energy_of
 from edgeserve.oracle import OracleAnswer, OracleProcess, open_oracle
 from edgeserve.program import Program, Role
 from edgeserve.stimulus import Stimulus
@@ -33,6 +36,8 @@ from edgeserve.table import ModelTable
 
 DEFAULT_LAPS = 10
 DEFAULT_WARMUP = 1
+ENERGY_S = 15.0
+_LAPS_A_COMMAND = 10
 Progress = Callable[[str], None]
 """Told, in a few words, what begins."""
 
@@ -61,12 +66,15 @@ def bench(
     tools: Sequence[ToolVersion] = (),
     now: datetime | None = None,
     progress: Progress | None = None,
+    meter: Meter | None = None,
 ) -> Measurement:
     """Measures ``laps`` inferences on ``stimulus``, each step of one more, and the memory.
 
     ``dut`` is ready. The CRC-32 of every step and of the output after the last lap must be the
-    oracle's: WrongOutput otherwise. Raises DeviceError for a device that fails, is another board or
-    holds another model; ModelError, MissingTool, ToolFailed or BrokenProof for the oracle.
+    oracle's: WrongOutput otherwise. With a ``meter``, energy is counted over 15 s in which the
+    device waits for a command, and over 15 s of inferences. Raises DeviceError for a device that
+    fails, is another board or holds another model; ModelError, MissingTool, ToolFailed or
+    BrokenProof for the oracle.
     """
     say = progress or (lambda what: None)
     if laps < 1 or warmup < 0:
@@ -87,6 +95,7 @@ def bench(
         measured = dut.laps(laps, warmup)
         last = _after(oracle, stimulus, laps + warmup) if stateful else first
         _require_lap_output(dut, measured.output_crc, last.output_crc)
+        counted = _energy(dut, meter, say)
         say("memory")
         marks = dut.memory()
         notes, oracle_version = oracle.notes, oracle.version
@@ -95,6 +104,7 @@ def bench(
             f"{dut.name}: an inference writes outside the arena",
             hint="this is a fault of the runtime: report it with the model",
         )
+    energy = counted()
     return Measurement(
         schema=SCHEMA_VERSION,
         recorded_at=(now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -117,9 +127,30 @@ def bench(
             bench_ram_bytes=(candidate.image or info).bench_ram_bytes,
         ),
         output_crc32=f"{measured.output_crc:08x}",
+        energy=None if isinstance(energy, Absent) else energy,
+        energy_absent=energy.reason if isinstance(energy, Absent) else "",
         tools=(*_tools(candidate, oracle_version), *tools),
         notes=(*candidate.program.notes, *notes),
     )
+
+
+def _energy(dut: Dut, meter: Meter | None, say: Progress) -> Callable[[], Energy | Absent]:
+    """Counts at rest and under load; what it comes to is told when everything has run."""
+    if meter is None:
+        return lambda: Absent("not asked for")
+    found, count = meter, 0
+
+    def load() -> None:
+        nonlocal count
+        end_s = time.monotonic() + ENERGY_S
+        while time.monotonic() < end_s:
+            count += len(dut.laps(_LAPS_A_COMMAND, 0).counts)
+
+    say("energy at rest")
+    rest = found.during(lambda: time.sleep(ENERGY_S))
+    say("energy under load")
+    loaded = found.during(load)
+    return lambda: energy_of(rest(), loaded(), count, found)
 
 
 def _give(dut: Dut, stimulus: Stimulus) -> None:

@@ -18,9 +18,10 @@ from edgeserve.errors import ConfigError
 from edgeserve.graph import DType, Graph, Tensor
 from edgeserve.postprocess.declaration import Postprocess
 from edgeserve.preprocess.declaration import Preprocess
+from edgeserve.tensor_ranges import RangeRecord
 from edgeserve.tflite.reader import read_model
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 KEPT_SAMPLES = 32
 GIVEN_AS_TFLITE = "given as .tflite"
 
@@ -43,6 +44,8 @@ class SourceKind(StrEnum):
     HDF5 = "h5"
     SAVED_MODEL = "saved_model"
     TFLITE = "tflite"
+    PYTORCH = "pt2"
+    ONNX = "onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +178,13 @@ class CalibrationRecord:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationFile:
-    """``calibration.json``: the record, or the reason why there is none."""
+    """``calibration.json``: the record, or the reason why there is none. ``ranges`` is None where
+    no float model is known.
+    """
 
     schema: int
     record: CalibrationRecord | None
+    ranges: RangeRecord | None
     absent_reason: str | None
 
 
@@ -218,6 +224,7 @@ class BundleContents:
     float_tflite: bytes | None
     calibration: CalibrationRecord | None
     samples: Samples | None
+    ranges: RangeRecord | None = None
     mlpackage: Path | None = None
 
 
@@ -245,6 +252,7 @@ def make_contents(
     quantization: Quantization | None = None,
     calibration: CalibrationRecord | None = None,
     samples: Samples | None = None,
+    ranges: RangeRecord | None = None,
     agreement: Agreement | None = None,
     absent_reason: str | None = None,
     notes: Sequence[str] = (),
@@ -278,7 +286,9 @@ def make_contents(
         notes=(*graph.notes, *notes),
     )
     kept = None if samples is None else tuple(array[_kept_rows(len(array))] for array in samples)
-    return BundleContents(facts, model_tflite, float_tflite, calibration, kept, mlpackage)
+    return BundleContents(
+        facts, model_tflite, float_tflite, calibration, kept, ranges=ranges, mlpackage=mlpackage
+    )
 
 
 def contents_of_tflite(name: str, model_tflite: bytes) -> BundleContents:

@@ -5,6 +5,7 @@
     float.tflite          the float32 model that it was quantized from, where convert did that
     model.mlpackage/      the same model for Core ML, where it was converted for iOS
     calibration.json      what the model was calibrated with, or why that is not known
+    accuracy.json         how it answers beside its float model, by the last ``accuracy``
     calibration.npz       at most 32 of those samples, as the model's input takes them
     boards/<id>/          a board's plan.json and firmware/, written by later verbs
     measurements.jsonl    one line a measurement, kept when the bundle is written again
@@ -32,6 +33,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from edgeserve.accuracy_record import SCHEMA_VERSION as ACCURACY_SCHEMA
+from edgeserve.accuracy_record import AccuracyRecord
 from edgeserve.bundle import (
     SCHEMA_VERSION,
     BundleContents,
@@ -48,6 +51,7 @@ from edgeserve.folder_hash import folder_sha256
 from edgeserve.folder_swap import is_cut, recover, remove, replacing
 from edgeserve.identifier import c_identifier
 from edgeserve.strict_json import dump_json, load_json
+from edgeserve.tensor_ranges import RangeRecord
 from edgeserve.tflite.reader import MAX_FILE_BYTES
 
 LOCK_WAIT_S = 3.0
@@ -58,6 +62,7 @@ FLOAT_FILE = "float.tflite"
 MLPACKAGE = "model.mlpackage"
 CALIBRATION_FILE = "calibration.json"
 SAMPLES_FILE = "calibration.npz"
+ACCURACY_FILE = "accuracy.json"
 MEASUREMENTS_FILE = "measurements.jsonl"
 PHONE_MEASUREMENTS_FILE = "phone_measurements.jsonl"
 CLAIMS_FILE = "claims.toml"
@@ -71,6 +76,7 @@ class Bundle:
     path: Path
     facts: BundleFacts
     calibration: CalibrationRecord | None
+    ranges: RangeRecord | None = None
 
     @property
     def name(self) -> str:
@@ -109,6 +115,30 @@ class Bundle:
         if self.facts.float_sha256 is None:
             return None
         return _described(self.path / FLOAT_FILE, self.facts.float_sha256)
+
+    def accuracy(self) -> AccuracyRecord | None:
+        """What the last ``accuracy`` found of this model; None where there was none.
+
+        Raises ConfigError when the file is damaged, of another schema, or of another model.
+        """
+        path = self.path / ACCURACY_FILE
+        if not path.is_file():
+            return None
+        record: AccuracyRecord = _load(AccuracyRecord, path, ACCURACY_SCHEMA)
+        if record.model_sha256 != self.facts.model_sha256:
+            raise ConfigError(
+                f"{path} is of another model than the one in its bundle",
+                hint="run edgeserve accuracy again",
+            )
+        return record
+
+    def record_accuracy(self, record: AccuracyRecord) -> None:
+        """Writes ``accuracy.json`` in place of an earlier one. Raises ToolError for the disk."""
+        path = self.path / ACCURACY_FILE
+        draft = path.with_name(f".{ACCURACY_FILE}.new")
+        with bundle_lock(self.path), _os_errors(path):
+            draft.write_text(dump_json(record), encoding="utf-8")
+            draft.replace(path)
 
     def samples(self) -> Samples | None:
         """The kept calibration samples, as the model's inputs take them; None when there are none.
@@ -177,7 +207,7 @@ def load_bundle(path: Path) -> Bundle:
     _described(path / MODEL_FILE, facts.model_sha256)
     if facts.coreml is not None:
         _require_package(path / MLPACKAGE, facts.coreml.sha256)
-    return Bundle(path, facts, calibration.record)
+    return Bundle(path, facts, calibration.record, calibration.ranges)
 
 
 def open_bundle(path: Path, *, cache_dir: Path | None = None) -> Bundle:
@@ -304,12 +334,12 @@ def _require_package(folder: Path, sha256: str) -> None:
         )
 
 
-def _load(cls: Any, path: Path) -> Any:
+def _load(cls: Any, path: Path, schema: int = SCHEMA_VERSION) -> Any:
     try:
         text = _read_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text", hint="convert again") from error
-    return load_json(cls, text, where=str(path), schema=SCHEMA_VERSION)
+    return load_json(cls, text, where=str(path), schema=schema)
 
 
 def _read_samples(path: Path, inputs: tuple[TensorFacts, ...]) -> Samples:
@@ -336,7 +366,7 @@ def _fill(staged: Path, contents: BundleContents) -> None:
     if contents.mlpackage is not None:
         shutil.copytree(contents.mlpackage, staged / MLPACKAGE)
     reason = contents.facts.absent_reason if contents.calibration is None else None
-    record = CalibrationFile(SCHEMA_VERSION, contents.calibration, reason)
+    record = CalibrationFile(SCHEMA_VERSION, contents.calibration, contents.ranges, reason)
     (staged / CALIBRATION_FILE).write_text(dump_json(record), encoding="utf-8")
     if contents.samples is not None:
         arrays = {f"input_{i}": array for i, array in enumerate(contents.samples)}

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from edgeserve import __version__, show
+from edgeserve import __version__, show, show_accuracy
+from edgeserve.cli_accuracy import accuracy
 from edgeserve.cli_apple import (
     IOS,
     Asked,
@@ -28,6 +29,7 @@ from edgeserve.cli_apple import (
     inspect_for_ios,
     refuse_apple_options,
 )
+from edgeserve.cli_convert import source_options
 from edgeserve.cli_loop import loop
 from edgeserve.cli_phone import (
     BOARD_OPTIONS,
@@ -161,13 +163,14 @@ def cli(verbose: bool) -> None:
 @click.option(
     "--integer-edges",
     is_flag=True,
-    help="Of a .tflite: hand in and take out int8 where it has float32.",
+    help="Of a quantized .tflite: hand in and take out int8 where it has float32.",
 )
 @click.option(
     "--transposed-inputs",
     is_flag=True,
-    help="Of a .tflite: hand in inputs in the layout to which it transposes them.",
+    help="Of a quantized .tflite: hand in inputs in the layout to which it transposes them.",
 )
+@source_options
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option(
     "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
@@ -188,19 +191,22 @@ def convert(
     flash_for_speed: int | None,
     integer_edges: bool,
     transposed_inputs: bool,
+    int16_layers: tuple[str, ...],
+    input_shape: tuple[str, ...],
     force: bool,
     trust_source: bool,
     output_format: str,
     **apple: str,
 ) -> int:
-    """Turn a Keras model, a SavedModel or a quantized .tflite SOURCE into a bundle.
+    """Turn SOURCE into a bundle: Keras, SavedModel, PyTorch .pt2, ONNX, or .tflite.
 
-    For ios a float .tflite is taken as well, and calibration data only check the package.
+    For ios the model stays float, and calibration data only check the package.
     """
     from edgeserve import pipeline
     from edgeserve.convert.calibration import UNIT_RANGE
-    from edgeserve.convert.conversion import Edges
+    from edgeserve.convert.input_shape import parse_input_shapes
     from edgeserve.convert.precision import Precision
+    from edgeserve.convert.tflite_source import Edges
     from edgeserve.declaration_file import read_declaration
 
     declared = read_declaration(preprocess, labels)
@@ -215,6 +221,7 @@ def convert(
             quantization,
             image_range,
             declared,
+            parse_input_shapes(input_shape),
             force,
             trust_source,
             output_format,
@@ -234,6 +241,8 @@ def convert(
             wish=_wish(objective, by_rows, flash_for_speed),
             declared=declared,
             precision=Precision(quantization),
+            int16_layers=int16_layers,
+            input_shapes=parse_input_shapes(input_shape),
             progress=progress,
         )
     if output_format == "json":
@@ -472,6 +481,7 @@ def inspect(model: Path, board: str, output_format: str) -> int:
         show.print_json(show.program_json(compiled))
     else:
         show.print_program(compiled)
+        show_accuracy.print_calibration(compiled.bundle)
     return 0
 
 
@@ -576,8 +586,10 @@ def bench(
     if is_phone(device):
         require_none_of(BOARD_OPTIONS, "a phone has no use for")
         return bench_phone(model, device, output_format, **phone)
+    meter = phone.pop("meter")
     require_none_of(phone, "only a phone has a use for")
     from edgeserve import pipeline
+    from edgeserve.metering.wish import meter_wish
 
     with shown_progress("measuring", output_format) as progress:
         target, measurement = pipeline.bench(
@@ -590,6 +602,7 @@ def bench(
             partition=partition,
             wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
+            meter=None if meter is None else meter_wish(meter),
         )
     if output_format == "json":
         show.print_json(show.measurement_json(target, measurement))
@@ -719,6 +732,7 @@ def flash(
     return 0
 
 
+cli.add_command(accuracy)
 cli.add_command(loop)
 cli.add_command(setup)
 cli.add_command(report)

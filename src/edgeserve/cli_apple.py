@@ -14,6 +14,7 @@ from edgeserve.cli_shared import require_none_of, shown_progress
 
 if TYPE_CHECKING:
     from edgeserve.bundle_store import Bundle
+    from edgeserve.convert.input_shape import InputShape
     from edgeserve.declaration_file import Declaration
 
 IOS = "ios"
@@ -24,6 +25,7 @@ _BOARD_OPTIONS = (
     "flash_for_speed",
     "integer_edges",
     "transposed_inputs",
+    "int16_layers",
 )
 
 
@@ -58,6 +60,7 @@ class Asked:
     quantization: str
     image_range: tuple[float, float]
     declared: Declaration
+    input_shapes: tuple[InputShape, ...]
     force: bool
     trust_source: bool
     output_format: str
@@ -94,6 +97,7 @@ def convert_for_ios(
             trust_source=asked.trust_source,
             image_range=asked.image_range,
             declared=asked.declared,
+            input_shapes=asked.input_shapes,
             wish=AppleWish(
                 Precision(asked.quantization),
                 int(minimum_ios),

@@ -32,10 +32,21 @@ def phone_options(command: Callable[..., int]) -> Callable[..., int]:
             click.option("--cores", help="A group of the phone's (big), or a mask (f0)."),
             click.option(
                 "--scenario",
-                type=click.Choice(["single", "sustained", "frames", "cold"]),
+                type=click.Choice(["single", "sustained", "frames", "multistream", "cold"]),
                 default="single",
             ),
-            click.option("--fps", type=click.FloatRange(0.1, 1000), help="Of scenario frames."),
+            click.option(
+                "--fps",
+                type=click.FloatRange(0.1, 1000),
+                help="Of scenario frames, and of multistream where sets come at ticks.",
+            ),
+            click.option("--streams", type=int, help="Sensors of scenario multistream."),
+            click.option(
+                "--jitter",
+                type=click.FloatRange(0.001, 10_000),
+                metavar="MS",
+                help="How far an interval between frame sets may be off.",
+            ),
             click.option(
                 "--seconds", type=click.FloatRange(1), help="[default: 60; sustained 900]"
             ),
@@ -44,6 +55,17 @@ def phone_options(command: Callable[..., int]) -> Callable[..., int]:
             click.option("--allow-fallback", is_flag=True, help="Let the CPU take a part."),
             click.option("--airplane", is_flag=True, help="Turn the phone's radios off."),
             click.option("--harness", type=click.Path(path_type=Path), help="Built elsewhere."),
+            click.option(
+                "--runner",
+                metavar="RUNNER",
+                help="benchmark_model=FILE, or =phone:PATH: Google's tool, not our harness.",
+            ),
+            click.option("--operators", is_flag=True, help="Let benchmark_model time operators."),
+            click.option(
+                "--meter",
+                metavar="METER",
+                help="csv:FILE,start=TIME | ppk2:PORT,volts=V | joulescope, not the phone's own.",
+            ),
             click.option("--library", type=click.Path(path_type=Path), help="A libLiteRt.so."),
         )
     ):
@@ -73,25 +95,52 @@ def bench_phone(
     no_wait: bool,
     allow_fallback: bool,
     airplane: bool,
+    streams: int | None,
+    jitter: float | None,
+    runner: str | None,
+    operators: bool,
+    meter: str | None,
     harness: Path | None,
     library: Path | None,
 ) -> int:
     """``bench`` on a phone; the exit code."""
     from edgeserve import phone_pipeline
-    from edgeserve.phone.bench import LEAST_S, WAIT_COOL_S, Plan, asked_of
+    from edgeserve.metering.wish import meter_wish
     from edgeserve.phone.harness import Accelerator
+    from edgeserve.phone.plan import (
+        LEAST_COUNT,
+        LEAST_S,
+        LEAST_SETS,
+        WAIT_COOL_S,
+        Plan,
+        asked_of,
+        runner_of,
+    )
     from edgeserve.phone.record import Scenario
 
     phone = phone_pipeline.find_phone(device)
     kind_of_run = Scenario(scenario)
     plan = Plan(
-        asked=asked_of(Accelerator(accelerator), threads or 0, cores, phone.kind, kind_of_run, fps),
+        asked=asked_of(
+            Accelerator(accelerator),
+            threads or 0,
+            cores,
+            phone.kind,
+            kind_of_run,
+            fps,
+            streams,
+            jitter,
+        ),
+        least_count=LEAST_SETS if streams else LEAST_COUNT,
         duration_s=seconds or (900.0 if kind_of_run is Scenario.SUSTAINED else LEAST_S),
         cold_starts=max(1, cold_starts) if kind_of_run is Scenario.COLD else cold_starts,
         wait_cool_s=0.0 if no_wait else WAIT_COOL_S,
         allow_fallback=allow_fallback,
         airplane=airplane,
+        operators=operators,
     )
+    tool = runner_of(runner, plan)
+    wish = None if meter is None else meter_wish(meter)
     with shown_progress("measuring", output_format) as progress:
         measurement, file = phone_pipeline.bench_on_phone(
             model,
@@ -100,6 +149,8 @@ def bench_phone(
             lambda what: progress(None, what),
             harness=harness,
             library=library,
+            tool=tool,
+            meter=wish,
         )
     if output_format == "json":
         show.print_json(show_phone.phone_json(measurement, file))

@@ -17,9 +17,10 @@ from edgeserve.bundle import ToolVersion
 from edgeserve.bundle_store import bundle_lock
 from edgeserve.distribution import Percentile, percentile
 from edgeserve.errors import ConfigError, ToolError
+from edgeserve.metering.meter import Energy
 from edgeserve.strict_json import load_json, to_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LOCK_WAIT_S = 10.0
 Record = TypeVar("Record", bound="_Versioned")
 
@@ -100,7 +101,8 @@ class Measurement:
     """One run of ``bench``. ``samples`` are raw, one a lap, in order, in ``unit``.
 
     ``recorded_at`` is UTC in ISO 8601; ``output_crc32`` is of all outputs in order, eight hex
-    digits, and equal to the oracle's: a measurement of wrong output is never recorded.
+    digits, and equal to the oracle's: a measurement of wrong output is never recorded. ``energy``
+    is None without an external meter, for the reason in ``energy_absent``.
     """
 
     schema: int
@@ -115,6 +117,8 @@ class Measurement:
     steps: tuple[StepCount, ...]
     memory: Memory
     output_crc32: str
+    energy: Energy | None
+    energy_absent: str
     tools: tuple[ToolVersion, ...]
     notes: tuple[str, ...]
 

@@ -13,12 +13,16 @@ from edgeserve.cache import cache_root
 from edgeserve.device.adb import Adb, adb_devices, the_device
 from edgeserve.errors import ConfigError, MissingTool, NotFound
 from edgeserve.measurement import append_record
-from edgeserve.phone.bench import SEED, Files, Plan, Subject, bench_phone
+from edgeserve.metering.meter import Meter
+from edgeserve.metering.wish import MeterWish, wished_meter
+from edgeserve.phone.bench import SEED, bench_phone
 from edgeserve.phone.build import build_harness, find_ndk, take_library
 from edgeserve.phone.host import host_answer
 from edgeserve.phone.kind import PhoneKind, load_phone, phone_ids
+from edgeserve.phone.plan import Files, Plan, Subject, Tool
 from edgeserve.phone.record import PhoneMeasurement
 from edgeserve.phone.record_file import folder_of_tflite
+from edgeserve.phone.tool_bench import bench_by_tool
 from edgeserve.strict_toml import read_toml
 
 ANY_PHONE = "adb"
@@ -85,28 +89,53 @@ def bench_on_phone(
     *,
     harness: Path | None = None,
     library: Path | None = None,
+    tool: Tool | None = None,
+    meter: MeterWish | None = None,
 ) -> tuple[PhoneMeasurement, Path]:
     """Measures a bundle or any ``.tflite`` on a phone; the record, and the file that it went to.
 
-    Raises what ``bench_phone`` does, ModelError for a model that LiteRT refuses.
+    ``tool`` takes the place of our harness, ``meter`` that of the phone's own meters. Raises what
+    ``bench_phone`` and ``bench_by_tool`` do, ModelError for a model that LiteRT refuses.
     """
     model, folder = _model_and_folder(path)
-    files = phone_files(model, harness, library)
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    say("the host's answer")
-    answer = host_answer(model, SEED)
-    subject = Subject(
-        bundle=path.stem,
-        model_sha256=digest,
-        input_of=lambda: answer.input,
-        output_matches=lambda output: answer.matches(output, plan.asked.accelerator),
-    )
-    tools = (ToolVersion(files.library.name, _digest(files.library)),)
-    measurement = bench_phone(phone.adb, phone.kind, files, subject, plan, say, tools)
+    job = _Job(path.stem, model, digest, phone, plan, say)
+    with wished_meter(meter) as found:
+        if tool is None:
+            measurement = _by_harness(job, phone_files(model, harness, library), found)
+        else:
+            subject = Subject(job.name, digest, lambda: b"", None)
+            measurement = bench_by_tool(
+                phone.adb, phone.kind, tool, model, subject, plan, say, found
+            )
     folder = folder or folder_of_tflite(path, digest)
     folder.mkdir(parents=True, exist_ok=True)
     append_record(folder / PHONE_MEASUREMENTS_FILE, measurement)
     return measurement, folder / PHONE_MEASUREMENTS_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    name: str
+    model: Path
+    digest: str
+    phone: Phone
+    plan: Plan
+    say: Say
+
+
+def _by_harness(job: _Job, files: Files, meter: Meter | None) -> PhoneMeasurement:
+    job.say("the host's answer")
+    answer = host_answer(job.model, SEED)
+    subject = Subject(
+        bundle=job.name,
+        model_sha256=job.digest,
+        input_of=lambda: answer.input,
+        output_matches=lambda output: answer.matches(output, job.plan.asked.accelerator),
+    )
+    tools = (ToolVersion(files.library.name, _digest(files.library)),)
+    phone = job.phone
+    return bench_phone(phone.adb, phone.kind, files, subject, job.plan, job.say, tools, meter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,10 @@ from edgeserve.compilation import (
     told,
     write_plan,
 )
-from edgeserve.convert.conversion import AS_IN_THE_FILE, Edges, convert_source
+from edgeserve.convert.conversion import convert_source
+from edgeserve.convert.input_shape import InputShape
 from edgeserve.convert.precision import Precision
+from edgeserve.convert.tflite_source import AS_IN_THE_FILE, Edges
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.device.flash import upload_of
 from edgeserve.device.link import Link
@@ -50,6 +52,7 @@ from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
 from edgeserve.memory import shared_problems
+from edgeserve.metering.wish import MeterWish, wished_meter
 from edgeserve.picture.file import write_picture
 from edgeserve.picture.page import Page
 from edgeserve.plan import plan_arena, whole_plan
@@ -183,6 +186,8 @@ def convert(
     wish: Wish | None = None,
     declared: Declaration = NOTHING_DECLARED,
     precision: Precision = Precision.AUTO,
+    int16_layers: tuple[str, ...] = (),
+    input_shapes: tuple[InputShape, ...] = (),
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
     """Makes a bundle of a model and says at once whether it fits the target.
@@ -208,6 +213,8 @@ def convert(
             edges=edges,
             declared=declared,
             precision=precision,
+            int16_layers=int16_layers,
+            input_shapes=input_shapes,
         )
     progress(None, "lowering and planning")
     with naming(source):
@@ -501,11 +508,23 @@ def bench(
     partition: bool = False,
     wish: Wish | None = None,
     progress: Progress = silent,
+    meter: MeterWish | None = None,
 ) -> tuple[OpenDevice, Measurement]:
-    """Measures a model on a device and adds the record to its bundle."""
-    with opened(
-        path, device, board=board, partition=partition, wish=wish, progress=progress
-    ) as target:
+    """Measures a model on a device and adds the record to its bundle.
+
+    Raises ConfigError for a ``meter`` on what is no board of its own.
+    """
+    if meter is not None and not is_port(device):
+        raise ConfigError(
+            f"{device} runs on this machine: no meter can tell its energy apart",
+            hint="leave --meter out, or name the port of a board",
+        )
+    with (
+        opened(
+            path, device, board=board, partition=partition, wish=wish, progress=progress
+        ) as target,
+        wished_meter(meter) as found,
+    ):
         compiled = target.compiled
         measurement = bench_device(
             Candidate(
@@ -523,6 +542,7 @@ def bench(
             laps=laps,
             warmup=warmup,
             progress=lambda what: progress(None, what),
+            meter=found,
         )
     append_measurement(compiled.bundle.measurements_path, measurement)
     return target, measurement

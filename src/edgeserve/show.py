@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edgeserve.device.ports import Present
     from edgeserve.fit import Fit
     from edgeserve.measurement import Measurement
+    from edgeserve.metering.meter import Energy
     from edgeserve.pipeline import OpenDevice, Shared, Survey
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import PlanRecord
@@ -135,6 +136,8 @@ def measurement_json(target: OpenDevice, measurement: Measurement) -> dict[str, 
         "ram_other_bytes": target.image.ram_other_bytes if target.image else None,
         "stack_bytes": target.image.stack_bytes if target.image else None,
         "output_crc32": measurement.output_crc32,
+        "energy": to_json(measurement.energy),
+        "energy_absent": measurement.energy_absent,
         "notes": list(measurement.notes),
     }
 
@@ -193,9 +196,22 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
         ("output CRC-32", f"{measurement.output_crc32}, as the oracle's"),
     ):
         say(f"  {what:<18}{text}")
+    if measurement.energy is not None:
+        print_energy(measurement.energy)
     for note in measurement.notes:
         say(f"  note: {note}")
     say(f"  recorded in {shown_path(target.compiled.bundle.measurements_path)}")
+
+
+def print_energy(energy: Energy) -> None:
+    """Energy an inference, of each group that was counted."""
+    coarse = ", coarse" if energy.coarse else ""
+    say(f"  energy an inference, by {energy.meter}{coarse}:")
+    for group in energy.groups:
+        say(
+            f"    {group.group:<8}{group.gross_mj:>10.3f} mJ, net {group.net_mj:.3f} "
+            f"+- {group.plus_minus_mj:.3f}"
+        )
 
 
 def verification_json(target: OpenDevice, verification: Verification) -> dict[str, Any]:

@@ -253,6 +253,8 @@ MISTAKES: list[tuple[str, str]] = [
     ("bench good.tflite", "Missing option '--device'"),
     ("bench good.tflite --device nosuch", "unknown target 'nosuch'"),
     ("bench good.tflite --device /dev/nosuch", "what board is on it"),
+    ("bench good.tflite --device host --meter joulescope", "no meter can tell its energy apart"),
+    ("bench good.tflite --device host --meter wattmeter", "names no meter"),
     ("bench good.tflite --device host --laps 0", "0 is not in the range"),
     ("verify truncated.tflite --device host", "truncated.tflite: "),
     ("verify good.tflite --device nucleo_h7a3zi_q", "firmware cannot be built"),

@@ -17,7 +17,8 @@ from filelock import FileLock
 from edgeserve.bundle import SourceKind
 from edgeserve.bundle_store import Bundle, load_bundle, write_bundle
 from edgeserve.convert.agreement import Runner
-from edgeserve.convert.conversion import Converted, convert_source
+from edgeserve.convert.conversion import convert_source
+from edgeserve.convert.converted import Converted
 from edgeserve.errors import ConfigError, ConversionError, EdgeserveError
 from edgeserve.graph import DType, OpKind
 from edgeserve.tflite.reader import read_model
@@ -265,8 +266,13 @@ def test_a_quantized_tflite_is_taken_as_it_is(digits: Bundle, tmp_path: Path) ->
     assert np.array_equal(kept, wanted)
 
 
-def test_a_float_tflite_is_refused(digits: Bundle, tmp_path: Path) -> None:
+def test_a_float_tflite_is_quantized(digits: Bundle, tmp_path: Path) -> None:
     source = digits.path.parent / "work" / "float.tflite"
-    with pytest.raises(ConversionError, match="is not quantized") as caught:
-        convert(source, None, tmp_path / "work")
-    assert "quantize it" in caught.value.hint
+    made, _ = convert(source, DIGITS / "calibration.npz", tmp_path / "work")
+    assert made.source.kind is SourceKind.TFLITE
+    assert made.quantization is not None
+    assert made.quantization.weights_per_channel
+    assert made.agreement == digits.facts.agreement
+    assert made.float_tflite == source.read_bytes()
+    with pytest.raises(ConfigError, match="needs calibration data"):
+        convert(source, None, tmp_path / "again")

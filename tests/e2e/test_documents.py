@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from edgeserve import cli
+from edgeserve.accuracy_record import AccuracyRecord
 from edgeserve.bundle import BundleFacts, CalibrationFile
 from edgeserve.image import Image
 from edgeserve.planfile import PlanRecord
@@ -93,6 +94,7 @@ def _dataclasses(hint: Any) -> Iterator[type]:
     [
         ("bundle.json", BundleFacts),
         ("calibration.json", CalibrationFile),
+        ("accuracy.json", AccuracyRecord),
         ("plan.json", PlanRecord),
         ("build", Image),
     ],

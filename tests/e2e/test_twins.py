@@ -1,9 +1,10 @@
-"""The MobileNet twins: the same bytes again, alive to the last layer, and verified on the board."""
+"""The architecture twins: the same bytes again, alive to the last layer, verified on the board."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,29 +13,43 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from benchmarks import twins
-from benchmarks.twin_source import images
 from edgeserve import pipeline
 from edgeserve.bundle import quantize_samples, tensor_facts
 from edgeserve.checkfile import Growth, ModelEntry
 from edgeserve.fit import Budget, Reserve
 from edgeserve.graph import OpKind
+from edgeserve.lower import lower
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish, options
 from edgeserve.resources import boards_root
 from edgeserve.tflite.reader import read_file, read_model
 from edgeserve.tflm import offline_plan
 from edgeserve.verify import verify
+from models.twins.catalogue import TWINS, Family, Twin
+from models.twins.source import images, samples
 
 # One process builds; others would wait for its lock.
 pytestmark = pytest.mark.xdist_group("twins")
 
-TINY = twins.Twin("tiny", "v2", 0.35, 32, images=4)
+TINY = Twin("tiny", Family.MOBILENET_V2, 0.35, 32, images=4)
 # Bytes that the whole tensors of these shapes need: ours, and TFLM's greedy planner.
 WHOLE_TENSORS = {
+    "mlperf_tiny_ad01": (768, 768),
+    "mlperf_tiny_kws": (16_000, 16_000),
+    "mlperf_tiny_resnet8": (49_152, 49_152),
+    "mlperf_tiny_vww": (55_296, 73_728),
+    "mobilenet_v1_025_96": (55_296, 73_728),
     "mobilenet_v1_025_224": (301_056, 401_408),
     "mobilenet_v2_035_128": (245_760, 245_760),
     "mobilenet_v2_035_224": (752_640, 752_640),
     "mobilenet_v2_100_224": (1_505_280, 1_505_280),
+    "resnet50_224": (2_408_448, 2_408_448),
+}
+MLPERF_TINY = {
+    "mlperf_tiny_ad01": "ad01_int8",
+    "mlperf_tiny_kws": "kws_ref_model",
+    "mlperf_tiny_resnet8": "pretrainedResnet_quant",
+    "mlperf_tiny_vww": "vww_96_int8",
 }
 LEAST_DISTINCT_VALUES = 16
 # Of a thousand classes few have a share of 1/256, which is the output's scale.
@@ -52,7 +67,7 @@ def test_the_recipe_makes_the_same_bytes_again(tmp_path: Path) -> None:
         assert not built.as_recorded
         digests.add(built.sha256)
     assert len(digests) == 1
-    assert_alive(data, TINY.size)
+    assert_alive(data, TINY)
 
 
 def test_images_are_seeded_and_use_the_whole_range() -> None:
@@ -66,7 +81,7 @@ def test_images_are_seeded_and_use_the_whole_range() -> None:
 
 
 def test_every_twin_has_a_recorded_digest() -> None:
-    assert set(twins.recorded()) == set(twins.TWINS) == set(WHOLE_TENSORS)
+    assert set(twins.recorded()) == set(TWINS) == set(WHOLE_TENSORS)
 
 
 def test_another_digest_than_the_recorded_one_is_said(
@@ -76,7 +91,7 @@ def test_another_digest_than_the_recorded_one_is_said(
     monkeypatch.setenv("EDGESERVE_CACHE", str(tmp_path))
     made: list[str] = []
 
-    def build(wanted: twins.Twin, folder: Path) -> tuple[Path, twins.Built]:
+    def build(wanted: Twin, folder: Path) -> tuple[Path, twins.Built]:
         made.append(wanted.name)
         draft = folder / "draft.tflite"
         draft.write_bytes(b"some other bytes")
@@ -96,12 +111,27 @@ def test_another_digest_than_the_recorded_one_is_said(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", twins.TWINS)
+@pytest.mark.parametrize("name", TWINS)
 def test_a_twin_is_alive(name: str) -> None:
     path = twins.twin(name)
-    assert_alive(path.read_bytes(), twins.TWINS[name].size)
+    assert_alive(path.read_bytes(), TWINS[name])
     planned = offline_plan(read_file(path))
     assert (planned.arena_bytes, planned.greedy_bytes) == WHOLE_TENSORS[name]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("name", "original"), MLPERF_TINY.items())
+def test_a_twin_computes_what_its_original_does(
+    name: str, original: str, shared_data: Path
+) -> None:
+    """As many multiply-adds in all, and the same arena of whole tensors."""
+    made, public = (
+        read_file(path)
+        for path in (twins.twin(name), shared_data / "models" / f"{original}.tflite")
+    )
+    twin_macs, public_macs = (sum(s.macs for s in lower(graph).steps) for graph in (made, public))
+    assert twin_macs == public_macs > 0
+    assert offline_plan(made).arena_bytes == offline_plan(public).arena_bytes
 
 
 # Of the arena, in bytes. Where MobileNetV1 has no limit by rows, the study has none.
@@ -134,7 +164,7 @@ def test_a_twin_runs_bit_for_bit_in_a_small_arena(
     monkeypatch.chdir(tmp_path)
     with pipeline.opened(model, "mps2-an500", board=None, wish=wish) as target:
         compiled = target.compiled
-        count = 5 if twins.TWINS[name].size == 224 else 20
+        count = 5 if TWINS[name].size == 224 else 20
         found = verify(
             compiled.program,
             compiled.table,
@@ -166,9 +196,9 @@ def test_a_board_with_256_kib_has_room_for_mobilenet(
     assert "take turns of rows" in found.plan
 
 
-def assert_alive(model: bytes, size: int) -> None:
-    """No operator answers a constant, and none the same for two images."""
-    first, second = (activations(model, image) for image in images(2, size))
+def assert_alive(model: bytes, made_of: Twin) -> None:
+    """No operator answers a constant, and none the same for two samples."""
+    first, second = (activations(model, one) for one in samples(replace(made_of, images=2)))
     graph = read_model(model, name="twin")
     for op in graph.ops:
         least = LEAST_DISTINCT_SHARES if op.kind is OpKind.SOFTMAX else LEAST_DISTINCT_VALUES

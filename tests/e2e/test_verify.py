@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from edgeserve.errors import (
 )
 from edgeserve.lower import lower
 from edgeserve.measurement import Unit, append_measurement, per_inference, read_measurements
+from edgeserve.metering.meter import Counted, CounterMeter
 from edgeserve.oracle import OracleProcess, OracleTensor, open_oracle
 from edgeserve.program import Folded, Oracle, Port
 from edgeserve.stimulus import random_stimuli, sample_stimuli, xorshift_stimulus
@@ -65,6 +67,34 @@ class Undecided(Dut):
         self._runs += 1
         first, *_ = super().crcs()
         return first, self._runs
+
+
+class SimulatedMeter(CounterMeter):
+    """Counts a watt, whatever happens."""
+
+    name, coarse, refresh_s = "simulated meter", False, 0.0
+
+    def read(self) -> Counted:
+        now_s = time.monotonic()
+        return Counted(now_s, (("device", now_s * 1e6),))
+
+
+def test_an_external_meter_counts_a_board_s_energy(
+    host_image: BenchImage, host: Dut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeserve.bench.ENERGY_S", 0.4)
+    monkeypatch.setattr("edgeserve.metering.meter.LEAST_WINDOW_S", 0.3)
+    stimulus = xorshift_stimulus(host_image.program, FIRST_SEED)
+    record = bench(host_image.candidate, host, stimulus, laps=2, meter=SimulatedMeter())
+    assert record.energy is not None
+    assert record.energy_absent == ""
+    assert record.energy.inferences >= 10
+    (group,) = record.energy.groups
+    each_s = record.energy.load_s / record.energy.inferences
+    assert group.gross_mj == pytest.approx(1000 * each_s)
+    assert group.net_mj == pytest.approx(0, abs=1e-6)
+    without = bench(host_image.candidate, host, stimulus, laps=2)
+    assert (without.energy, without.energy_absent) == (None, "not asked for")
 
 
 def test_equal_on_every_step_of_every_input(host_image: BenchImage, host: Dut) -> None:

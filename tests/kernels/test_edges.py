@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edgeserve import pipeline
 from edgeserve.compilation import Compiled
-from edgeserve.convert.conversion import Edges
+from edgeserve.convert.tflite_source import Edges
 from edgeserve.errors import ConfigError, ModelError
 from edgeserve.graph import DType
 from edgeserve.kernels import KernelId

@@ -119,6 +119,7 @@ class Transport:
         self._connection = connection
         self._sending = threading.Lock()
         self._streams: dict[int, Stream] = {}
+        self._last = 0
 
     def serve(self) -> None:
         with contextlib.suppress(OSError, EOFError):
@@ -162,7 +163,9 @@ class Transport:
         self.send(b"CNXN", VERSION, MAX_DATA, banner.encode())
 
     def _open(self, remote: int, service: str) -> None:
-        local = max(self._streams, default=0) + 1
+        # Never used again: the host's last word to a stream may come when the next is open.
+        self._last += 1
+        local = self._last
         self.phone.log.append(service)
         if self.phone.cut_at is not None and self.phone.cut_at(service):
             self.cut()

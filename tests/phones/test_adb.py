@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from edgeserve.device.adb import FOLDER, Adb, adb_devices, the_device
+from edgeserve.device.adb import FOLDER, Adb, AdbDevice, adb_devices, the_device
 from edgeserve.errors import DeviceError, NotFound
-from edgeserve.phone.harness import Accelerator, Harness, Sample
+from edgeserve.phone.harness import Accelerator, FrameSet, Harness, Sample, Told
 from tests.phones.simulated_phone import Phone
 
 Connect = Callable[..., tuple[Phone, str]]
@@ -73,6 +76,34 @@ def test_which_phone(connect: Connect) -> None:
         the_device("nothing")
 
 
+USB = "1A2B3C  {}  usb:1-2 product:oriole model:Pixel_6 device:oriole transport_id:4"
+WIFI = "192.168.1.7:5555 {} product:e2sxeea model:SM_S926B device:e2s transport_id:5"
+
+
+def told_devices(monkeypatch: pytest.MonkeyPatch, text: str) -> tuple[AdbDevice, ...]:
+    done = subprocess.CompletedProcess(["adb"], 0, text.encode("utf-8", "surrogatepass"), b"")
+    monkeypatch.setattr("edgeserve.device.adb._run", lambda arguments, timeout_s: done)
+    return adb_devices()
+
+
+@pytest.mark.parametrize("state", ["unauthorized", "offline", "recovery"])
+def test_a_phone_that_is_not_ready_is_told(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    text = f"List of devices attached\n{USB.format(state)}\n{WIFI.format('device')}\n\n"
+    assert told_devices(monkeypatch, text) == (
+        AdbDevice("1A2B3C", state, "Pixel_6", "oriole"),
+        AdbDevice("192.168.1.7:5555", "device", "SM_S926B", "e2s"),
+    )
+    with pytest.raises(NotFound, match=f"phone 1A2B3C is {state}"):
+        the_device("1A2B3C")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines=st.lists(st.one_of(st.text(max_size=40), st.just(USB.format("device"))), max_size=6))
+def test_whatever_adb_lists_is_read(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    found = told_devices(monkeypatch, "\n".join(lines))
+    assert all(device.serial and device.state for device in found)
+
+
 def start(adb: Adb, harness: Path, litert: Path, model: Path, *more: str) -> Harness:
     program = adb.push(harness, executable=True)
     argv = [program, "--library", adb.push(litert), "--model", adb.push(model), *more]
@@ -93,7 +124,7 @@ def test_the_harness_on_a_phone(
         assert (info.model, info.asked, info.threads) == (model.name, Accelerator.CPU, 1)
         assert (info.input_bytes, info.output_bytes) == (490, 12)
         assert info.cold.process_ns is not None
-        assert min(info.cold.library_ns, info.cold.compile_ns, info.cold.first_ns) > 0
+        assert all([info.cold.library_ns, info.cold.compile_ns, info.cold.first_ns])
         assert info.peak_bytes > 1 << 20
         data = _xorshift(info.input_bytes)
         client.fill(SEED, data)
@@ -103,10 +134,23 @@ def test_the_harness_on_a_phone(
         assert len(laps.counts) == 20
         assert laps.output_crc == KWS_CRC
         assert len(client.out(12)) == 12
-        samples: list[Sample] = []
-        assert client.sustain(60, 5000, samples.append) == KWS_CRC
+        told: list[Told] = []
+        assert client.sustain(60, 5000, told.append) == KWS_CRC
+        samples = [one for one in told if isinstance(one, Sample)]
+        assert samples == told
         assert [sample.slot for sample in samples] == sorted({s.slot for s in samples})
         assert all(sample.end_ns >= sample.slot * 5_000_000 for sample in samples)
+        told.clear()
+        assert client.sustain(60, 10_000, told.append, streams=3) == KWS_CRC
+        assert [type(one) for one in told[:4]] == [Sample, Sample, Sample, FrameSet]
+        sets = [one for one in told if isinstance(one, FrameSet)]
+        assert len(told) == 4 * len(sets)
+        for index, one in enumerate(sets):
+            inside = told[4 * index : 4 * index + 3]
+            assert {sample.slot for sample in inside} == {one.slot}
+            assert one.end_ns == max(s.end_ns for s in inside if isinstance(s, Sample))
+            taken_ns = sum(s.ns for s in inside if isinstance(s, Sample))
+            assert one.slot * 10_000_000 <= one.begin_ns < one.end_ns - taken_ns + 1
     finally:
         client.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +11,28 @@ import pytest
 
 from edgeserve.device.adb import Adb
 from edgeserve.errors import DeviceError
-from edgeserve.phone import bench as bench_module
-from edgeserve.phone.bench import Files, Plan, Subject, asked_of, bench_phone
-from edgeserve.phone.harness import Accelerator, Sample
+from edgeserve.metering.meter import Counted, CounterMeter
+from edgeserve.phone.bench import bench_phone
+from edgeserve.phone.harness import Accelerator, FrameSet, Sample
 from edgeserve.phone.kind import load_phone, phone_ids
+from edgeserve.phone.plan import Files, Plan, Subject, asked_of
 from edgeserve.phone.record import (
     Flag,
+    Identity,
     PhoneMeasurement,
+    Runner,
     Scenario,
     Sighting,
     late_frames,
+    over_budget,
+    set_jitter,
+    set_latencies,
     skipped_frames,
+    why_absent,
 )
 from edgeserve.phone.settings import repair
+from edgeserve.phone.watch import onset_of
+from edgeserve.strict_json import dump_json, load_json
 from tests.phones.simulated_phone import Phone, Rails
 
 Connect = Callable[..., tuple[Phone, str]]
@@ -55,9 +65,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows that a test can wait for; what they prove does not depend on their length."""
-    monkeypatch.setattr("edgeserve.phone.meter.LEAST_WINDOW_S", 0.5)
+    monkeypatch.setattr("edgeserve.metering.meter.LEAST_WINDOW_S", 0.5)
     monkeypatch.setattr("edgeserve.phone.bench.WARM_UP_S", 0.1)
-    monkeypatch.setattr("edgeserve.phone.bench.WATCH_S", 0.3)
+    monkeypatch.setattr("edgeserve.phone.watch.WATCH_S", 0.3)
 
 
 @pytest.fixture
@@ -67,7 +77,7 @@ def files(harness: Path, litert: Path, shared_data: Path) -> Files:
 
 @pytest.fixture
 def pixel6(connect: Connect) -> Iterator[tuple[Phone, str]]:
-    phone, serial = connect(properties=PIXEL6, answers=_texts("pixel6"))
+    phone, serial = connect(properties=PIXEL6, answers=texts_of("pixel6"))
     phone.write_sysfs("/sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq", "1803000\n")
     phone.write_sysfs("/sys/devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq", "1803000\n")
     rails = Rails(phone, CPU_RAILS)
@@ -75,7 +85,7 @@ def pixel6(connect: Connect) -> Iterator[tuple[Phone, str]]:
     rails.close()
 
 
-def _texts(name: str) -> dict[str, str]:
+def texts_of(name: str) -> dict[str, str]:
     texts = {
         "dumpsys power": "  mWakefulness=Awake\n",
         "settings get global airplane_mode_on": "0\n",
@@ -102,6 +112,36 @@ QUICK = Plan(
 )
 
 
+EMPTY = PhoneMeasurement(
+    schema=2,
+    recorded_at="2026-01-31T12:00:00Z",
+    bundle="kws",
+    model_sha256="ab" * 32,
+    phone=Identity("serial", "Pixel 6", "oriole", "Tensor", "14", ""),
+    runner=Runner.HARNESS,
+    runtime="LiteRT",
+    asked=QUICK.asked,
+    fully_accelerated=True,
+    input="xorshift",
+    cold=(),
+    warmup=0,
+    samples_ns=(),
+    ends_ns=(),
+    slots=(),
+    sets=(),
+    tool=None,
+    peak_bytes=None,
+    energy=None,
+    sightings=(),
+    throttled=None,
+    output_crc32=None,
+    flags=(),
+    absent=(),
+    tools=(),
+    notes=(),
+)
+
+
 def measure(serial: str, files: Files, plan: Plan = QUICK) -> PhoneMeasurement:
     said: list[str] = []
     return bench_phone(Adb(serial), load_phone("pixel6"), files, SUBJECT, plan, said.append)
@@ -118,7 +158,7 @@ def assert_settings_are_back(phone: Phone) -> None:
 
 def test_a_full_record(pixel6: tuple[Phone, str], files: Files) -> None:
     phone, serial = pixel6
-    record = measure(serial, files)
+    record = measure(serial, files, replace(QUICK, idle_s=3.0))
     assert (record.phone.model, record.phone.soc, record.phone.android) == (
         "Pixel 6",
         "Tensor",
@@ -144,25 +184,72 @@ def test_a_full_record(pixel6: tuple[Phone, str], files: Files) -> None:
 
 
 def test_no_rails_means_no_energy_and_a_reason(connect: Connect, files: Files) -> None:
-    phone, serial = connect(properties=GALAXY, answers=_texts("galaxy"))
+    phone, serial = connect(properties=GALAXY, answers=texts_of("galaxy"))
     record = measure(serial, files)
     assert record.energy is None
-    assert "lists no rail" in record.energy_absent
-    assert "charging" in record.energy_absent
+    assert "lists no rail" in why_absent(record, "energy")
+    assert "charging" in why_absent(record, "energy")
     assert record.sightings[0].skin_celsius == 28.2
     assert record.sightings[0].lowest_cap is None
     assert_settings_are_back(phone)
 
 
 def test_a_missing_rail_is_not_zero(connect: Connect, files: Files) -> None:
-    phone, serial = connect(properties=PIXEL6, answers=_texts("pixel6"))
+    phone, serial = connect(properties=PIXEL6, answers=texts_of("pixel6"))
     rails = Rails(phone, {name: CPU_RAILS[name] for name in list(CPU_RAILS)[:2]})
     try:
         record = measure(serial, files)
     finally:
         rails.close()
     assert record.energy is None
-    assert "none of this phone's known rails" in record.energy_absent
+    assert "none of this phone's known rails" in why_absent(record, "energy")
+
+
+def test_a_phone_without_shell_v2_gives_the_same(connect: Connect, files: Files) -> None:
+    phone, serial = connect(features="cmd", properties=GALAXY, answers=texts_of("galaxy"))
+    record = measure(serial, files, replace(QUICK, idle_s=0, cold_starts=1))
+    assert record.output_crc32 == "f7cb3257"
+    assert record.phone.model == "SM-S926B"
+    assert len(record.cold) == 1
+    assert_settings_are_back(phone)
+
+
+def test_a_full_phone_changes_nothing(connect: Connect, files: Files) -> None:
+    phone, serial = connect(full=True, properties=PIXEL6, answers=texts_of("pixel6"))
+    with pytest.raises(DeviceError, match="No space left"):
+        measure(serial, files)
+    assert not any("mode-enabled" in call for call in phone.calls())
+
+
+def test_an_external_meter_takes_the_place_of_the_rails(
+    pixel6: tuple[Phone, str], files: Files
+) -> None:
+    _phone, serial = pixel6
+
+    class Doubling(CounterMeter):
+        """Counts twice as much with each look at it."""
+
+        name, coarse, refresh_s = "simulated meter", False, 0.0
+
+        def __init__(self) -> None:
+            self.begin_s, self.energy_uj = time.monotonic(), 1.0
+
+        def read(self) -> Counted:
+            self.energy_uj *= 2
+            return Counted(time.monotonic() - self.begin_s, (("device", self.energy_uj),))
+
+    said: list[str] = []
+    plan = replace(QUICK, cold_starts=0)
+    kind = load_phone("pixel6")
+    record = bench_phone(Adb(serial), kind, files, SUBJECT, plan, said.append, meter=Doubling())
+    assert record.energy is not None
+    assert record.energy.meter == "simulated meter"
+    (group,) = record.energy.groups
+    # 2 and 4 around rest, 8 and 16 around load.
+    each = 1000 * record.energy.inferences
+    share = record.energy.load_s / record.energy.idle_s
+    assert group.gross_mj == pytest.approx(8 / each)
+    assert group.net_mj == pytest.approx((8 - 2 * share) / each)
 
 
 def test_fallback_fails_unless_allowed(pixel6: tuple[Phone, str], files: Files) -> None:
@@ -178,11 +265,65 @@ def test_frames_are_counted_late_or_skipped(pixel6: tuple[Phone, str], files: Fi
     _phone, serial = pixel6
     asked = asked_of(Accelerator.CPU, 1, None, None, Scenario.FRAMES, 100.0)
     record = measure(serial, files, replace(QUICK, asked=asked, idle_s=0, cold_starts=0))
-    assert record.energy_absent == "not asked for"
+    assert why_absent(record, "energy") == "not asked for"
     assert len(record.slots) == len(record.samples_ns)
     assert 0 <= skipped_frames(record) < len(record.slots)
     assert late_frames(record) <= len(record.slots)
     assert record.slots[-1] >= 49
+
+
+def test_frame_sets_have_latencies_and_a_jitter_budget(
+    pixel6: tuple[Phone, str], files: Files
+) -> None:
+    _phone, serial = pixel6
+    asked = asked_of(Accelerator.CPU, 1, None, None, Scenario.MULTISTREAM, None, 4, 1000.0)
+    quick = replace(QUICK, asked=asked, idle_s=0, cold_starts=0, duration_s=0.3, least_count=30)
+    record = measure(serial, files, quick)
+    assert len(record.sets) >= 30
+    assert len(record.samples_ns) == 4 * len(record.sets)
+    assert [one.slot for one in record.sets] == list(range(len(record.sets)))
+    assert record.slots == tuple(one.slot for one in record.sets for _ in range(4))
+    for index, taken in enumerate(set_latencies(record)):
+        assert taken >= sum(record.samples_ns[4 * index : 4 * index + 4])
+    assert len(set_jitter(record)) == len(record.sets) - 1
+    assert over_budget(record) == 0
+    assert Flag.UNSTEADY not in record.flags
+    assert (Flag.TOO_FEW_SETS in record.flags) == (len(record.sets) < 662)
+    assert (skipped_frames(record), late_frames(record)) == (0, 0)
+    assert load_json(PhoneMeasurement, dump_json(record), where="record") == record
+
+
+def test_frame_sets_at_ticks_are_late_or_skipped(pixel6: tuple[Phone, str], files: Files) -> None:
+    _phone, serial = pixel6
+    asked = asked_of(Accelerator.CPU, 1, None, None, Scenario.MULTISTREAM, 100.0, 2, 0.001)
+    quick = replace(QUICK, asked=asked, idle_s=0, cold_starts=0, duration_s=0.3, least_count=60)
+    record = measure(serial, files, quick)
+    period_ns = 10_000_000
+    assert all(one.begin_ns >= one.slot * period_ns for one in record.sets)
+    assert skipped_frames(record) == record.sets[-1].slot + 1 - len(record.sets)
+    assert late_frames(record) == sum(taken > period_ns for taken in set_latencies(record))
+    # Nothing keeps to a microsecond.
+    assert over_budget(record) > 0
+    assert Flag.UNSTEADY in record.flags
+
+
+def test_jitter_is_told_against_what_is_due() -> None:
+    ms = 1_000_000
+    sets = (
+        FrameSet(0, 0, 8 * ms),
+        FrameSet(1, 10 * ms, 19 * ms),
+        FrameSet(3, 30 * ms, 38 * ms),
+    )
+    asked = asked_of(Accelerator.CPU, 1, None, None, Scenario.MULTISTREAM, 100.0, 2, 0.5)
+    record = replace(EMPTY, asked=asked, sets=sets)
+    assert set_latencies(record) == (8 * ms, 9 * ms, 8 * ms)
+    # 10 ms a period; ends at 8, 19 and 38 ms, and one period skipped.
+    assert set_jitter(record) == (1 * ms, 1 * ms)
+    assert (skipped_frames(record), late_frames(record), over_budget(record)) == (1, 0, 2)
+    free = replace(record, asked=replace(record.asked, period_us=None, jitter_us=None))
+    # The median of 11 and 19 ms is the later.
+    assert set_jitter(free) == (8 * ms, 0)
+    assert over_budget(free) == 0
 
 
 def test_a_phone_of_another_abi_is_told(connect: Connect, files: Files) -> None:
@@ -203,7 +344,7 @@ def test_a_phone_of_another_abi_is_told(connect: Connect, files: Files) -> None:
 
 
 def test_a_warm_phone_is_flagged(connect: Connect, files: Files) -> None:
-    texts = {**_texts("pixel6"), "dumpsys thermalservice": _recorded("throttled.thermalservice")}
+    texts = {**texts_of("pixel6"), "dumpsys thermalservice": _recorded("throttled.thermalservice")}
     _phone, serial = connect(properties=PIXEL6, answers=texts)
     record = measure(serial, files, replace(QUICK, idle_s=0, cold_starts=0))
     assert record.flags[0] is Flag.WARM
@@ -237,6 +378,21 @@ def test_a_lost_connection_ends_clearly(
     assert not list((tmp_path / "cache/phones").glob("*"))
 
 
+def test_a_connection_lost_at_the_very_end_keeps_the_record(
+    pixel6: tuple[Phone, str], files: Files, tmp_path: Path
+) -> None:
+    phone, serial = pixel6
+    phone.cut_at = lambda service: "mode-enabled false" in service
+    record = measure(serial, files, replace(QUICK, idle_s=0, cold_starts=0))
+    assert record.samples_ns
+    (state,) = (tmp_path / "cache/phones").glob("*.json")
+    phone.cut_at = None
+    _reconnect(serial)
+    assert repair(Adb(serial))
+    assert_settings_are_back(phone)
+    assert not state.exists()
+
+
 def test_the_next_run_repairs_what_a_dead_host_left(
     pixel6: tuple[Phone, str], files: Files, tmp_path: Path
 ) -> None:
@@ -261,8 +417,8 @@ def test_throttling_needs_latency_and_the_phones_word() -> None:
     ]
     cool = tuple(Sighting(at, 0, 30.0, 40.0, 1.0) for at in range(0, 200, 5))
     hot = tuple(replace(s, lowest_cap=0.7 if s.at_s > 100 else 1.0) for s in cool)
-    assert bench_module._onset(samples, cool) is None
-    onset = bench_module._onset(samples, hot)
+    assert onset_of(samples, cool) is None
+    onset = onset_of(samples, hot)
     assert onset is not None
     assert abs(onset.at_s - 100) <= 5
     assert onset.rise == pytest.approx(0.3, abs=0.01)

@@ -74,6 +74,65 @@ def test_no_phone(
     assert "Traceback" not in done.stderr
 
 
+def test_two_phones_of_a_kind_need_a_serial(
+    connect: Connect, shared_data: Path, tmp_path: Path
+) -> None:
+    _, first = connect(properties=PIXEL6)
+    _, second = connect(properties=PIXEL6)
+    model = shared_data / "models/kws_ref_model.tflite"
+    done = bench(model, "pixel6", tmp_path)
+    assert done.returncode == 4
+    assert "2 phones of kind pixel6 are connected" in done.stderr
+    assert first in done.stderr
+    assert second in done.stderr
+    assert "--device adb:" in done.stderr
+
+
+def test_frame_sets_and_a_meter_as_a_user_types_them(
+    connect: Connect, harness: Path, litert: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    connect(properties=PIXEL6)
+    model = shared_data / "models/kws_ref_model.tflite"
+    options = ["--harness", str(harness), "--library", str(litert), "--seconds", "1", "--no-wait"]
+    options += ["--cold-starts", "0", "--scenario", "multistream", "--streams", "3"]
+    meter = ["--meter", "csv:none.csv,start=2026-01-31T12:00:00Z,wait=0"]
+    done = bench(model, "pixel6", tmp_path, *options, "--jitter", "1000", *meter)
+    assert done.returncode == 0, done.stderr
+    assert "frame sets of 3, each from first to last" in done.stdout
+    assert "0 of " in done.stdout
+    assert "the budget of 1000 ms" in done.stdout
+    assert "energy not measured: none.csv is not there" in done.stdout
+    done = bench(model, "pixel6", tmp_path, *options, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["asked"]["streams"] == 3
+    assert document["frame_sets"] >= 662
+    assert document["inferences"] == 3 * document["frame_sets"]
+    assert document["set_latency_ns"]["p99"]["value"] > document["latency_ns"]["p50"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        (("--streams", "4"), "belong to frame sets"),
+        (("--jitter", "4"), "belong to frame sets"),
+        (("--scenario", "multistream"), "from 1 to 64 streams"),
+        (("--scenario", "multistream", "--streams", "65"), "from 1 to 64 streams"),
+        (("--meter", "wattmeter"), "names no meter"),
+        (("--runner", "tflite"), "no runner"),
+        (("--operators",), "benchmark_model's"),
+    ],
+)
+def test_what_does_not_go_together(
+    connect: Connect, shared_data: Path, tmp_path: Path, more: tuple[str, ...], what: str
+) -> None:
+    connect(properties=PIXEL6)
+    done = bench(shared_data / "models/kws_ref_model.tflite", "adb", tmp_path, *more)
+    assert done.returncode == 2
+    assert what in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_what_is_missing_is_one_line(connect: Connect, shared_data: Path, tmp_path: Path) -> None:
     connect(properties=PIXEL6)
     model = shared_data / "models/kws_ref_model.tflite"

@@ -29,7 +29,9 @@ VALGRIND = (
     "--error-exitcode=9",
     f"--suppressions={Path(__file__).with_name('litert.supp')}",
 )
-COMMANDS = f"es info%es fill {SEED}%es run%es lap 3 1%es out%results%es sustain 30 2000%"
+COMMANDS = (
+    f"es info%es fill {SEED}%es run%es lap 3 1%es out%results%es sustain 30 2000%es sustain 20 0 3%"
+)
 
 
 def converse(argv: list[str], commands: str = COMMANDS) -> subprocess.CompletedProcess[str]:
@@ -80,11 +82,12 @@ def test_memory_is_clean(harness: Path, litert: Path, shared_data: Path, tmp_pat
     flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     checked = build_harness(tmp_path, "-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_C_FLAGS={flags}")
     bad_lines = (
-        "db load 0%db zz%es fill%es fill 0%es nothing%es lap 0%es out%es sustain x%es prof%db 00%"
+        "db load 0%db zz%es fill%es fill 0%es nothing%es lap 0%es out%es sustain x%"
+        "es sustain 1 0 65%es prof%db 00%"
     )
     done = converse(arguments(checked, litert, model), bad_lines + COMMANDS)
     assert done.returncode == 0, done.stderr
-    assert len(refusals(done.stdout)) == 9
+    assert len(refusals(done.stdout)) == 10
     assert crcs(done.stdout) == {"f7cb3257"}
     need_programs("valgrind")
     done = converse(
@@ -145,7 +148,9 @@ def test_the_same_on_another_processor(shared_data: Path, tmp_path: Path) -> Non
     for name in MODELS:
         model = shared_data / f"models/{name}.tflite"
         argv = [*emulator, *arguments(program, library, model)]
-        done = converse(argv, f"es info%es fill {SEED}%es run%")
+        done = converse(argv, f"es info%es fill {SEED}%es run%es sustain 1 0 2%")
         assert "m-es-abi-[arm64-v8a]" in done.stdout
+        assert "m-es-set-0-" in done.stdout
+        assert refusals(done.stdout) == []
         want = zlib.crc32(host_answer(model, SEED).output)
         assert crcs(done.stdout) == {f"{want:08x}"}, name

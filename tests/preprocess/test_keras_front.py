@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve.convert.conversion import Converted, convert_source
+from edgeserve.convert.conversion import convert_source
+from edgeserve.convert.converted import Converted
 from edgeserve.preprocess.declaration import Crop, ImageInput, Resize
 from edgeserve.preprocess.host import affines, quantized
 from edgeserve.strict_json import from_json

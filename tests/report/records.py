@@ -8,14 +8,16 @@ import numpy as np
 
 from edgeserve.bundle import ToolVersion
 from edgeserve.measurement import Measurement, Memory, Place, StepCount, Subject, Unit
+from edgeserve.metering.meter import Energy, GroupEnergy
 from edgeserve.phone.harness import Accelerator, ColdStart
-from edgeserve.phone.meter import Energy, GroupEnergy
 from edgeserve.phone.record import (
     Asked,
     Flag,
     Identity,
+    NotMeasured,
     Onset,
     PhoneMeasurement,
+    Runner,
     Scenario,
     Sighting,
 )
@@ -34,7 +36,7 @@ def small_model(name: str = "x") -> bytes:
 
 
 BOARD = Measurement(
-    schema=2,
+    schema=3,
     recorded_at="2026-01-02T03:04:05Z",
     subject=Subject("digits", "ab" * 32, "cd" * 32, 12_000, 9_000, 30_000),
     place=Place("mps2-an500", "mps2-an500 (QEMU)", True, "CMSDK timer 0", "gcc 12", ("-O2",)),
@@ -45,6 +47,8 @@ BOARD = Measurement(
     init_count=500,
     steps=(StepCount(0, "conv", "CONV_2D", 600, 700), StepCount(1, "fc", "SOFTMAX", 0, 300)),
     memory=Memory(4096, 4000, (), 700, 512),
+    energy=None,
+    energy_absent="no meter was named",
     output_crc32="0123abcd",
     tools=(ToolVersion("edgeserve", "0.1.0"),),
     notes=(),
@@ -69,11 +73,12 @@ def noisy(median_ns: int, count: int, seed: int = 1) -> tuple[int, ...]:
 
 
 PHONE = PhoneMeasurement(
-    schema=1,
+    schema=2,
     recorded_at="2026-02-03T04:05:06Z",
     bundle="kws",
     model_sha256="ab" * 32,
     phone=Identity("1A2B3C", "Pixel 6", "oriole", "Tensor", "14", "build/1"),
+    runner=Runner.HARNESS,
     runtime="LiteRT 2.3.0",
     asked=Asked(Accelerator.CPU, 2, None, Scenario.SINGLE, None),
     fully_accelerated=True,
@@ -87,6 +92,8 @@ PHONE = PhoneMeasurement(
     samples_ns=noisy(5 * MS, 2000),
     ends_ns=tuple((i + 1) * 5 * MS for i in range(2000)),
     slots=(),
+    sets=(),
+    tool=None,
     peak_bytes=41_000_000,
     energy=Energy(
         "power rails (sysfs)",
@@ -96,11 +103,11 @@ PHONE = PhoneMeasurement(
         3000,
         (GroupEnergy("cpu", 4.2, 3.4, 0.3), GroupEnergy("memory", 1.1, 0.4, 0.1)),
     ),
-    energy_absent="",
     sightings=(Sighting(0.0, 0, 28.0, 40.0, 1.0), Sighting(5.0, 0, 28.6, 52.0, 1.0)),
     throttled=None,
     output_crc32="f7cb3257",
     flags=(),
+    absent=(),
     tools=(ToolVersion("libLiteRt.so", "sha256 0123"),),
     notes=(),
 )
@@ -108,6 +115,10 @@ PHONE = PhoneMeasurement(
 
 def on_phone(**changes: object) -> PhoneMeasurement:
     return replace(PHONE, **changes)  # type: ignore[arg-type]
+
+
+def no_energy(why: str) -> tuple[NotMeasured, ...]:
+    return (NotMeasured("energy", why),)
 
 
 def sustained() -> PhoneMeasurement:
@@ -123,7 +134,7 @@ def sustained() -> PhoneMeasurement:
         samples_ns=tuple(int(s) for s in samples),
         ends_ns=tuple(int(s * 1e9) + 5 * MS for s in starts),
         energy=None,
-        energy_absent="the phone lists no rail; it is charging, so the battery tells nothing",
+        absent=no_energy("the phone lists no rail; it is charging, so the battery tells nothing"),
         sightings=tuple(
             Sighting(
                 float(at),

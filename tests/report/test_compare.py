@@ -18,11 +18,21 @@ from edgeserve.compare.metric import Metric
 from edgeserve.compare.selection import BoardPair, PhonePair
 from edgeserve.distribution import Change
 from edgeserve.measurement import Measurement, Unit, append_record
+from edgeserve.metering.meter import Energy, GroupEnergy
 from edgeserve.phone.harness import Accelerator
-from edgeserve.phone.meter import Energy, GroupEnergy
 from edgeserve.phone.record import Flag, PhoneMeasurement
 from tests.e2e.test_documents import DOCUMENTED, agree
-from tests.report.records import BOARD, MS, PHONE, noisy, on_board, on_phone, small_model, timed
+from tests.report.records import (
+    BOARD,
+    MS,
+    PHONE,
+    no_energy,
+    noisy,
+    on_board,
+    on_phone,
+    small_model,
+    timed,
+)
 
 EVERY = frozenset(Metric)
 
@@ -152,7 +162,7 @@ def test_energies_of_other_groups_and_other_meters_are_not_compared() -> None:
     other = phones(with_energy(cpu), with_energy(cpu, meter="battery gauge"))
     assert not [d for d in other.differences if d.unit == "mJ"]
     assert "different meters" in " ".join(other.notes)
-    absent = phones(with_energy(cpu), on_phone(energy=None, energy_absent="it is charging"))
+    absent = phones(with_energy(cpu), on_phone(energy=None, absent=no_energy("it is charging")))
     assert "no energy after: it is charging" in absent.notes
 
 

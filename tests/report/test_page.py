@@ -19,7 +19,7 @@ from edgeserve.measurement import append_record
 from edgeserve.report.markdown import code, escaped
 from edgeserve.report.page import html_document
 from edgeserve.report_pipeline import report
-from tests.report.records import PHONE, on_board, on_phone, small_model, sustained
+from tests.report.records import PHONE, no_energy, on_board, on_phone, small_model, sustained
 from tests.unit.test_picture import HOSTILE, Tags
 
 NAME = "</style><script>alert(1)</script>{{ 7 * 7 }}&\"'`|\u202e$x^2$ @all #1"
@@ -40,7 +40,7 @@ def hostile(tmp_path: Path) -> Bundle:
         append_record(bundle.path / "phone_measurements.jsonl", one)
     append_record(
         bundle.path / "phone_measurements.jsonl",
-        on_phone(energy=None, energy_absent=NAME, asked=replace(PHONE.asked, threads=3)),
+        on_phone(energy=None, absent=no_energy(NAME), asked=replace(PHONE.asked, threads=3)),
     )
     quoted = NAME.replace("\\", "\\\\").replace('"', '\\"').replace("\u202e", "")
     (bundle.path / "claims.toml").write_text(

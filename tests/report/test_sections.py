@@ -32,7 +32,17 @@ from edgeserve.report.content import (
 )
 from edgeserve.report.recorded import Battery
 from edgeserve.report_pipeline import report
-from tests.report.records import BOARD, MS, PHONE, noisy, on_board, on_phone, sustained, timed
+from tests.report.records import (
+    BOARD,
+    MS,
+    PHONE,
+    no_energy,
+    noisy,
+    on_board,
+    on_phone,
+    sustained,
+    timed,
+)
 
 
 def section(made: Report, key: str) -> Section:
@@ -245,7 +255,7 @@ def test_readings_that_a_phone_does_not_give_are_no_zeros(bundle: Bundle) -> Non
 
 
 def test_only_the_last_run_of_a_setup_has_energy_and_heat(bundle: Bundle) -> None:
-    older = on_phone(recorded_at="2025-01-01T00:00:00Z", energy=None, energy_absent="old")
+    older = on_phone(recorded_at="2025-01-01T00:00:00Z", energy=None, absent=no_energy("old"))
     made = of(bundle, older, PHONE)
     assert "old" not in lines(section(made, "energy"))
     assert len(tables(section(made, "latency"))[0].rows) == 2

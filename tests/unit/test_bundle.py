@@ -140,7 +140,12 @@ def test_a_bare_tflite_has_no_calibration_and_says_why(out: Path) -> None:
     written = write_bundle(out / "bare", contents_of_tflite("bare", relu_model()))
     assert written.samples() is None
     record = json.loads((out / "bare" / "calibration.json").read_text())
-    assert record == {"schema": 3, "record": None, "absent_reason": GIVEN_AS_TFLITE}
+    assert record == {
+        "schema": 4,
+        "record": None,
+        "ranges": None,
+        "absent_reason": GIVEN_AS_TFLITE,
+    }
     facts = json.loads((out / "bare" / "bundle.json").read_text())
     assert (facts["agreement"], facts["quantization"]) == (None, None)
     assert facts["absent_reason"] == GIVEN_AS_TFLITE

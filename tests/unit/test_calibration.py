@@ -243,7 +243,8 @@ def test_the_hash_of_a_folder_sees_names_and_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "error"),
     [
-        ("model.onnx", b"anything", ConfigError),
+        ("model.bin", b"anything", ConfigError),
+        ("text.onnx", b"anything", ConversionError),
         ("model", b"anything", ConfigError),
         ("cut.keras", b"PK\x03\x04 cut", ConversionError),
         ("cut.h5", b"\x89HD", ConversionError),

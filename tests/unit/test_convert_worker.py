@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgeserve.bundle import SourceKind
-from edgeserve.convert import conversion
+from edgeserve.convert import conversion, tensorflow_source
 from edgeserve.convert.precision import Precision
 from edgeserve.convert.tensorflow_worker import TensorflowJob, TensorflowResult
 from edgeserve.convert.worker import Progress, run_worker
@@ -31,6 +31,7 @@ def run(work_dir: Path, progress: Progress, module: str = WORKER) -> TensorflowR
         trust_source=False,
         preprocess=None,
         precision=Precision.INT8,
+        quantizes=True,
     )
     return run_worker(module, job, TensorflowResult, work_dir=work_dir, progress=progress)
 
@@ -84,7 +85,7 @@ def test_without_tensorflow_the_extra_is_named(
     with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
         archive.writestr("config.json", "{}")
     np.savez(tmp_path / "c.npz", x=np.zeros((1, 2), np.float32))
-    monkeypatch.setattr(conversion, "find_spec", lambda name: None)
+    monkeypatch.setattr(tensorflow_source, "find_spec", lambda name: None)
     with pytest.raises(MissingTool, match="tensorflow") as caught:
         conversion.convert_source(
             tmp_path / "a.keras",

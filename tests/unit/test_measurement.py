@@ -28,10 +28,14 @@ from edgeserve.measurement import (
     per_inference,
     read_measurements,
 )
+from edgeserve.metering.meter import Energy, GroupEnergy
+from edgeserve.phone.benchmark_model import Delegate, OperatorTime, Stat, ToolReport
+from edgeserve.phone.harness import ColdStart, FrameSet
+from edgeserve.phone.record import Asked, Identity, NotMeasured, Onset, PhoneMeasurement, Sighting
 
 REPO = Path(__file__).resolve().parents[2]
 RECORD = Measurement(
-    schema=2,
+    schema=3,
     recorded_at="2026-01-02T03:04:05Z",
     subject=Subject("digits", "ab" * 32, "cd" * 32, 12_345, 9_876, None),
     place=Place("mps2-an500", "mps2-an500 (QEMU)", True, "CMSDK timer 0", "gcc 12.2.1", ("-O2",)),
@@ -45,6 +49,8 @@ RECORD = Measurement(
         4096, 4000, (BankMemory("fast", 1024, 1024), BankMemory("slow", 3072, 2976)), None, 512
     ),
     output_crc32="0123abcd",
+    energy=Energy("simulated", False, 15.0, 15.1, 300, (GroupEnergy("device", 2.5, 1.5, 0.1),)),
+    energy_absent="",
     tools=(ToolVersion("edgeserve", "0.1.0"),),
     notes=("a 'note' with \"quotes\" and \u00fc",),
 )
@@ -140,7 +146,7 @@ def _damaged(change: str) -> str:
     elif change == "missing key":
         del document["unit"]
     elif change == "other schema":
-        document["schema"] = 3
+        document["schema"] = 2
     elif change == "unit of time for an emulator's count":
         document["unit"] = "seconds"
     elif change == "no samples":
@@ -203,5 +209,10 @@ def test_the_documented_keys_are_those_of_the_record() -> None:
         [row.split("|")[1].strip() for row in table.split("\n\n", 1)[0].splitlines()]
         for table in tables
     ]
-    kinds = (Measurement, Subject, Place, Memory, BankMemory)
+    kinds = (
+        *(Measurement, Subject, Place, Memory, BankMemory),
+        *(PhoneMeasurement, Identity, Asked, ColdStart, FrameSet),
+        *(ToolReport, Stat, Delegate, OperatorTime),
+        *(Energy, GroupEnergy, Sighting, Onset, NotMeasured),
+    )
     assert documented == [[field.name for field in dataclasses.fields(kind)] for kind in kinds]

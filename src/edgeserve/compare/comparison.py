@@ -15,8 +15,8 @@ from edgeserve.compare.differences import (
 from edgeserve.compare.metric import Metric
 from edgeserve.compare.selection import BoardPair, Pair, PhonePair
 from edgeserve.measurement import Measurement
-from edgeserve.phone.record import PhoneMeasurement
-from edgeserve.phone.record_file import told_setup, why_no_energy
+from edgeserve.phone.record import PhoneMeasurement, why_absent
+from edgeserve.phone.record_file import told_setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def _phone_notes(before: PhoneMeasurement, after: PhoneMeasurement) -> Iterator[
         if before.energy.meter != after.energy.meter:
             yield "energy was counted by different meters, and is not compared"
     elif (before.energy is None) != (after.energy is None):
-        side = "before" if before.energy is None else "after"
-        yield f"no energy {side}: {why_no_energy(before if before.energy is None else after)}"
+        side, one = ("before", before) if before.energy is None else ("after", after)
+        yield f"no energy {side}: {why_absent(one, 'energy')}"
     for side, one in (("before", before), ("after", after)):
         for flag in one.flags:
             yield f"flag {side}: {flag.value}"

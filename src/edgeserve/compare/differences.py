@@ -13,7 +13,7 @@ from enum import StrEnum
 from edgeserve.compare.metric import Metric
 from edgeserve.distribution import Change, percentile, percentile_change
 from edgeserve.measurement import Measurement, Unit
-from edgeserve.phone.meter import Energy, GroupEnergy
+from edgeserve.metering.meter import Energy, GroupEnergy
 from edgeserve.phone.record import PhoneMeasurement
 from edgeserve.phone.record_file import cold_starts_ns
 
@@ -63,6 +63,8 @@ def board_differences(
         _single(Metric.INIT, unit, before.init_count, after.init_count, budget),
         *_sizes(before, after, budget),
     ]
+    if before.energy is not None and after.energy is not None:
+        rows += _energies(before.energy, after.energy, budget)
     return tuple(row for row in rows if row.metric in metrics)
 
 

@@ -41,10 +41,10 @@ def compare(
         (np.stack([outputs[i] for outputs in wanted]), np.stack([outputs[i] for outputs in got]))
         for i in range(len(integer.outputs))
     ]
-    classes = _classes(integer.outputs)
+    classes = classes_of(integer.outputs)
     labels = None if calibration.labels is None else calibration.labels[rows]
     if labels is not None and classes is not None:
-        _require_classes(labels, classes)
+        require_classes(labels, classes)
     return _agreement(integer.outputs, pairs, labels, calibration.samples, classes)
 
 
@@ -52,7 +52,7 @@ class Runner:
     """One model in LiteRT, fed with real values and answering in real values."""
 
     def __init__(self, model: bytes, *, reference: bool) -> None:
-        interpreter = _litert()
+        interpreter = litert()
         resolvers = interpreter.OpResolverType
         resolver = (
             resolvers.BUILTIN_REF if reference else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -63,8 +63,8 @@ class Runner:
         self._model.allocate_tensors()
         self._input_indices = [d["index"] for d in self._model.get_input_details()]
         self._output_indices = [d["index"] for d in self._model.get_output_details()]
-        self.inputs = tuple(_facts(d) for d in self._model.get_input_details())
-        self.outputs = tuple(_facts(d) for d in self._model.get_output_details())
+        self.inputs = tuple(facts_of(d) for d in self._model.get_input_details())
+        self.outputs = tuple(facts_of(d) for d in self._model.get_output_details())
 
     def run(self, sample: list[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
         """The outputs for one array an input, each of the input's whole shape."""
@@ -77,7 +77,8 @@ class Runner:
         ]
 
 
-def _litert() -> Any:
+def litert() -> Any:
+    """LiteRT's interpreter module. Raises MissingTool."""
     try:
         from ai_edge_litert import interpreter
     except ImportError as error:
@@ -85,7 +86,8 @@ def _litert() -> Any:
     return interpreter
 
 
-def _facts(details: dict[str, Any]) -> TensorFacts:
+def facts_of(details: dict[str, Any]) -> TensorFacts:
+    """The facts of an input or output from what LiteRT says of it."""
     scale, zero_point = details["quantization"]
     return TensorFacts(
         name=details["name"],
@@ -108,18 +110,19 @@ def _compared_rows(samples: int) -> list[int]:
     return [row * samples // compared for row in range(compared)]
 
 
-def _classes(outputs: tuple[TensorFacts, ...]) -> int | None:
+def classes_of(outputs: tuple[TensorFacts, ...]) -> int | None:
     """The number of classes, or None where the model is no classifier."""
     if len(outputs) != 1 or len(outputs[0].shape) != 2 or outputs[0].shape[1] < 2:
         return None
     return outputs[0].shape[1]
 
 
-def _require_classes(labels: NDArray[np.int64], classes: int) -> None:
+def require_classes(labels: NDArray[np.int64], classes: int) -> None:
+    """ConfigError when a label is no number of a class."""
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise ConfigError(
-            f"calibration labels run from {low} to {high} and the model has {classes} classes",
+            f"labels run from {low} to {high} and the model has {classes} classes",
             hint=f"labels are class numbers from 0 to {classes - 1}",
         )
 

@@ -15,13 +15,8 @@ import numpy as np
 
 from edgeserve.bundle import BundleContents, Samples, SourceKind, ToolVersion, make_contents
 from edgeserve.bundle_store import read_tflite
-from edgeserve.convert.calibration import (
-    UNIT_RANGE,
-    CalibrationSet,
-    InputSpec,
-    match_inputs,
-    read_calibration,
-)
+from edgeserve.convert.calibration import UNIT_RANGE, CalibrationSet, read_calibration
+from edgeserve.convert.converted import FloatModel, Request
 from edgeserve.convert.coreml.frameworks import INSTALL as INSTALL_COREML
 from edgeserve.convert.coreml.package import Metadata
 from edgeserve.convert.coreml_worker import (
@@ -31,15 +26,13 @@ from edgeserve.convert.coreml_worker import (
     CoremlJob,
     CoremlResult,
 )
+from edgeserve.convert.float_model import read_float_model
+from edgeserve.convert.float_source import float_of
+from edgeserve.convert.foreign import FLOAT_FILE
+from edgeserve.convert.input_shape import InputShape
 from edgeserve.convert.keras_front import calibrated
 from edgeserve.convert.precision import Precision
-from edgeserve.convert.source import Source, read_source
-from edgeserve.convert.tensorflow_worker import (
-    FLOAT_FILE,
-    INSTALL,
-    TensorflowJob,
-    TensorflowResult,
-)
+from edgeserve.convert.source import read_source
 from edgeserve.convert.worker import Progress, run_worker
 from edgeserve.coreml_facts import CoremlCheck, OutputError, WeightsForm
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
@@ -79,24 +72,10 @@ class AppleWish:
 class _Floats:
     """The float model of a source, and the samples to check it with, if there are any."""
 
-    model: bytes
+    model: FloatModel
     graph: Graph
     samples: CalibrationSet | None
     declared: Declaration
-    tools: tuple[ToolVersion, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the caller says about the source."""
-
-    calibration: Path | None
-    trust_source: bool
-    image_range: tuple[float, float]
-    declared: Declaration
-    work_dir: Path
-    progress: Progress
 
 
 def convert_for_apple(
@@ -110,13 +89,15 @@ def convert_for_apple(
     name: str | None = None,
     image_range: tuple[float, float] = UNIT_RANGE,
     declared: Declaration = NOTHING_DECLARED,
+    input_shapes: tuple[InputShape, ...] = (),
 ) -> BundleContents:
     """The contents of a bundle with a package, which lies in ``work_dir`` until they are written.
 
     ``calibration`` is optional: with it the package is checked on real samples, without on random
-    numbers. Raises ConfigError (paths, options, declarations that do not suit), ConversionError and
-    UnsupportedOp (the model), AccuracyError (the package answers something else than the float
-    model), MissingTool (coremltools, scikit-learn, TensorFlow).
+    numbers. ``input_shapes`` settle what a source leaves open. Raises ConfigError (paths, options,
+    declarations that do not suit), ConversionError and UnsupportedOp (the model), AccuracyError
+    (the package answers something else than the float model), MissingTool (coremltools,
+    scikit-learn, TensorFlow), ToolFailed (the making of a framework's environment).
     """
     form = form_of(wish.precision)
     found = read_source(source)
@@ -124,9 +105,20 @@ def convert_for_apple(
         if (module != "sklearn" or form in _PALETTES) and find_spec(module) is None:
             raise MissingTool(tool, install=INSTALL_COREML)
     called = found.name if name is None else name
-    asked = _Asked(calibration, trust_source, image_range, declared, work_dir, progress)
-    floats = (
-        _of_tflite(found, called, asked) if _is_tflite(found) else _of_keras(found, called, asked)
+    floats = _floats(
+        Request(
+            source=found,
+            name=called,
+            calibration=calibration,
+            image_range=image_range,
+            declared=declared,
+            precision=wish.precision,
+            int16_layers=(),
+            input_shapes=input_shapes,
+            trust_source=trust_source,
+            work_dir=work_dir,
+            progress=progress,
+        )
     )
     job = _job(floats, called, form, wish, work_dir)
     result = run_worker(_WORKER, job, CoremlResult, work_dir=work_dir, progress=progress)
@@ -135,13 +127,17 @@ def convert_for_apple(
     return make_contents(
         name=called,
         graph=floats.graph,
-        model_tflite=floats.model,
+        model_tflite=floats.model.tflite,
         source=found.facts,
-        tools=_each_once((*floats.tools, *result.tools)),
+        tools=_each_once((*floats.model.tools, *result.tools)),
         calibration=None if samples is None else samples.record(),
         samples=None if samples is None else samples.inputs,
         absent_reason=NOT_QUANTIZED,
-        notes=(*floats.notes, *_left_to_the_app(floats.declared, job)),
+        notes=(
+            *floats.model.taken.notes,
+            *floats.model.notes,
+            *_left_to_the_app(floats.declared, job),
+        ),
         preprocess=floats.declared.preprocess,
         postprocess=floats.declared.postprocess,
         coreml=result.facts,
@@ -159,72 +155,39 @@ def form_of(precision: Precision) -> WeightsForm:
     return _FORMS[precision]
 
 
-def _is_tflite(found: Source) -> bool:
-    return found.kind is SourceKind.TFLITE
-
-
-def _of_tflite(found: Source, name: str, asked: _Asked) -> _Floats:
-    model = read_tflite(found.path)
-    graph = read_model(model, name=name)
-    if any(tensor.dtype in (DType.INT8, DType.UINT8, DType.INT16) for tensor in graph.tensors):
-        raise ConversionError(
-            f"{found.path} is quantized, and a Core ML package is made of a float model",
-            hint="give the model before it was quantized: Keras, a SavedModel, a float .tflite",
-        )
+def _floats(request: Request) -> _Floats:
+    if request.source.kind is SourceKind.TFLITE:
+        _refuse_quantized(request)
+    if request.calibration is not None:
+        # Before a source is converted, which takes longer.
+        read_calibration(request.calibration, request.front)
+    model = float_of(request)
     samples = None
-    if asked.calibration is not None:
-        front = None if asked.declared.preprocess is None else asked.declared.preprocess.front
-        specs = [InputSpec(graph.tensors[i].name, graph.tensors[i].shape) for i in graph.inputs]
-        data = read_calibration(asked.calibration, front)
-        samples = match_inputs(data, specs, image_range=asked.image_range)
-    return _Floats(model, graph, samples, asked.declared, (), ())
-
-
-def _of_keras(found: Source, name: str, asked: _Asked) -> _Floats:
-    """Of a Keras model or a SavedModel, by the worker that makes every float model of them."""
-    calibration = asked.calibration
-    if calibration is not None:
-        preprocess = asked.declared.preprocess
-        read_calibration(calibration, None if preprocess is None else preprocess.front)
-    if find_spec("tensorflow") is None:
-        raise MissingTool("tensorflow", install=INSTALL)
-    job = TensorflowJob(
-        work_dir=str(asked.work_dir),
-        source=str(found.path),
-        kind=found.kind,
-        calibration=None if calibration is None else str(calibration),
-        image_low=asked.image_range[0],
-        image_high=asked.image_range[1],
-        trust_source=asked.trust_source,
-        preprocess=asked.declared.preprocess,
-        precision=Precision.FLOAT32,
-    )
-    result = run_worker(
-        "edgeserve.convert.tensorflow_worker",
-        job,
-        TensorflowResult,
-        work_dir=asked.work_dir,
-        progress=asked.progress,
-    )
-    model = (asked.work_dir / FLOAT_FILE).read_bytes()
-    samples = None
-    if calibration is not None:
-        samples = calibrated(calibration, result.inputs, asked.image_range, result.taken)
+    if request.calibration is not None:
+        samples = calibrated(request.calibration, model.inputs, request.image_range, model.taken)
     return _Floats(
         model=model,
-        graph=read_model(model, name=name),
+        graph=read_float_model(model.tflite, name=request.name),
         samples=samples,
-        declared=replace(asked.declared, preprocess=result.taken.preprocess),
-        tools=result.tools,
-        notes=result.taken.notes,
+        declared=replace(request.declared, preprocess=model.taken.preprocess),
     )
+
+
+def _refuse_quantized(request: Request) -> None:
+    path = request.source.path
+    graph = read_model(read_tflite(path), name=request.name)
+    if any(tensor.dtype in (DType.INT8, DType.UINT8, DType.INT16) for tensor in graph.tensors):
+        raise ConversionError(
+            f"{path} is quantized, and a Core ML package is made of a float model",
+            hint="give the model before it was quantized: Keras, PyTorch, ONNX, a float .tflite",
+        )
 
 
 def _job(
     floats: _Floats, name: str, form: WeightsForm, wish: AppleWish, work_dir: Path
 ) -> CoremlJob:
     model, samples = work_dir / FLOAT_FILE, work_dir / _SAMPLES_FILE
-    model.write_bytes(floats.model)
+    model.write_bytes(floats.model.tflite)
     if floats.samples is not None:
         _save_samples(samples, floats.samples.inputs)
     front = _picture(floats)

@@ -33,10 +33,14 @@ _HINT = "give --calibration a .npz or .npy file, or a folder of images"
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """An input of the float model: its shape with the batch, which is 1, in front."""
+    """An input of the float model: its shape with the batch, which is 1, in front.
+
+    ``source_shape`` is that in the source, where the converter has moved the channels last.
+    """
 
     name: str
     shape: tuple[int, ...]
+    source_shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,10 @@ class CalibrationSet:
     def sample(self, index: int) -> list[NDArray[np.float32]]:
         """Sample ``index`` as the inputs of one inference, each with a batch of 1."""
         return [array[index : index + 1] for array in self.inputs]
+
+    def each(self) -> list[list[NDArray[np.float32]]]:
+        """All samples, each as the inputs of one inference."""
+        return [self.sample(index) for index in range(self.samples)]
 
     def record(self) -> CalibrationRecord:
         """The facts that a bundle keeps."""
@@ -160,7 +168,8 @@ def match_inputs(
         return _match_images(source, specs, image_range)
     if isinstance(source, RawSamples):
         return _match_raw(source, specs)
-    arrays = _by_input(source, specs)
+    named = zip(specs, _by_input(source, specs), strict=True)
+    arrays = tuple(_channels_last(spec, array) for spec, array in named)
     for spec, array in zip(specs, arrays, strict=True):
         if array.shape[1:] != spec.shape[1:]:
             raise ConfigError(
@@ -176,6 +185,16 @@ def match_inputs(
         classes=(),
         preprocessing="none: the arrays are the model's inputs",
     )
+
+
+def _channels_last(spec: InputSpec, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Samples in the source's layout become those of the model; where both shapes are the same, the
+    source's layout is meant.
+    """
+    source = spec.source_shape
+    if source is None or len(source) != 4 or array.shape[1:] != source[1:]:
+        return array
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
 
 
 def _load_numpy(path: Path) -> Any:

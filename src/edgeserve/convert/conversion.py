@@ -1,49 +1,40 @@
-"""From a source model to an INT8 ``.tflite`` with the record of how it was made."""
+"""From a source model to a quantized ``.tflite`` with the record of how it was made.
+
+Every source becomes a float ``.tflite`` first. Keras and SavedModel are then quantized by the
+converter that made it, which knows more operators; everything else, and models with layers of both
+widths, by AI Edge Quantizer.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 
 from edgeserve.bundle import (
-    GIVEN_AS_TFLITE,
     KEPT_SAMPLES,
-    Agreement,
-    BundleContents,
-    CalibrationRecord,
-    InputAdapter,
-    Quantization,
-    Samples,
-    SourceFacts,
     SourceKind,
-    ToolVersion,
-    make_contents,
-    quantize_samples,
     tensor_facts,
 )
 from edgeserve.bundle_store import read_tflite
 from edgeserve.convert.calibration import (
     UNIT_RANGE,
     CalibrationSet,
-    InputSpec,
     RawSamples,
-    match_inputs,
     read_calibration,
 )
-from edgeserve.convert.keras_front import calibrated
-from edgeserve.convert.precision import ACTIVATIONS, Precision, chosen
-from edgeserve.convert.source import Source, read_source
-from edgeserve.convert.tensorflow_worker import (
-    FLOAT_FILE,
-    INSTALL,
-    QUANTIZED_FILE,
-    TensorflowJob,
-    TensorflowResult,
-)
-from edgeserve.convert.worker import Progress, run_worker
+from edgeserve.convert.converted import Converted, Request
+from edgeserve.convert.float_model import is_quantized
+from edgeserve.convert.float_source import float_of
+from edgeserve.convert.input_shape import InputShape
+from edgeserve.convert.precision import Precision, chosen
+from edgeserve.convert.quantized import quantized, require_quantizer
+from edgeserve.convert.range_worker import find_ranges
+from edgeserve.convert.source import read_source
+from edgeserve.convert.tensorflow_source import by_tensorflow
+from edgeserve.convert.tflite_source import AS_IN_THE_FILE, Edges, take_tflite
+from edgeserve.convert.worker import Progress
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
-from edgeserve.errors import ConfigError, ConversionError, MissingTool
+from edgeserve.errors import ConfigError
 from edgeserve.graph import DType, Graph
 from edgeserve.postprocess.host import Scale
 from edgeserve.postprocess.suit import Output, require_outputs
@@ -51,60 +42,9 @@ from edgeserve.preprocess.declaration import Front
 from edgeserve.preprocess.host import affines
 from edgeserve.preprocess.ideal import cost
 from edgeserve.preprocess.suit import require_input
-from edgeserve.tflite.edges import Trimmed, without_float_edges, without_input_transposes
 from edgeserve.tflite.reader import read_model
 
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """An INT8 model and its record; ``absent_reason`` says why an optional field is None."""
-
-    name: str
-    model_tflite: bytes
-    float_tflite: bytes | None
-    graph: Graph
-    source: SourceFacts
-    tools: tuple[ToolVersion, ...]
-    quantization: Quantization | None
-    calibration: CalibrationRecord | None
-    samples: Samples | None
-    agreement: Agreement | None
-    absent_reason: str | None
-    notes: tuple[str, ...]
-    declared: Declaration = NOTHING_DECLARED
-
-    def contents(self, *, input_adapter: InputAdapter = InputAdapter.NONE) -> BundleContents:
-        """What :func:`edgeserve.bundle.write_bundle` writes."""
-        return make_contents(
-            name=self.name,
-            graph=self.graph,
-            model_tflite=self.model_tflite,
-            source=self.source,
-            float_tflite=self.float_tflite,
-            tools=self.tools,
-            quantization=self.quantization,
-            calibration=self.calibration,
-            samples=self.samples,
-            agreement=self.agreement,
-            absent_reason=self.absent_reason,
-            notes=self.notes,
-            input_adapter=input_adapter,
-            preprocess=self.declared.preprocess,
-            postprocess=self.declared.postprocess,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Edges:
-    """What the caller of a ``.tflite`` model does instead of it: ``integers`` handed in and out
-    where the file has float32, ``transposed`` inputs in the layout that the model computes in.
-    """
-
-    integers: bool = False
-    transposed: bool = False
-
-
-AS_IN_THE_FILE = Edges()
+_BY_TENSORFLOW = frozenset({SourceKind.KERAS, SourceKind.HDF5, SourceKind.SAVED_MODEL})
 
 
 def convert_source(
@@ -119,60 +59,70 @@ def convert_source(
     edges: Edges = AS_IN_THE_FILE,
     declared: Declaration = NOTHING_DECLARED,
     precision: Precision = Precision.AUTO,
+    int16_layers: tuple[str, ...] = (),
+    input_shapes: tuple[InputShape, ...] = (),
 ) -> Converted:
     """Convert the model at ``source``; a quantized ``.tflite`` is taken as it is.
 
     ``work_dir`` is an existing empty folder for the worker's files. ``image_range`` is what 0..255
     becomes when ``calibration`` is a folder of images; ``precision`` is the form of a source
-    model's numbers. ``declared`` says what happens before and
-    after the model: calibration data that are raw go through it. Where it says nothing of the
-    input, Keras' own preprocessing layers at the start of a model become a declaration. Equal
-    inputs and tool versions give equal bytes. Raises ConfigError (paths, calibration, a declaration
-    that does not suit), ConversionError and UnsupportedOp (the model), MissingTool (TensorFlow).
+    model's numbers, ``int16_layers`` name layers of an int8 model that compute in int16
+    (``quantizer.quantize``), ``input_shapes`` settle what a source leaves open. ``declared`` says
+    what happens before and after the model: calibration data that are raw go through it. Where it
+    says nothing of the input, Keras' own preprocessing layers at the start of a model become a
+    declaration. Equal inputs and tool versions give equal bytes.
+
+    Raises ConfigError (paths, calibration, options or a declaration that do not suit),
+    ConversionError and UnsupportedOp (the model), MissingTool (a framework), ToolFailed (the
+    making of a framework's environment).
     """
     made = chosen(precision)
     found = read_source(source)
-    name = found.name if name is None else name
+    request = Request(
+        source=found,
+        name=found.name if name is None else name,
+        calibration=calibration,
+        image_range=image_range,
+        declared=declared,
+        precision=precision,
+        int16_layers=int16_layers,
+        input_shapes=input_shapes,
+        trust_source=trust_source,
+        work_dir=work_dir,
+        progress=progress,
+    )
     if found.kind is SourceKind.TFLITE:
-        if precision is not Precision.AUTO:
-            raise ConfigError(
-                f"{source} is quantized already: it is taken as it is",
-                hint="leave out --quantization, or convert the Keras or SavedModel source",
-            )
-        taken, data = _take_tflite(found, name, calibration, image_range, edges, declared)
-        return _suited(taken, data)
+        model = read_tflite(source)
+        if is_quantized(read_model(model, name=request.name)):
+            return _suited(*take_tflite(request, model, edges))
     if edges != AS_IN_THE_FILE:
         raise ConfigError(
             f"{source} has no edges to leave to the caller: it becomes integers all through",
             hint="leave out --integer-edges and --transposed-inputs",
         )
-    read_calibration(calibration, _front(declared))
-    if find_spec("tensorflow") is None:
-        raise MissingTool("tensorflow", install=INSTALL)
-    assert calibration is not None
-    job = TensorflowJob(
-        work_dir=str(work_dir),
-        source=str(source),
-        kind=found.kind,
-        calibration=str(calibration),
-        image_low=image_range[0],
-        image_high=image_range[1],
-        trust_source=trust_source,
-        preprocess=declared.preprocess,
-        precision=made,
-    )
-    module = "edgeserve.convert.tensorflow_worker"
-    result = run_worker(module, job, TensorflowResult, work_dir=work_dir, progress=progress)
-    model, float_model = ((work_dir / name).read_bytes() for name in (QUANTIZED_FILE, FLOAT_FILE))
-    samples = calibrated(calibration, result.inputs, image_range, result.taken)
-    declared = replace(declared, preprocess=result.taken.preprocess)
-    return _suited(
-        _assemble(found, name, model, float_model, result, samples, declared, made), samples
-    )
+    read_calibration(calibration, request.front)
+    converted, samples = _from_floats(replace(request, precision=made))
+    return _watched(_suited(converted, samples), samples, request)
 
 
-def _front(declared: Declaration) -> Front | None:
-    return None if declared.preprocess is None else declared.preprocess.front
+def _watched(converted: Converted, samples: CalibrationSet, request: Request) -> Converted:
+    """The same, with the ranges that the samples give the float model."""
+    assert converted.float_tflite is not None
+    models = converted.float_tflite, converted.model_tflite
+
+    def told(share: float | None, message: str) -> None:
+        """The conversion itself has come to its end: its share of the work does not start anew."""
+        request.progress(None, message)
+
+    ranges = find_ranges(*models, samples, request.work_dir, told)
+    return replace(converted, ranges=ranges)
+
+
+def _from_floats(request: Request) -> tuple[Converted, CalibrationSet]:
+    if request.source.kind in _BY_TENSORFLOW and not request.int16_layers:
+        return by_tensorflow(request)
+    require_quantizer()
+    return quantized(request, float_of(request))
 
 
 def _suited(converted: Converted, samples: CalibrationSet | None) -> Converted:
@@ -214,119 +164,3 @@ def _output(graph: Graph, index: int) -> Output:
     if facts.dtype is not DType.INT8 or facts.scale is None or facts.zero_point is None:
         return Output(facts.name, facts.shape, None)
     return Output(facts.name, facts.shape, Scale(facts.scale, facts.zero_point))
-
-
-def _assemble(
-    source: Source,
-    name: str,
-    model: bytes,
-    float_model: bytes,
-    result: TensorflowResult,
-    samples: CalibrationSet,
-    declared: Declaration,
-    made: Precision,
-) -> Converted:
-    graph = read_model(model, name=name)
-    assert result.agreement is not None, "it is None of float models alone"
-    return Converted(
-        name=name,
-        model_tflite=model,
-        float_tflite=float_model,
-        graph=graph,
-        source=source.facts,
-        tools=result.tools,
-        quantization=Quantization(
-            activations=ACTIVATIONS[made],
-            weights=DType.INT8,
-            weights_per_channel=_is_per_channel(graph),
-            converter="TensorFlow Lite, full integer, post-training",
-        ),
-        calibration=result.calibration,
-        samples=_as_inputs(graph, samples),
-        agreement=result.agreement,
-        absent_reason=None,
-        notes=(*result.taken.notes, *_notes(samples, result.agreement)),
-        declared=declared,
-    )
-
-
-def _take_tflite(
-    source: Source,
-    name: str,
-    calibration: Path | None,
-    image_range: tuple[float, float],
-    edges: Edges,
-    declared: Declaration,
-) -> tuple[Converted, CalibrationSet | None]:
-    trimmed = _trimmed(source, read_tflite(source.path), edges)
-    model = trimmed.model_tflite
-    graph = read_model(model, name=name)
-    if not any(
-        graph.tensors[i].dtype in ACTIVATIONS.values() for op in graph.ops for i in op.outputs
-    ):
-        raise ConversionError(
-            f"{source.path} is not quantized: none of its operators writes int8 or int16",
-            hint="quantize it to full INT8 first, or convert the Keras or SavedModel source",
-        )
-    samples = None
-    if calibration is not None:
-        specs = [InputSpec(graph.tensors[i].name, graph.tensors[i].shape) for i in graph.inputs]
-        source_data = read_calibration(calibration, _front(declared))
-        samples = match_inputs(source_data, specs, image_range=image_range)
-    converted = Converted(
-        name=name,
-        model_tflite=model,
-        float_tflite=None,
-        graph=graph,
-        source=source.facts,
-        tools=(),
-        quantization=None,
-        calibration=None if samples is None else samples.record(),
-        samples=None if samples is None else _as_inputs(graph, samples),
-        agreement=None,
-        absent_reason=GIVEN_AS_TFLITE,
-        notes=trimmed.notes,
-        declared=declared,
-    )
-    return converted, samples
-
-
-def _trimmed(source: Source, model_tflite: bytes, edges: Edges) -> Trimmed:
-    """The file without the edges that are left to the caller. ConfigError where it has none."""
-    trimmed = Trimmed(model_tflite, ())
-    for wanted, trim, option, what in (
-        (edges.integers, without_float_edges, "--integer-edges", "no float32 input or output"),
-        (edges.transposed, without_input_transposes, "--transposed-inputs", "no transposed input"),
-    ):
-        if wanted:
-            found = trim(trimmed.model_tflite)
-            if not found.notes:
-                raise ConfigError(
-                    f"{source.path} has {what} that can be left to the caller",
-                    hint=f"leave out {option}",
-                )
-            trimmed = Trimmed(found.model_tflite, (*trimmed.notes, *found.notes))
-    return trimmed
-
-
-def _is_per_channel(graph: Graph) -> bool:
-    constants = (tensor for tensor in graph.tensors if tensor.data is not None)
-    return any(tensor.quant is not None and len(tensor.quant.scales) > 1 for tensor in constants)
-
-
-def _as_inputs(graph: Graph, samples: CalibrationSet) -> Samples:
-    """The samples as the model's inputs take them."""
-    facts = [tensor_facts(graph.tensors[index]) for index in graph.inputs]
-    pairs = zip(samples.inputs, facts, strict=True)
-    return tuple(quantize_samples(array, fact) for array, fact in pairs)
-
-
-def _notes(samples: CalibrationSet, agreement: Agreement) -> tuple[str, ...]:
-    notes = []
-    if samples.labels is not None and agreement.int8_correct is None:
-        notes.append("the labels are not used: the model is no classifier")
-    if agreement.samples < agreement.available:
-        notes.append(
-            f"agreement is of {agreement.samples} evenly spaced samples of {agreement.available}"
-        )
-    return tuple(notes)

@@ -11,14 +11,24 @@ from edgeserve.bundle import SourceFacts, SourceKind
 from edgeserve.errors import ConfigError, ConversionError
 from edgeserve.folder_hash import folder_sha256, update_by_file
 
-ACCEPTED = "a Keras .keras or .h5 file, a SavedModel folder, or a quantized .tflite file"
+ACCEPTED = (
+    "a Keras .keras or .h5 file, a SavedModel folder, a PyTorch .pt2 file (torch.export), an .onnx "
+    "file, or a .tflite file"
+)
 
 _KIND_OF_SUFFIX = {
     ".keras": SourceKind.KERAS,
     ".h5": SourceKind.HDF5,
     ".hdf5": SourceKind.HDF5,
     ".tflite": SourceKind.TFLITE,
+    ".pt2": SourceKind.PYTORCH,
+    ".onnx": SourceKind.ONNX,
 }
+_TORCH_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
+_TORCH_HINT = (
+    "export it where the model is defined: "
+    "torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
+)
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -63,9 +73,26 @@ def _kind(path: Path) -> SourceKind:
             return SourceKind.SAVED_MODEL
         raise ConfigError(f"{path} is a folder without saved_model.pb", hint=hint)
     kind = _KIND_OF_SUFFIX.get(path.suffix.lower())
+    if path.suffix.lower() in _TORCH_SUFFIXES:
+        raise ConversionError(
+            f"{path} is {_told_torch(path)}, which is not converted",
+            hint=_TORCH_HINT,
+        )
     if kind is None:
         raise ConfigError(f"{path} is of no kind that can be converted", hint=hint)
     return kind
+
+
+def _told_torch(path: Path) -> str:
+    """What a PyTorch file is, without unpickling it."""
+    if path.suffix.lower() == ".safetensors":
+        return "a file of weights"
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if any("/code/" in name or name.endswith("constants.pkl") for name in names):
+            return "TorchScript"
+    return "a pickle of weights or of Python objects"
 
 
 def _require_magic(path: Path, kind: SourceKind) -> None:
@@ -77,6 +104,9 @@ def _require_magic(path: Path, kind: SourceKind) -> None:
         SourceKind.KERAS: zipfile.is_zipfile(path),
         SourceKind.HDF5: head == _HDF5_MAGIC,
         SourceKind.TFLITE: head[4:] == b"TFL3",
+        SourceKind.PYTORCH: zipfile.is_zipfile(path),
+        # A protobuf has no magic: field 1, the version of the format, comes first by custom.
+        SourceKind.ONNX: head[:1] == b"\x08",
     }[kind]
     if not looks_right:
         raise ConversionError(

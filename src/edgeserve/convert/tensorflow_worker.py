@@ -14,12 +14,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgeserve.bundle import Agreement, CalibrationRecord, SourceKind, ToolVersion
 from edgeserve.convert.agreement import Runner, compare
 from edgeserve.convert.calibration import CalibrationSet, InputSpec, as_frames
+from edgeserve.convert.float_model import unsound_weights
 from edgeserve.convert.keras_front import NOTHING_TAKEN, Taken, calibrated, find_front
 from edgeserve.convert.precision import Precision
-from edgeserve.convert.worker import Progress, one_line, serve
+from edgeserve.convert.worker import Progress, one_line, serve, within
 from edgeserve.errors import ConversionError, EdgeserveError, MissingTool
 from edgeserve.preprocess.declaration import Preprocess, declared, told
 
@@ -51,8 +54,8 @@ _UNSAFE_OPS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TensorflowJob:
-    """What to convert; both models are written into ``work_dir``, the float one alone where
-    ``precision`` is FLOAT32. Only then may ``calibration`` be None.
+    """What to convert; both models are written into ``work_dir``, the float one alone unless it
+    ``quantizes``. Only then may ``calibration`` be None.
     """
 
     work_dir: str
@@ -64,16 +67,24 @@ class TensorflowJob:
     trust_source: bool
     preprocess: Preprocess | None
     precision: Precision
+    quantizes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What quantization found beside its model."""
+
+    calibration: CalibrationRecord
+    agreement: Agreement
 
 
 @dataclass(frozen=True, slots=True)
 class TensorflowResult:
-    """What the conversion found beside the two models; ``agreement`` is of the quantized one."""
+    """What the conversion found; ``quantized`` is None where the float model alone was wanted."""
 
     inputs: tuple[InputSpec, ...]
     taken: Taken
-    calibration: CalibrationRecord | None
-    agreement: Agreement | None
+    quantized: Quantized | None
     tools: tuple[ToolVersion, ...]
 
 
@@ -88,32 +99,22 @@ class Loaded:
 
 
 def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
-    """Load, calibrate, convert and compare; writes ``float.tflite`` and ``quantized.tflite``."""
+    """Load and convert; writes ``float.tflite`` and, where wanted, ``quantized.tflite``."""
     progress(0.0, "importing TensorFlow")
     tf, keras = _frameworks()
     progress(0.1, "loading the model")
     loaded = _load(tf, keras, job)
-    progress(0.2, "reading the calibration data")
-    calibration = None
-    if job.calibration is not None:
-        range_ = (job.image_low, job.image_high)
-        calibration = calibrated(Path(job.calibration), loaded.inputs, range_, loaded.taken)
+    _refuse_unsound_weights(loaded)
     progress(0.3, "converting to float TFLite")
     float_model = _convert_float(tf, loaded)
-    work_dir = Path(job.work_dir)
-    (work_dir / FLOAT_FILE).write_bytes(float_model)
-    agreement = None
-    if job.precision is not Precision.FLOAT32:
-        assert calibration is not None, "integers need calibration data"
-        report = _within(progress, 0.4, 0.7)
-        quantized = _quantize(tf, loaded, calibration, job.precision, report)
-        agreement = compare(float_model, quantized, calibration, _within(progress, 0.7, 1.0))
-        (work_dir / QUANTIZED_FILE).write_bytes(quantized)
+    (Path(job.work_dir) / FLOAT_FILE).write_bytes(float_model)
+    quantized = None
+    if job.quantizes:
+        quantized = _calibrate(tf, loaded, job, float_model, within(progress, 0.3, 1.0))
     return TensorflowResult(
         inputs=loaded.inputs,
         taken=loaded.taken,
-        calibration=None if calibration is None else calibration.record(),
-        agreement=agreement,
+        quantized=quantized,
         tools=(
             ToolVersion("tensorflow", tf.__version__),
             ToolVersion("keras", keras.__version__),
@@ -123,11 +124,19 @@ def convert(job: TensorflowJob, progress: Progress) -> TensorflowResult:
     )
 
 
-def _within(progress: Progress, start: float, end: float) -> Progress:
-    def inner(fraction: float | None, message: str) -> None:
-        progress(None if fraction is None else start + (end - start) * fraction, message)
-
-    return inner
+def _calibrate(
+    tf: Any, loaded: Loaded, job: TensorflowJob, float_model: bytes, progress: Progress
+) -> Quantized:
+    """Quantize and compare; writes ``quantized.tflite``."""
+    assert job.calibration is not None, "integers need calibration data"
+    progress(0.1, "reading the calibration data")
+    calibration = calibrated(
+        Path(job.calibration), loaded.inputs, (job.image_low, job.image_high), loaded.taken
+    )
+    model = _quantize(tf, loaded, calibration, job.precision, within(progress, 0.2, 0.6))
+    agreement = compare(float_model, model, calibration, within(progress, 0.6, 1.0))
+    (Path(job.work_dir) / QUANTIZED_FILE).write_bytes(model)
+    return Quantized(calibration.record(), agreement)
 
 
 def _frameworks() -> tuple[Any, Any]:
@@ -258,7 +267,7 @@ def _input_spec(name: str, shape: Any, dtype: str) -> InputSpec:
     spelled = "(" + ", ".join(str(extent) for extent in extents) + ")"
     if dtype != "float32":
         raise ConversionError(
-            f"input {name!r} is {dtype}, and only float32 inputs are quantized",
+            f"input {name!r} is {dtype}, and only float32 inputs are converted",
             hint="let the model take float32 and do the look-up or cast outside it",
         )
     if not extents or extents[0] not in (None, 1):
@@ -289,6 +298,13 @@ def _refuse_assignments(function: Any) -> None:
     operators = {node.op for nodes in bodies for node in nodes}
     if any(op.startswith("Assign") for op in operators):
         raise _keeps_state("it assigns to variables while it runs")
+
+
+def _refuse_unsound_weights(loaded: Loaded) -> None:
+    for variable in loaded.function.variables:
+        values = variable.numpy()
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise unsound_weights(variable.name)
 
 
 def _converter(tf: Any, loaded: Loaded) -> Any:

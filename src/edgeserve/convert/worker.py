@@ -15,10 +15,11 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import edgeserve
@@ -58,9 +59,19 @@ class Failure:
 
 
 def run_worker(
-    module: str, job: Any, result: type[Result], *, work_dir: Path, progress: Progress
+    module: str,
+    job: Any,
+    result: type[Result],
+    *,
+    work_dir: Path,
+    progress: Progress,
+    python: Path | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Result:
     """Run ``module`` on ``job`` (a dataclass) in ``work_dir`` and return its result.
+
+    ``python`` is the interpreter of another environment, which sees this package and its own;
+    ``variables`` are added to the environment variables.
 
     Raises the ConfigError, ConversionError or MissingTool that the worker reported, and
     ConversionError with the exit status or signal when it ended without a word.
@@ -68,7 +79,12 @@ def run_worker(
     for name in (RESULT_FILE, FAILURE_FILE):
         (work_dir / name).unlink(missing_ok=True)
     (work_dir / JOB_FILE).write_text(dump_json(job), encoding="utf-8")
-    status, phase = _run(module, work_dir, progress)
+    status, phase = _run(
+        [str(python or sys.executable), "-P", "-m", module, str(work_dir / JOB_FILE)],
+        {**_environment(work_dir, python), **variables},
+        work_dir,
+        progress,
+    )
     if (work_dir / FAILURE_FILE).is_file():
         raise _error(load_json(Failure, _text(work_dir / FAILURE_FILE), where=FAILURE_FILE))
     if status != 0 or not (work_dir / RESULT_FILE).is_file():
@@ -101,19 +117,30 @@ def serve(job_type: type[Job], work: Callable[[Job, Progress], Any]) -> int:
     return 0
 
 
+def within(progress: Progress, start: float, end: float) -> Progress:
+    """Reports that become those of the part from ``start`` to ``end`` of the whole work."""
+
+    def inner(fraction: float | None, message: str) -> None:
+        progress(None if fraction is None else start + (end - start) * fraction, message)
+
+    return inner
+
+
 def one_line(text: str) -> str:
     """``text`` with each run of white space as one blank, cut to 300 characters."""
     line = " ".join(text.split())
     return line if len(line) <= _LINE_LENGTH else line[: _LINE_LENGTH - 3] + "..."
 
 
-def _run(module: str, work_dir: Path, progress: Progress) -> tuple[int, str]:
+def _run(
+    command: list[str], environment: dict[str, str], work_dir: Path, progress: Progress
+) -> tuple[int, str]:
     """The exit status (negative: a signal) and the message of the last progress report."""
     phase = "starting"
     with (work_dir / LOG_FILE).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(work_dir / JOB_FILE)],
-            env=_environment(work_dir),
+            command,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -142,12 +169,18 @@ def _progress_report(line: str) -> tuple[float | None, str] | None:
     return fraction, str(message)
 
 
-def _environment(work_dir: Path) -> dict[str, str]:
+def _environment(work_dir: Path, python: Path | None) -> dict[str, str]:
     """The parent's environment, made to import this package and to compute alike everywhere."""
-    package_root = str(Path(edgeserve.__file__).resolve().parent.parent)
-    search_path = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    package = Path(edgeserve.__file__).resolve().parent
+    search_path = [str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    programs = os.environ.get("PATH", os.defpath)
+    if python is not None and str(python) != sys.executable:
+        # This package may lie among others, which are not the other environment's.
+        search_path = [str(_alone(package, work_dir))]
+        programs = os.pathsep.join([str(python.parent), programs])
     return {
         **os.environ,
+        "PATH": programs,
         "PYTHONPATH": os.pathsep.join(search_path),
         "PYTHONIOENCODING": "utf-8",
         "KERAS_BACKEND": "tensorflow",
@@ -157,6 +190,16 @@ def _environment(work_dir: Path) -> dict[str, str]:
         # oneDNN sums in an order that depends on the CPU, and so does what it folds into constants.
         "TF_ENABLE_ONEDNN_OPTS": "0",
     }
+
+
+def _alone(package: Path, work_dir: Path) -> Path:
+    """A folder in which nothing but the package can be found."""
+    folder = work_dir.resolve() / "package"
+    folder.mkdir(exist_ok=True)
+    link = folder / package.name
+    if not link.is_symlink():
+        link.symlink_to(package, target_is_directory=True)
+    return folder
 
 
 def _failure(error: Exception) -> Failure:

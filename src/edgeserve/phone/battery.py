@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgeserve.phone.absent import Absent
+from edgeserve.absent import Absent
 
 _LINE = re.compile(r"^\s*([A-Za-z][A-Za-z ]*):\s*(\S+)\s*$")
 _TITLE = "Current Battery Service state:"

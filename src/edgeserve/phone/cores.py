@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgeserve.phone.absent import Absent
+from edgeserve.absent import Absent
 
 CAPS_COMMAND = (
     "for p in /sys/devices/system/cpu/cpufreq/policy*; do "
@@ -35,5 +35,6 @@ class Cap:
 
 def parse_caps(text: str) -> tuple[Cap, ...] | Absent:
     """Reads the answer to ``CAPS_COMMAND``."""
-    caps = tuple(Cap(name, int(allowed), int(top)) for name, allowed, top in _ROW.findall(text))
+    rows = [(name, int(allowed), int(top)) for name, allowed, top in _ROW.findall(text)]
+    caps = tuple(Cap(name, allowed, top) for name, allowed, top in rows if top)
     return caps or Absent("no cpufreq policy can be read")

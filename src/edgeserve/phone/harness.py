@@ -7,12 +7,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from edgeserve.device.link import Link
 from edgeserve.device.runs import Limits, Runs
 from edgeserve.errors import ProtocolError
 
 _FACT = re.compile(r"m-es-([a-z0-9-]+)-\[([ -~]*)\]")
+_SET = re.compile(r"m-es-set-(\d{1,20})-(\d{1,20})-(\d{1,20})")
 _AT = re.compile(r"m-es-at-(\d{1,20})-(\d{1,20})-(\d{1,20})")
 
 
@@ -26,13 +28,17 @@ class Accelerator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """Nanoseconds of a start in a fresh process, part by part; ``process`` None where not told."""
+    """Nanoseconds of a start in a fresh process, part by part; None for a part that is not told.
+
+    ``init_ns`` is library, load and compile together, where a runner does not tell them apart.
+    """
 
     process_ns: int | None
-    library_ns: int
-    load_ns: int
-    compile_ns: int
+    library_ns: int | None
+    load_ns: int | None
+    compile_ns: int | None
     first_ns: int
+    init_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,18 @@ class Sample:
     slot: int
     end_ns: int
     ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSet:
+    """Inferences of several sensors' frames that belong together: its period, first and last."""
+
+    slot: int
+    begin_ns: int
+    end_ns: int
+
+
+Told: TypeAlias = Sample | FrameSet
 
 
 class Harness(Runs):
@@ -96,30 +114,36 @@ class Harness(Runs):
         self._require_input(input_crc, self._input_crc)
         return self._hex(r"m-es-output-crc-([0-9a-f]{8})", output_crc)
 
-    def sustain(self, duration_ms: int, period_us: int, each: Callable[[Sample], None]) -> int:
+    def sustain(
+        self, duration_ms: int, period_us: int, each: Callable[[Told], None], streams: int = 0
+    ) -> int:
         """Runs for so long, each inference told to ``each`` as it ends; the output's CRC-32.
 
         With a period (0: none) one inference begins at each of its multiples, or not at all when
-        the one before has not ended by then.
+        the one before has not ended by then. With ``streams`` (0: none) a set of so many takes the
+        place of one inference, and is told behind its inferences.
         """
-        count = 0
+        count = sets = 0
 
         def take(line: str) -> bool:
-            nonlocal count
-            match = _AT.fullmatch(line)
-            if match is None:
-                return False
-            each(Sample(int(match[1]), int(match[2]), int(match[3])))
-            count += 1
-            return True
+            nonlocal count, sets
+            if match := _AT.fullmatch(line):
+                each(Sample(int(match[1]), int(match[2]), int(match[3])))
+                count += 1
+            elif streams and (match := _SET.fullmatch(line)):
+                each(FrameSet(int(match[1]), int(match[2]), int(match[3])))
+                sets += 1
+            return match is not None
 
         lines = self._command(
-            f"es sustain {duration_ms} {period_us}",
-            idle_s=self._limits.inference_s + period_us / 1e6,
+            f"es sustain {duration_ms} {period_us}{f' {streams}' if streams else ''}",
+            idle_s=self._limits.inference_s * max(1, streams) + period_us / 1e6,
             take=take,
         )
         done, input_crc, output_crc = self._expect_count(lines, 3)
         self._match(f"m-es-sustain-done-{count}", done)
+        if count != sets * streams and streams:
+            raise self._unexpected((done,), f"{streams} inferences a set")
         self._require_input(input_crc, self._input_crc)
         return self._hex(r"m-es-output-crc-([0-9a-f]{8})", output_crc)
 

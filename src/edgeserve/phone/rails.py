@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edgeserve.phone.absent import Absent
+from edgeserve.absent import Absent
 
 _HAL_TITLE = "PowerStats HAL 2.0 energy meter"
 _SYSFS_TIME = re.compile(r"^t=(\d+)$", re.MULTILINE)

@@ -27,11 +27,6 @@ def folder_of_tflite(path: Path, sha256: str) -> Path:
     return cache_root() / "phones" / f"{sha256[:16]}-{path.stem}"
 
 
-def why_no_energy(measurement: PhoneMeasurement) -> str:
-    """The reason that the record gives; empty where energy was measured."""
-    return measurement.energy_absent
-
-
 def cold_starts_ns(measurement: PhoneMeasurement) -> tuple[int, ...]:
     """Each cold start from the library to the first inference, of those that tell every part.
 
@@ -63,4 +58,5 @@ def told_setup(measurement: PhoneMeasurement) -> str:
     words += [f"{asked.threads} threads"] if asked.threads else []
     words += [f"cores {asked.cores:x}"] if asked.cores is not None else []
     words += [f"every {asked.period_us / 1000:g} ms"] if asked.period_us else []
+    words += [f"{asked.streams} streams"] if asked.streams is not None else []
     return ", ".join(words)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
-from edgeserve.phone.absent import Absent
+from edgeserve.absent import Absent
 
 _CURRENT = "Current temperatures from HAL:"
 _COOLING = "Current cooling devices from HAL:"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from edgeserve.phone.meter import Energy, GroupEnergy
-from edgeserve.phone.record_file import latest_of_setups, told_setup, why_no_energy
+from edgeserve.measurement import latest_of_devices
+from edgeserve.metering.meter import Energy, GroupEnergy
+from edgeserve.phone.record import why_absent
+from edgeserve.phone.record_file import latest_of_setups, told_setup
 from edgeserve.report.content import Block, Line, Section, Table, Tone, columns
 from edgeserve.report.recorded import Battery, Recorded
 from edgeserve.report.wording import told_when
@@ -15,13 +17,9 @@ def energy_section(seen: Recorded) -> Section:
     """A row a group of each setup's last measurement; the reason where there is none."""
     blocks: list[Block] = []
     rows: list[tuple[str, ...]] = []
-    for measurement in latest_of_setups(seen.phones).values():
-        setup = told_setup(measurement)
-        energy = measurement.energy
+    for setup, energy, why in _readings(seen):
         if energy is None:
-            when = told_when(measurement.recorded_at)
-            why = f"{setup}, {when}: not measured: {why_no_energy(measurement)}."
-            blocks.append(Line(why, Tone.QUIET))
+            blocks.append(Line(f"{setup}: not measured: {why}.", Tone.QUIET))
             continue
         if len(energy.groups) > 1:
             rows += [_row(setup, energy, group, None) for group in energy.groups]
@@ -39,12 +37,25 @@ def energy_section(seen: Recorded) -> Section:
     elif not blocks:
         blocks.append(
             Line(
-                "Not measured: boards have no meter here; edgeserve bench "
-                f"{seen.command_name} --device PHONE measures it on a phone.",
+                f"Not measured: edgeserve bench {seen.command_name} --device PHONE measures it on "
+                "a phone, and with --meter on a board.",
                 Tone.QUIET,
             )
         )
     return Section("energy", "Energy", tuple(blocks))
+
+
+def _readings(seen: Recorded) -> Iterator[tuple[str, Energy | None, str]]:
+    """Who was measured, what an inference took, and why that is not known. Emulated boards are
+    left out: none of their figures is energy.
+    """
+    for board in latest_of_devices(seen.measurements).values():
+        if not board.place.emulated:
+            when = told_when(board.recorded_at)
+            yield f"{board.place.board}, {when}", board.energy, board.energy_absent
+    for phone in latest_of_setups(seen.phones).values():
+        setup = f"{told_setup(phone)}, {told_when(phone.recorded_at)}"
+        yield setup, phone.energy, why_absent(phone, "energy")
 
 
 def _row(

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from edgeserve.phone.absent import Absent
+from edgeserve.absent import Absent
 from edgeserve.phone.battery import BatteryReading, parse_battery
+from edgeserve.phone.benchmark_model import parse_benchmark_model
 from edgeserve.phone.cores import Cap, parse_caps
 from edgeserve.phone.rails import (
     Rail,
@@ -109,6 +112,18 @@ def test_both_texts_of_the_rails_tell_the_same() -> None:
     assert hal.rails[3] == Rail("S2M_VDD_CPUCL2", "CPU(BIG)", 28_071_870, None)
 
 
+def test_a_driver_that_tells_one_time_for_all_rails() -> None:
+    """As the older driver has it, without a time in each row."""
+    older = parse_sysfs(["t=473848\nCH0[S10M_VDD_TPU], 3161249\nCH1[VSYS_PWR_DISPLAY], 81006\n"])
+    assert older == RailsReading(
+        "sysfs energy_value",
+        (
+            Rail("S10M_VDD_TPU", None, 3_161_249, 473_848),
+            Rail("VSYS_PWR_DISPLAY", None, 81_006, 473_848),
+        ),
+    )
+
+
 def test_a_hal_without_rail_names_and_with_deltas() -> None:
     reading = parse_hal(recorded("plain.power_hal"))
     assert reading == RailsReading(
@@ -174,6 +189,27 @@ def test_a_frozen_battery_is_refused() -> None:
     assert "battery reset" in answer.reason
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=30),
+            st.builds(
+                "policy{} {} {}".format,
+                st.integers(0, 9),
+                st.integers(-1, 10**12),
+                st.one_of(st.integers(0, 10**12), st.just("")),
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_any_answer_of_caps_is_read_or_refused(lines: list[str]) -> None:
+    caps = parse_caps("\n".join(lines))
+    if not isinstance(caps, Absent):
+        assert all(cap.top_khz > 0 for cap in caps)
+
+
 def test_caps_and_what_a_shell_may_not_read() -> None:
     text = "policy0 1803000 1803000\npolicy4 1328000 2253000\npolicy6  \n"
     caps = parse_caps(text)
@@ -188,7 +224,26 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "powerstats": parse_names,
     "battery": parse_battery,
     "energy_value": lambda text: parse_sysfs([text]),
+    "benchmark_model": parse_benchmark_model,
 }
+
+
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in RECORDED.glob("*.txt")}
+DAMAGE = st.text(alphabet="\t\n =:,.()[]{}%-+eE09naifmTW\x00\u0663\ufffd", max_size=12)
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data())
+def test_any_damage_is_a_reading_or_a_reason(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(TEXTS)))
+    text, parse = TEXTS[name], PARSERS[name.split(".")[1]]
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 60)))
+        text = text[:start] + data.draw(DAMAGE) + text[end:]
+    reading = parse(text)
+    if isinstance(reading, Absent):
+        assert reading.reason
 
 
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("*.txt")), ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""A reading that a phone does not give, with the reason: never a zero, never an estimate."""
+"""A reading that a device does not give, with the reason: never a zero, never an estimate."""
 
 from __future__ import annotations
 

@@ -1,0 +1,117 @@
+"""A float model and calibration data, quantized by a worker into what a bundle holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+
+from edgeserve.bundle import Agreement, CalibrationRecord, Quantization
+from edgeserve.convert.calibration import CalibrationSet
+from edgeserve.convert.converted import (
+    Converted,
+    FloatModel,
+    Request,
+    agreement_notes,
+    as_inputs,
+    is_per_channel,
+)
+from edgeserve.convert.keras_front import calibrated
+from edgeserve.convert.precision import ACTIVATIONS
+from edgeserve.convert.quantizer import CONVERTER, INSTALL
+from edgeserve.convert.quantizer_worker import (
+    FLOAT_FILE,
+    MODULE,
+    QUANTIZED_FILE,
+    QuantizerJob,
+    QuantizerResult,
+)
+from edgeserve.convert.worker import run_worker
+from edgeserve.errors import MissingTool
+from edgeserve.graph import DType
+from edgeserve.tflite.reader import read_model
+
+
+def require_quantizer() -> None:
+    """Raises MissingTool: before a source is converted, which takes longer."""
+    if find_spec("ai_edge_quantizer") is None:
+        raise MissingTool("ai-edge-quantizer", install=INSTALL)
+
+
+def quantized(request: Request, model: FloatModel) -> tuple[Converted, CalibrationSet]:
+    """What AI Edge Quantizer makes of ``model``, and the samples it was calibrated with.
+
+    Raises what ``quantizer.quantize`` and ``calibration.match_inputs`` do.
+    """
+    require_quantizer()
+    assert request.calibration is not None
+    (request.work_dir / FLOAT_FILE).write_bytes(model.tflite)
+    job = QuantizerJob(
+        work_dir=str(request.work_dir),
+        calibration=str(request.calibration),
+        image_low=request.image_range[0],
+        image_high=request.image_range[1],
+        inputs=model.inputs,
+        taken=model.taken,
+        precision=request.precision,
+        int16_layers=request.int16_layers,
+    )
+    result = run_worker(
+        MODULE, job, QuantizerResult, work_dir=request.work_dir, progress=request.progress
+    )
+    made = replace(model, tools=(*model.tools, *result.tools))
+    integers = (request.work_dir / QUANTIZED_FILE).read_bytes()
+    return assembled(
+        request,
+        made,
+        integers,
+        calibration=result.calibration,
+        agreement=result.agreement,
+        converter=CONVERTER,
+        int16_layers=result.int16_layers,
+    )
+
+
+def assembled(
+    request: Request,
+    model: FloatModel,
+    integers: bytes,
+    *,
+    calibration: CalibrationRecord,
+    agreement: Agreement,
+    converter: str,
+    int16_layers: Sequence[str] = (),
+) -> tuple[Converted, CalibrationSet]:
+    """The record of a conversion whose worker has ended, and the samples again."""
+    samples = calibrated(request.calibration, model.inputs, request.image_range, model.taken)
+    graph = read_model(integers, name=request.name)
+    converted = Converted(
+        name=request.name,
+        model_tflite=integers,
+        float_tflite=model.tflite,
+        graph=graph,
+        source=request.source.facts,
+        tools=model.tools,
+        quantization=Quantization(
+            activations=ACTIVATIONS[request.precision],
+            weights=DType.INT8,
+            weights_per_channel=is_per_channel(graph),
+            converter=converter,
+        ),
+        calibration=calibration,
+        samples=as_inputs(graph, samples),
+        agreement=agreement,
+        absent_reason=None,
+        notes=(
+            *model.taken.notes,
+            *model.notes,
+            *_told_layers(int16_layers),
+            *agreement_notes(samples, agreement),
+        ),
+        declared=replace(request.declared, preprocess=model.taken.preprocess),
+    )
+    return converted, samples
+
+
+def _told_layers(layers: Sequence[str]) -> tuple[str, ...]:
+    return (f"int16 activations in {', '.join(layers)}",) if layers else ()

@@ -1,0 +1,116 @@
+"""What is offered was measured: int16 for the hard layer, and calibration that suffices."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeserve import cli, pipeline
+from edgeserve.bundle_store import Bundle, load_bundle
+from edgeserve.convert.agreement import Runner
+from edgeserve.improvement import _pattern
+from tests.accuracy.conftest import CALIBRATION, DIGITS, TEST, samples_of
+from tests.e2e.test_documents import DOCUMENTED, agree
+
+pytest.importorskip("ai_edge_quantizer")
+
+
+def improved(
+    bundle: Bundle, folder: Path, capfd: pytest.CaptureFixture[str], *options: object
+) -> Any:
+    copy = folder / "copy"
+    shutil.copytree(bundle.path, copy)
+    capfd.readouterr()
+    words = ["accuracy", copy, "--data", TEST, "--improve", *options, "--format", "json"]
+    assert cli.main([str(word) for word in words]) == 0
+    told = json.loads(capfd.readouterr().out)
+    kept = {key: value for key, value in told.items() if key not in DOCUMENTED["accuracy"][""]}
+    agree(kept, DOCUMENTED["accuracy.json"])
+    return told
+
+
+def noise(exact: bytes, quantized: bytes) -> float:
+    """The mean square difference of the outputs on the test images."""
+    one, two = Runner(exact, reference=False), Runner(quantized, reference=True)
+    pairs = [(one.run(sample)[0], two.run(sample)[0]) for sample in samples_of(TEST, 360)]
+    return float(np.mean([np.square(wanted - got) for wanted, got in pairs]))
+
+
+def test_int16_restores_what_the_hard_layer_loses(
+    hard: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And a conversion with the options that were offered does what was promised."""
+    told = improved(hard, tmp_path, capfd)
+    (offer,) = told["helps"]
+    assert (offer["kind"], offer["measured"]) == ("int16-layers", True)
+    assert told["layers"]["layers"][0]["name"] in offer["layers"]
+    assert offer["recovered_share"] >= 0.9
+    exact, before = told["exact"]["top_1"]["right"], told["quantized"]["top_1"]["right"]
+    assert exact - before > 200
+    assert (offer["top_1"]["right"] - before) / (exact - before) >= 0.9
+    assert offer["after"]["arena_bytes"] > offer["before"]["arena_bytes"]
+    assert offer["after"]["instructions"] > offer["before"]["instructions"]
+    words = shlex.split(offer["option"])
+    assert words[0::2] == ["--int16-layers"] * len(offer["layers"])
+    pipeline.convert(
+        hard.path.parent / "hard.keras",
+        tmp_path / "mixed",
+        target="cortex-m7",
+        calibration=CALIBRATION,
+        int16_layers=tuple(words[1::2]),
+    )
+    mixed, float_model = load_bundle(tmp_path / "mixed"), hard.float_bytes()
+    assert float_model is not None
+    left = noise(float_model, mixed.model_bytes()) / noise(float_model, hard.model_bytes())
+    assert 1 - left == pytest.approx(offer["recovered_share"], abs=0.001)
+
+
+def test_better_calibration_is_measured_and_offered(
+    few: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = improved(few, tmp_path, capfd, "--calibration", CALIBRATION)
+    offer = told["helps"][0]
+    assert (offer["kind"], offer["measured"]) == ("calibration", True)
+    assert offer["option"] == f"--calibration {CALIBRATION}"
+    assert offer["recovered_share"] > 0.9
+    assert offer["top_1"]["right"] > told["quantized"]["top_1"]["right"]
+    pipeline.convert(
+        DIGITS / "model.keras", tmp_path / "again", target="cortex-m7", calibration=CALIBRATION
+    )
+    float_model = few.float_bytes()
+    assert float_model is not None
+    again = load_bundle(tmp_path / "again").model_bytes()
+    left = noise(float_model, again) / noise(float_model, few.model_bytes())
+    assert 1 - left == pytest.approx(offer["recovered_share"], abs=0.01)
+
+
+def test_what_recovers_nothing_is_not_offered(
+    hard: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = improved(hard, tmp_path, capfd, "--calibration", CALIBRATION)
+    assert [offer["kind"] for offer in told["helps"]] == ["int16-layers"]
+    assert any("not offered: calibrating with the other samples" in note for note in told["notes"])
+
+
+def test_advice_that_is_not_measured_says_so(
+    few: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Wider integers with the same ranges clip the same values."""
+    told = improved(few, tmp_path, capfd)
+    last = told["helps"][-1]
+    assert (last["kind"], last["measured"], last["option"]) == ("training", False, "")
+    assert last["recovered_share"] is None
+    assert last["what"].startswith("not measured: ")
+
+
+def test_a_layer_is_named_by_what_means_it_alone() -> None:
+    names = ["a/Relu;a/conv", "a/Relu_1;a/conv", "b+c;x"]
+    assert _pattern("a/Relu_1;a/conv", names) == "a/Relu_1"
+    assert _pattern("a/Relu;a/conv", names) == "a/Relu;a/conv"
+    assert _pattern("b+c;x", names) == "x"

@@ -1,0 +1,129 @@
+"""What Google's tool prints, of several versions, and what is no such thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeserve.absent import Absent
+from edgeserve.phone.benchmark_model import (
+    Coverage,
+    Delegate,
+    OperatorTime,
+    ToolReport,
+    parse_benchmark_model,
+)
+from edgeserve.strict_json import dump_json, load_json
+
+RECORDED = Path(__file__).parent / "recorded"
+TEXTS = {path.name.split(".")[0]: path.read_text() for path in RECORDED.glob("*.benchmark_model.*")}
+
+
+def report(name: str) -> ToolReport:
+    parsed = parse_benchmark_model(TEXTS[name])
+    assert isinstance(parsed, ToolReport), parsed
+    return parsed
+
+
+def test_an_old_version_with_a_delegate_that_takes_all() -> None:
+    told = report("gpu")
+    assert (told.init_ns, told.first_ns) == (870_557_000, 130_565_000)
+    assert told.warmup is not None
+    assert (told.warmup.count, told.warmup.mean_ns) == (4, 122_373_000)
+    run = told.inference
+    assert (run.count, run.mean_ns, run.deviation_ns) == (50, 119_375_000, 1_948_000)
+    assert (run.first_ns, run.last_ns) == (119_212_000, 118_055_000)
+    assert (run.least_ns, run.most_ns) == (113_737_000, 124_776_000)
+    assert (run.p5_ns, run.median_ns, run.p95_ns) == (None, None, None)
+    assert told.delegates == (Delegate("GPU", Coverage.COMPLETE),)
+    assert told.memory_overall_bytes == round(81.3906 * (1 << 20))
+    (row,) = told.operators
+    assert row == OperatorTime("TfLiteGpuDelegateV2", "[output]:64", 119_352_000, 1.0, 1)
+
+
+def test_a_new_version_tells_quantiles_and_has_other_columns() -> None:
+    told = report("cpu")
+    run = told.inference
+    assert (run.count, run.p5_ns, run.median_ns, run.p95_ns) == (
+        5491,
+        10_788_000,
+        10_898_000,
+        11_167_000,
+    )
+    assert run.mean_ns == pytest.approx(10_927_100)
+    assert told.delegates == ()
+    assert told.memory_init_bytes == round(8.97656 * (1 << 20))
+    assert [row.kind for row in told.operators] == ["CONV_2D", "DEPTHWISE_CONV_2D", "SOFTMAX"]
+    assert told.operators[0].mean_ns == pytest.approx(1_871_000)
+    assert told.operators[0].share == pytest.approx(0.17)
+    assert load_json(ToolReport, dump_json(told), where="report") == told
+
+
+def test_a_log_with_prefixes_and_a_delegate_that_takes_a_part() -> None:
+    told = report("nnapi")
+    assert told.delegates == (Delegate("NNAPI", Coverage.PARTIAL),)
+    assert told.inference.mean_ns == pytest.approx(12_167_600)
+    assert told.memory_overall_bytes is None
+    assert told.operators == ()
+
+
+def test_a_delegate_that_takes_nothing_and_a_single_warm_up() -> None:
+    told = report("ignored")
+    assert told.delegates == (Delegate("NNAPI", Coverage.NONE),)
+    assert told.warmup is not None
+    assert (told.warmup.count, told.warmup.mean_ns) == (1, 1_381_510_000)
+    assert told.warmup.first_ns == 1_381_510_000
+    assert told.warmup.least_ns is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (TEXTS["refused"], "ERROR: Benchmarking failed."),
+        ("", "no output"),
+        ("sh: benchmark_model: not found\n", "sh: benchmark_model: not found"),
+        ("Killed \x1b[0m\n", "Killed ?[0m"),
+        (
+            "Inference timings in us: Init: 1, First inference: 2, Warmup (avg): 3, "
+            "Inference (avg): 4\n",
+            "no line count=",
+        ),
+        (
+            "count=1 curr=2\nInference timings in us: Init: 1e99, First inference: 2, "
+            "Warmup (avg): 3, Inference (avg): 4\n",
+            "times that are none",
+        ),
+    ],
+)
+def test_no_report_has_a_reason(text: str, reason: str) -> None:
+    parsed = parse_benchmark_model(text)
+    assert isinstance(parsed, Absent)
+    assert reason in parsed.reason
+    assert "\n" not in parsed.reason
+
+
+DAMAGE = st.text(alphabet="\t\n =:,.()[]%-+eE09naifcount\x00\u0663\ufffd", max_size=12)
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_damaged_texts_never_crash_the_parser(data: st.DataObject) -> None:
+    text = TEXTS[data.draw(st.sampled_from(sorted(TEXTS)))]
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 60)))
+        text = text[:start] + data.draw(DAMAGE) + text[end:]
+    parsed = parse_benchmark_model(text)
+    if isinstance(parsed, ToolReport):
+        assert load_json(ToolReport, dump_json(parsed), where="report") == parsed
+    else:
+        assert parsed.reason
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_is_a_report_or_a_reason(text: str) -> None:
+    assert isinstance(parse_benchmark_model(text), ToolReport | Absent)
