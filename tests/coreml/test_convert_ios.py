@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from edgeserve import cli
+from edgeserve.bundle import BundleFacts
 from edgeserve.bundle_store import load_bundle
 from edgeserve.convert import apple
 from edgeserve.convert.coreml_worker import BOUNDS
@@ -24,10 +25,12 @@ from edgeserve.coreml_facts import PortKind, SamplesFrom, WeightsForm
 from edgeserve.errors import ConfigError
 from tests.coreml.small import CLASSES, SHAPE, classifier
 from tests.e2e.test_documents import DOCUMENTED, agree
+from tests.e2e.test_wrong_sources import changed_pt2
 from tests.tflite_builder import ModelBuilder
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "models" / "digits"
+TORCH = ROOT / "models" / "digits_torch"
 
 DIGITS_CAMERA = """
 [image]
@@ -162,6 +165,7 @@ def test_inspect_tells_operators_sizes_and_system(digits: tuple[Path, Any], run:
     [
         ("check", "--board", "mps2-an500"),
         ("plan",),
+        ("accuracy", "--data", str(DIGITS / "test.npz")),
         ("build", "--board", "mps2-an500"),
         ("bench", "--device", "mps2-an500"),
         ("verify", "--device", "mps2-an500"),
@@ -216,6 +220,57 @@ def test_a_float_tflite_needs_nothing_else(source: Path, tmp_path: Path, run: Ru
     assert bundle.facts.absent_reason == "made for iOS: the model stays float"
 
 
+@pytest.mark.parametrize("kind", ["pytorch", "onnx"])
+def test_the_float_models_of_pytorch_and_onnx_become_packages(
+    kind: str, tmp_path: Path, run: Runner
+) -> None:
+    """Those that their converters make, as they are kept; their operators are not Keras' own."""
+    kept, out = TORCH / f"{kind}.float.tflite", tmp_path / "out"
+    data = DIGITS / "calibration.npz"
+    answer = run("convert", kept, "--target", "ios", "--calibration", data, "-o", out)
+    assert answer.code == 0, answer.err
+    require_digits(out)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("source", ["model.pt2", "model.onnx"])
+def test_pytorch_and_onnx_become_packages_by_way_of_their_float_models(
+    source: str, tmp_path: Path, run: Runner
+) -> None:
+    """Their samples may lie as the source has them, channels first."""
+    data, out = tmp_path / "data.npz", tmp_path / "out"
+    with np.load(DIGITS / "calibration.npz") as kept:
+        np.savez(data, x=np.moveaxis(kept["x"], -1, 1))
+    answer = run("convert", TORCH / source, "--target", "ios", "--calibration", data, "-o", out)
+    assert answer.code == 0, answer.err
+    facts = require_digits(out)
+    assert "channels last; in the source it is [1, 1, 8, 8]" in facts.notes[0]
+    tools = {tool.name for tool in facts.tools}
+    assert tools >= {"coremltools", "torch" if source.endswith("pt2") else "onnx2tf"}
+    assert "ai-edge-quantizer" not in tools
+
+
+def require_digits(bundle: Path) -> BundleFacts:
+    """A float16 package of ``models/digits_torch`` that answers as its float model does."""
+    facts = load_bundle(bundle).facts
+    assert facts.coreml is not None
+    assert {one.kind: one.count for one in facts.coreml.operators}["conv"] == 3
+    assert facts.inputs[0].shape == facts.coreml.inputs[0].shape == (1, 8, 8, 1)
+    check = facts.coreml.check
+    assert (check.samples, check.samples_from) == (8, SamplesFrom.CALIBRATION)
+    assert check.top1_equal == 8
+    assert 0 < max(one.relative for one in check.outputs) < 1e-2
+    return facts
+
+
+def test_an_exported_program_is_looked_at_before_it_is_opened(tmp_path: Path, run: Runner) -> None:
+    """For an app as for a board: before any environment is made, and without the quantizer."""
+    path = tmp_path / "library.pt2"
+    path.write_bytes(changed_pt2(add="data/aotinductor/model/model.so"))
+    answer = run("convert", path, "--target", "ios", "-o", tmp_path / "out")
+    answer.refused(2, "a compiled library", "--trust-source")
+
+
 def test_a_package_too_far_off_leaves_the_old_bundle(
     source: Path, tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +322,11 @@ def test_wrong_words_are_answered_in_a_line(source: Path, tmp_path: Path, run: R
     out = tmp_path / "out"
     ios = ("convert", source, "-o", out, "--target", "ios")
     run(*ios, "--quantization", "int16x8").refused(2, "not made int16x8", "palettized4")
+    layers = ("--int16-layers", "scores")
+    run(*ios, *layers).refused(2, "an app has no --int16-layers", "name a board")
+    run(*ios, *layers, "--quantization", "int16x8").refused(2, "an app has no --int16-layers")
+    run(*ios, "--input-shape", "image=1,8,8,3").refused(2, "is for PyTorch and ONNX sources")
+    run(*ios, "--input-shape", "image").refused(2, "is no shape")
     run(*ios, "--objective", "size").refused(2, "an app has no --objective")
     run(*ios, "--integer-edges").refused(2, "an app has no --integer-edges")
     board = ("convert", source, "-o", out, "--target", "cortex-m7")
