@@ -28,14 +28,16 @@ from edgeserve.build import (
     run_stack,
     runs_of,
 )
-from edgeserve.firmware import kernel_files, write_firmware
+from edgeserve.firmware import kernel_sources, write_firmware
 from edgeserve.kernels import KERNELS, Params
 from edgeserve.linkmap import Placed, parse_map
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.project import (
     LIBC_FOLDER,
+    LIBRARY_FOLDER,
     PROJECT_FILE,
+    RUNTIME_FOLDER,
     Part,
     Project,
     ProjectSource,
@@ -59,6 +61,7 @@ BOARDS = {
 }
 """Which board's port and compiler flags stand for a core."""
 
+_IN_EVERY_IMAGE = (f"{RUNTIME_FOLDER}/", f"{LIBC_FOLDER}/")
 _PROBE = "probe"
 _PROBE_BYTES = 1 << 20
 _SYMBOL = "sizes"
@@ -92,7 +95,7 @@ class Workshop:
             name
             for name, source in self.objects.items()
             if source.part is Part.CODE
-            and (source.path.startswith(("runtime/", f"{LIBC_FOLDER}/")) or source.path in wanted)
+            and (source.path.startswith(_IN_EVERY_IMAGE) or source.path in wanted)
         ]
 
 
@@ -101,12 +104,14 @@ def write_workshop(folder: Path, board: Board, kinds: Sequence[type[Params]]) ->
     empty = Program(name=_SYMBOL, values=(), steps=(), inputs=(), outputs=(), folded=())
     table = write_table(empty, whole_plan(empty))
     project = write_firmware(folder, symbol=_SYMBOL, table=table, program=empty, board=board)
-    kernels = {kind: tuple(_files(kind, board)) for kind in kinds}
-    extra = [ProjectSource(path, Part.CODE) for paths in kernels.values() for path in paths]
+    found = {kind: tuple(kernel_sources(kind, board)) for kind in kinds}
+    kernels = {kind: tuple(source.path for source in own) for kind, own in found.items()}
+    extra = [source for own in found.values() for source in own]
     for source in extra:
         target = folder / source.path
         target.parent.mkdir(exist_ok=True, parents=True)
-        target.write_bytes((firmware_root() / source.path).read_bytes())
+        origin = source.path.removeprefix(f"{LIBRARY_FOLDER}/")
+        target.write_bytes((firmware_root() / origin).read_bytes())
     first = [source for source in project.sources if source.part is Part.CODE]
     rest = [source for source in project.sources if source.part is not Part.CODE]
     project = replace(
@@ -118,13 +123,6 @@ def write_workshop(folder: Path, board: Board, kinds: Sequence[type[Params]]) ->
     _list_kernels(folder, project)
     objects = {object_of(source, BUILT_FOLDER): source for source in project.sources}
     return Workshop(folder, project, objects, kernels)
-
-
-def _files(kind: type[Params], board: Board) -> Iterator[str]:
-    yield f"adapters/{kind.SOURCE}.c"
-    root = firmware_root()
-    for path in kernel_files(root, kind, board.cpu.isa):
-        yield path.relative_to(root).as_posix()
 
 
 def _list_kernels(folder: Path, project: Project) -> None:
@@ -185,7 +183,7 @@ def _weights(pieces: Iterable[Placed], shop: Workshop) -> tuple[dict[str, int], 
 def _shared_name(piece: Placed, shop: Workshop) -> str | None:
     """A piece of a library, or a function of the runtime, which some images do without."""
     source = shop.objects.get(piece.origin)
-    if source is not None and source.path.startswith("runtime/"):
+    if source is not None and source.path.startswith(f"{RUNTIME_FOLDER}/"):
         return piece.section
     return library_name(piece)
 

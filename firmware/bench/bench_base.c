@@ -2,12 +2,13 @@
 #include "bench_command.h"
 #include "bench_config.h"
 #include "bench_model.h"
+#include "bench_stamp.h"
 #include "bench_text.h"
 #include "es_port.h"
 
 #include <string.h>
 
-enum { DEFAULT_WARM_UPS = 10 };
+enum { DEFAULT_INFERENCES = 1, DEFAULT_WARM_UPS = 10 };
 
 static void say_name(const words_t *words) {
     (void)words;
@@ -16,15 +17,9 @@ static void say_name(const words_t *words) {
     command_line("]");
 }
 
-static void say_timestamp(uint64_t microseconds) {
-    text_put("m-lap-us-");
-    text_number(microseconds);
-    text_end();
-}
-
 static void timestamp(const words_t *words) {
     (void)words;
-    say_timestamp(bench_microseconds());
+    stamp(bench_microseconds());
 }
 
 static void profile(const words_t *words) {
@@ -171,6 +166,24 @@ static void warm_up(uint32_t count, uint32_t *crc) {
     command_line("m-warmup-done");
 }
 
+static void require_same_output(uint32_t differing) {
+    if (differing > 0) {
+        command_error("the output differs between inferences on the same input");
+    }
+}
+
+/* `count` inferences between two pulses, with nothing but putting the input back; checked after
+ * them. */
+static void between_pulses(uint32_t count, uint32_t warm_ups, uint32_t expected) {
+    stamp(0);
+    for (uint32_t i = 0; i < count; i++) {
+        bench_run_unseen();
+    }
+    stamp(0);
+    const uint32_t crc = bench_last_output_crc();
+    require_same_output(warm_ups > 0 && crc != expected && !bench_is_stateful());
+}
+
 /* `count` measured inferences; the sum of their units. The output must be the same every time,
  * unless the model keeps state. */
 static uint64_t measured(uint32_t count, uint32_t warm_ups, uint32_t expected, bool each) {
@@ -193,16 +206,14 @@ static uint64_t measured(uint32_t count, uint32_t warm_ups, uint32_t expected, b
             text_end();
         }
     }
-    if (differing > 0) {
-        command_error("the output differs between inferences on the same input");
-    }
+    require_same_output(differing);
     return sum;
 }
 
 void command_infer(const words_t *words, uint32_t first, bool each) {
     uint32_t count = 0, warm_ups = 0, crc = 0;
 
-    if (!command_number(words, first, 0, &count) ||
+    if (!command_number(words, first, DEFAULT_INFERENCES, &count) ||
         !command_number(words, first + 1, DEFAULT_WARM_UPS, &warm_ups)) {
         return;
     }
@@ -215,14 +226,18 @@ void command_infer(const words_t *words, uint32_t first, bool each) {
     }
     warm_up(warm_ups, &crc);
     say_count("m-infer-start-", count);
-    const uint64_t begin = bench_microseconds();
-    if (!each) {
-        say_timestamp(begin);
-    }
-    const uint64_t units = measured(count, warm_ups, crc, each);
-    if (!each) {
-        /* Copying the input and checking the output are not inference: only its time is added. */
-        say_timestamp(begin + bench_units_as_microseconds(units));
+    if (stamp_by_pulse && !each) {
+        between_pulses(count, warm_ups, crc);
+    } else {
+        const uint64_t begin = bench_microseconds();
+        if (!each) {
+            stamp(begin);
+        }
+        const uint64_t units = measured(count, warm_ups, crc, each);
+        if (!each) {
+            /* Copying the input and checking the output are not inference: only its time counts. */
+            stamp(begin + bench_units_as_microseconds(units));
+        }
     }
     command_line("m-infer-done");
     if (each) {

@@ -380,6 +380,18 @@ uint64_t bench_run(uint32_t *crc) {
     return interval(begin, end);
 }
 
+void bench_run_unseen(void) {
+    place_input();
+    es_port_watchdog_feed();
+    es_run(&model);
+    seen.has_run = true;
+}
+
+uint32_t bench_last_output_crc(void) {
+    seen.output_crc = crc_of_outputs();
+    return seen.output_crc;
+}
+
 static struct {
     uint64_t begin;
     bench_row_t row;

@@ -44,6 +44,11 @@ const char *bench_input_fault(void); /* null, or why the input is not complete *
 
 /* One inference on the input; returns what it took, in units. Output CRC in *crc. */
 uint64_t bench_run(uint32_t *crc);
+
+/* One inference on the loaded input of which nothing is measured or checked; and afterwards the CRC
+ * of what it left. */
+void bench_run_unseen(void);
+uint32_t bench_last_output_crc(void);
 uint64_t bench_run_observed(uint32_t *crc); /* and keeps counts and CRCs of all steps */
 void bench_run_rows(bench_row_t row);
 bool bench_has_run(void);

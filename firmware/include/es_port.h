@@ -88,6 +88,16 @@ _Noreturn void es_port_fatal(const char *reason);
 
 es_port_stack_t es_port_stack(void);
 
+/* For MLPerf Tiny's energy mode, in which time stamps are pulses on a pin that a power meter sees.
+ * A port that has none of it need not define the three functions; bench/bench_no_pulse.c stands in.
+ *
+ * The console's rate from here on, and the pin made an output that is high: 0 where it cannot be.
+ */
+int es_port_console_baud(uint32_t baud);
+int es_port_pulse_start(void);
+/* A falling edge, and at least a microsecond later a rising one. */
+void es_port_pulse(void);
+
 /* The flash partition of a model that is not linked in; null where the board has none. */
 const void *es_port_partition(size_t *bytes);
 

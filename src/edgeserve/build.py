@@ -16,9 +16,12 @@ from edgeserve.errors import ConfigError, MissingTool, ToolError, ToolFailed
 from edgeserve.image import Image, Partition
 from edgeserve.linkmap import Placed, parse_map
 from edgeserve.project import (
+    ADAPTERS_FOLDER,
     BUILD_FOLDER,
     INCLUDES,
     LIBC_FOLDER,
+    LINKER_SCRIPT,
+    RUNTIME_FOLDER,
     ImageKind,
     Part,
     Project,
@@ -66,11 +69,13 @@ def build(
     *,
     kind: ImageKind = ImageKind.BENCH,
     partition: bool = False,
+    energy: bool = False,
     extra_flags: Sequence[str] = (),
 ) -> Image:
     """Builds an image of the project at ``firmware_dir`` into its ``build/`` folder.
 
-    ``partition`` leaves the model table out, for the board's model partition. ``extra_flags`` go to
+    ``partition`` leaves the model table out, for the board's model partition; ``energy`` is for
+    MLPerf Tiny's energy mode (docs/MLPERF.md). ``extra_flags`` go to
     the compiler and the linker (such as a sanitizer's). Objects that no model changes are shared
     between projects in the cache. Raises ConfigError, MissingTool, or ToolFailed with what the
     compiler said.
@@ -82,16 +87,16 @@ def build(
             f"the firmware of {project.board} is built by PlatformIO",
             hint=f"pio run --project-dir {firmware_dir}; or edgeserve flash",
         )
-    if partition and kind is not ImageKind.BENCH:
-        raise ConfigError("only the bench image can leave its model to a partition")
-    suffix = "-partition" if partition else ""
+    if (partition or energy) and kind is not ImageKind.BENCH:
+        raise ConfigError("only the bench image has a partition or an energy mode")
+    suffix = f"{'-partition' if partition else ''}{'-energy' if energy else ''}"
     objects_folder = f"{BUILT_FOLDER}{suffix}"
     sources = project.sources_of(kind, partition=partition)
     for source in sources:
-        _compile(project, source, folder, objects_folder, partition, tuple(extra_flags))
+        _compile(project, source, folder, objects_folder, partition, energy, tuple(extra_flags))
     objects = {object_of(source, objects_folder): source for source in sources}
     elf = f"{BUILD_FOLDER}/{kind}{suffix}.elf"
-    script = (folder / "port" / "link.ld").is_file()
+    script = (folder / LINKER_SCRIPT).is_file()
     temporary = f"{elf}.{os.getpid()}"
     run_tool(
         link_argv(
@@ -159,6 +164,7 @@ def _compile(
     folder: Path,
     objects_folder: str,
     partition: bool,
+    energy: bool,
     extra_flags: tuple[str, ...],
 ) -> None:
     """Makes the object (with its call graph beside it), or takes it from the cache."""
@@ -174,6 +180,7 @@ def _compile(
                 output,
                 folder=str(folder),
                 partition=partition,
+                energy=energy,
                 extra_flags=extra_flags,
             ),
             cwd=folder,
@@ -314,7 +321,7 @@ def _deepest(
 ) -> Deepest:
     """The worst of es_init() and es_run()."""
     graph = call_graph(project, folder, objects, code_elf)
-    adapters = [s.path for s in objects.values() if s.path.startswith("adapters/")]
+    adapters = [s.path for s in objects.values() if s.path.startswith(f"{ADAPTERS_FOLDER}/")]
     checks = [f"{path}:check" for path in adapters]
     runs = [name for path in adapters for name in runs_of(graph, path)]
     found = (init_stack(graph, checks), run_stack(graph, runs))
@@ -339,10 +346,12 @@ def call_graph(
 
 def init_stack(graph: CallGraph, checks: Sequence[str]) -> Deepest:
     """The worst of es_init(), which reaches the adapters' ``checks`` through pointers:
-    ``es_kernel_x`` in ``adapters/x.c`` names that file's static ``check`` and ``run``.
+    ``es_kernel_x`` in the adapters' ``x.c`` names that file's static ``check`` and ``run``.
     """
     # The compiler may clone a function, or inline it into its only caller: any of them may call.
-    static = [name for name in graph.frames if name.startswith("runtime/es_init.c:check_")]
+    static = [
+        name for name in graph.frames if name.startswith(f"{RUNTIME_FOLDER}/es_init.c:check_")
+    ]
     callers = ("es_init", "es_init_banks", *static)
     return worst_case_stack(graph, "es_init", dict.fromkeys(callers, checks))
 

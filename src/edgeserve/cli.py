@@ -30,6 +30,7 @@ from edgeserve.cli_apple import (
     refuse_apple_options,
 )
 from edgeserve.cli_convert import source_options
+from edgeserve.cli_export import export
 from edgeserve.cli_loop import loop
 from edgeserve.cli_phone import (
     BOARD_OPTIONS,
@@ -171,6 +172,12 @@ def cli(verbose: bool) -> None:
     help="Of a quantized .tflite: hand in inputs in the layout to which it transposes them.",
 )
 @source_options
+@click.option(
+    "--input-adapter",
+    type=click.Choice(["none", "uint8-to-int8", "float32-quantize"]),
+    default="none",
+    help="What `db` data are over the serial line: the tensors' bytes, pixels, or float32.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option(
     "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
@@ -193,6 +200,7 @@ def convert(
     transposed_inputs: bool,
     int16_layers: tuple[str, ...],
     input_shape: tuple[str, ...],
+    input_adapter: str,
     force: bool,
     trust_source: bool,
     output_format: str,
@@ -203,6 +211,7 @@ def convert(
     For ios the model stays float, and calibration data only check the package.
     """
     from edgeserve import pipeline
+    from edgeserve.bundle import InputAdapter
     from edgeserve.convert.calibration import UNIT_RANGE
     from edgeserve.convert.input_shape import parse_input_shapes
     from edgeserve.convert.precision import Precision
@@ -243,6 +252,7 @@ def convert(
             precision=Precision(quantization),
             int16_layers=int16_layers,
             input_shapes=parse_input_shapes(input_shape),
+            input_adapter=InputAdapter(input_adapter),
             progress=progress,
         )
     if output_format == "json":
@@ -489,6 +499,11 @@ def inspect(model: Path, board: str, output_format: str) -> int:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @_partition
+@click.option(
+    "--energy",
+    is_flag=True,
+    help="For MLPerf Tiny's energy mode: 9600 baud, time stamps are pulses on a pin.",
+)
 @_objective
 @_by_rows
 @_flash_for_speed
@@ -498,6 +513,7 @@ def build(
     model: Path,
     board: str,
     partition: bool,
+    energy: bool,
     objective: str | None,
     by_rows: bool,
     flash_for_speed: int | None,
@@ -508,22 +524,26 @@ def build(
     from edgeserve import pipeline
     from edgeserve.strict_json import to_json
 
+    changes: list[str] = []
     with shown_progress("building", output_format) as progress:
         _, image = pipeline.build(
             pipeline.open_model(model),
             pipeline.board_of_target(board),
             partition=partition,
+            energy=energy,
             wish=_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
+            changes=changes,
         )
     if output_format == "json":
         document = to_json(image)
-        show.print_json({**document, "elf": str(image.elf)})
+        show.print_json({**document, "elf": str(image.elf), "project_changes": changes})
         return 0
     click.echo(show.shown_path(image.elf))
     click.echo(
         f"  project: {show.shown_path(image.elf.parent.parent)} (make builds it without edgeserve)"
     )
+    show.print_project_changes(changes)
     for what, size in (
         ("code (runtime and kernels)", image.code_bytes),
         ("model", image.model_bytes),
@@ -733,6 +753,7 @@ def flash(
 
 
 cli.add_command(accuracy)
+cli.add_command(export)
 cli.add_command(loop)
 cli.add_command(setup)
 cli.add_command(report)

@@ -13,11 +13,17 @@ from edgeserve.cli_shared import format_option, shown_progress
 if TYPE_CHECKING:
     from edgeserve.loop_pipeline import Question
     from edgeserve.queueing.forecast import Power
+    from edgeserve.sensor.spec import Sensor
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--rate", required=True, help="Of the frames: 30Hz, 16kHz.")
+@click.option("--rate", help="Of the frames: 30Hz, 16kHz; short for --sensor synthetic:30Hz.")
+@click.option(
+    "--sensor",
+    help="Where frames come from: synthetic:30Hz; file:RECORDING (.npz, .csv, .wav) at its own "
+    "times; protocol or protocol:BAUD, as fast as the serial line carries them.",
+)
 @click.option("--board", default="mps2-an500", show_default=True, help="Whose service time it is.")
 @click.option(
     "--jitter",
@@ -36,10 +42,19 @@ if TYPE_CHECKING:
 @click.option("--deadline", help="From arrival to answer: 50ms.")
 @click.option("--service", help="How long an inference takes, instead of the last measurement.")
 @click.option("--clock", help="Of a board that counts instructions or cycles: 100MHz.")
-@click.option("--frames", type=click.IntRange(1, 10_000_000), default=10_000, show_default=True)
+@click.option(
+    "--frames",
+    type=click.IntRange(1, 10_000_000),
+    help="[default: 10000; 100 with --sensor protocol; all of a file]",
+)
 @click.option("--seed", type=click.IntRange(1, 2**32 - 1), default=1, show_default=True)
 @click.option("--drop-goal", type=click.FloatRange(0, 1), default=0.001, show_default=True)
-@click.option("--emulate", is_flag=True, help="Also replay the frames on the emulated board.")
+@click.option(
+    "--emulate",
+    is_flag=True,
+    help="Also replay the frames on the emulated board; with --sensor file "
+    "or protocol each is inferred there, or on the host (--board host).",
+)
 @click.option("--active-mw", type=click.FloatRange(0), help="Power while it infers.")
 @click.option("--sleep-mw", type=click.FloatRange(0), help="Power between frames.")
 @click.option("--battery", type=click.FloatRange(0), metavar="MAH", help="With --volts.")
@@ -58,8 +73,11 @@ def loop(model: Path, emulate: bool, output_format: str, **asked: Any) -> int:
     elif question.service is not None:
         raise click.UsageError("--emulate measures itself: leave out --service")
     else:
+        run = (
+            loop_pipeline.loop_on_sensor if question.sensor else loop_pipeline.loop_beside_emulator
+        )
         with shown_progress("replaying", output_format) as progress:
-            answer = loop_pipeline.loop_beside_emulator(question, progress)
+            answer = run(question, progress)
     if output_format == "json":
         show.print_json(show_loop.loop_json(answer))
     else:
@@ -71,25 +89,41 @@ def _loop_question(model: Path, **asked: Any) -> Question:
     from edgeserve.loop_pipeline import Question
     from edgeserve.queueing.quantities import parse_hertz, parse_seconds
     from edgeserve.queueing.simulation import WhenFull
+    from edgeserve.sensor.spec import FromProtocol, Synthetic
 
+    sensor = _sensor(asked["rate"], asked["sensor"], asked["jitter"], asked["frames"])
     deadline, service, clock = asked["deadline"], asked["service"], asked["clock"]
     if service is not None and clock is not None:
         raise click.UsageError("--service is time: leave out --clock")
     return Question(
         model=model,
         board=asked["board"],
-        rate_hz=parse_hertz(asked["rate"]),
+        rate_hz=parse_hertz(sensor.rate) if isinstance(sensor, Synthetic) else None,
+        sensor=None if isinstance(sensor, Synthetic) else sensor,
         jitter=asked["jitter"],
         ring=asked["ring"],
         when_full=WhenFull(asked["policy"]),
         deadline=None if deadline is None else parse_seconds(deadline),
         service=None if service is None else parse_seconds(service),
         clock_hz=None if clock is None else round(parse_hertz(clock)),
-        frames=asked["frames"],
+        frames=asked["frames"] or (100 if isinstance(sensor, FromProtocol) else 10_000),
         seed=asked["seed"],
         drop_goal=asked["drop_goal"],
         power=_power(asked["active_mw"], asked["sleep_mw"], asked["battery"], asked["volts"]),
     )
+
+
+def _sensor(rate: str | None, text: str | None, jitter: str | None, frames: int | None) -> Sensor:
+    from edgeserve.sensor.spec import FromFile, Synthetic, parse_sensor
+
+    if (rate is None) == (text is None):
+        raise click.UsageError("name a --rate, or a --sensor")
+    sensor = parse_sensor(f"synthetic:{rate}" if text is None else text)
+    if not isinstance(sensor, Synthetic) and jitter is not None:
+        raise click.UsageError(f"--sensor {text} has times of its own: leave out --jitter")
+    if isinstance(sensor, FromFile) and frames is not None:
+        raise click.UsageError("a recording is replayed whole: leave out --frames")
+    return sensor
 
 
 def _power(

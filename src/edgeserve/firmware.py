@@ -26,18 +26,21 @@ from edgeserve.folder_swap import recover, replacing
 from edgeserve.graph import DType
 from edgeserve.kernels import Params
 from edgeserve.makefile import makefile
-from edgeserve.platformio import BUILD_FOLDER as PLATFORMIO_FOLDER
-from edgeserve.platformio import platformio_files
+from edgeserve.platformio import library_manifest, platformio_files
 from edgeserve.program import Program
 from edgeserve.project import (
-    BUILD_FOLDER,
     LIBC_FOLDER,
+    LIBRARY_FOLDER,
+    MODEL_FOLDER,
+    PORT_FOLDER,
     PROJECT_FILE,
     USER_FOLDER,
     Part,
     Project,
     ProjectEmulator,
     ProjectSource,
+    is_generated,
+    library_path,
 )
 from edgeserve.resources import firmware_root
 from edgeserve.signal_sources import signal_files, signal_sources
@@ -45,7 +48,9 @@ from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable
 
 COMMAND_BYTES = 1024
-_NOT_GENERATED = (USER_FOLDER, BUILD_FOLDER, PLATFORMIO_FOLDER)
+_LIBC = "libc"
+"""The folder of a port that becomes ``LIBC_FOLDER``."""
+
 _log = logging.getLogger(__name__)
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,+=/:@-]+")
 
@@ -59,32 +64,54 @@ def write_firmware(
     board: Board,
     adapter: InputAdapter = InputAdapter.NONE,
     signals: Declaration = NOTHING_DECLARED,
+    changes: list[str] | None = None,
 ) -> Project:
     """Writes the project of a model for a board at ``dest``: it builds with make and a compiler.
 
     ``symbol`` is the model's C identifier; ``signals`` suits the model. A project that stands
-    there is replaced, but for
-    ``src/``, which is the user's; nothing happens when it would be the same. Raises ConfigError
-    when the board has no port or ``dest`` holds something else, ToolError when the disk refuses.
+    there is replaced, but for ``src/``, which is the user's (all but ``src/model/``); nothing
+    happens when it would be the same. What changes is logged and appended to ``changes``, a line a
+    file: ``new``, ``changed`` or ``removed``, and its path. Raises ConfigError when the board has
+    no port or ``dest`` holds something else, ToolError when the disk refuses.
     """
     project = make_project(
         symbol=symbol, table=table, program=program, board=board, signals=signals
     )
-    files = dict(_files(project, table, program, board, adapter))
-    files |= signal_files(signals, program, symbol)
+    files = project_files(project, table, program, board, adapter, signals)
     try:
         recover(dest)
         _require_replaceable(dest)
         if not _same(dest, files):
-            for change in _changes(dest, files):
-                _log.info("%s", change)
+            found = list(_changes(dest, files))
             _replace(dest, files)
+            for change in found:
+                _log.info("%s", change)
+            if changes is not None:
+                changes += found
     except OSError as error:
         raise ToolError(
             f"cannot write {error.filename or dest}: {error.strerror}",
             hint="the firmware that stood there before is unchanged",
         ) from error
     return project
+
+
+def project_files(
+    project: Project,
+    table: ModelTable,
+    program: Program,
+    board: Board,
+    adapter: InputAdapter,
+    signals: Declaration,
+) -> dict[str, bytes]:
+    """Every file of a project by its path, but for ``src/app.c``."""
+    files = dict(_files(project, table, program, board, adapter))
+    return files | signal_files(signals, program, project.symbol)
+
+
+def user_application() -> dict[str, bytes]:
+    """What the user starts from: ``src/app.c`` by its path."""
+    return {f"{USER_FOLDER}/app.c": (firmware_root() / "app" / "app.c").read_bytes()}
 
 
 def make_project(
@@ -123,7 +150,7 @@ def make_project(
         libraries=toolchain.libraries,
         sources=(*_sources(symbol, kernels, board), *signal_sources(signals)),
         kernels=tuple(kind.SYMBOL for kind in kernels),
-        table_file=f"model/{ModelNames(symbol).table}.bin",
+        table_file=f"{MODEL_FOLDER}/{ModelNames(symbol).table}.bin",
         arena_bytes=table.arena_bytes,
         table_bytes=len(table.data),
         emulator=None
@@ -139,24 +166,22 @@ def _sources(
 ) -> Iterator[ProjectSource]:
     root = firmware_root()
     for path in sorted((root / "runtime").glob("*.c")):
-        yield ProjectSource(f"runtime/{path.name}", Part.CODE)
+        yield ProjectSource(library_path(f"runtime/{path.name}"), Part.CODE)
     for kind in kernels:
-        yield ProjectSource(f"adapters/{kind.SOURCE}.c", Part.CODE)
-        for path in kernel_files(root, kind, board.cpu.isa):
-            yield ProjectSource(path.relative_to(root).as_posix(), Part.CODE)
+        yield from kernel_sources(kind, board)
     for path in _port_files(str(board.port)):
-        if path.parent.name == LIBC_FOLDER and path.suffix == ".c":
+        if path.parent.name == _LIBC and path.suffix == ".c":
             yield ProjectSource(f"{LIBC_FOLDER}/{path.name}", Part.CODE)
     table = ModelNames(symbol).table
-    yield ProjectSource(f"model/{table}_table.c", Part.TABLE)
-    yield ProjectSource(f"model/{table}_kernels.c", Part.KERNEL_LIST)
+    yield ProjectSource(f"{MODEL_FOLDER}/{table}_table.c", Part.TABLE)
+    yield ProjectSource(f"{MODEL_FOLDER}/{table}_kernels.c", Part.KERNEL_LIST)
     for path in _port_files(str(board.port)):
-        if path.parent.name != LIBC_FOLDER and path.suffix in (".c", ".cpp"):
-            yield ProjectSource(f"port/{path.name}", Part.PORT)
+        if path.parent.name != _LIBC and path.suffix in (".c", ".cpp"):
+            yield ProjectSource(f"{PORT_FOLDER}/{path.name}", Part.PORT)
     for path in sorted((root / "loop").glob("*.c")):
-        yield ProjectSource(f"loop/{path.name}", Part.LOOP)
+        yield ProjectSource(library_path(f"loop/{path.name}"), Part.LOOP)
     for path in sorted((root / "bench").glob("*.c")):
-        yield ProjectSource(f"bench/{path.name}", Part.BENCH)
+        yield ProjectSource(library_path(f"bench/{path.name}"), Part.BENCH)
     yield ProjectSource(f"{USER_FOLDER}/app.c", Part.APP)
 
 
@@ -168,8 +193,16 @@ def _port_files(port: str) -> Iterator[Path]:
     for name in port.split("/"):
         folder /= name
         yield from sorted(path for path in folder.iterdir() if path.is_file())
-    if (folder / LIBC_FOLDER).is_dir():
-        yield from sorted((folder / LIBC_FOLDER).iterdir())
+    if (folder / _LIBC).is_dir():
+        yield from sorted((folder / _LIBC).iterdir())
+
+
+def kernel_sources(kind: type[Params], board: Board) -> Iterator[ProjectSource]:
+    """The sources of a kernel in a board's project, its adapter first."""
+    root = firmware_root()
+    yield ProjectSource(library_path(f"adapters/{kind.SOURCE}.c"), Part.CODE)
+    for path in kernel_files(root, kind, board.cpu.isa):
+        yield ProjectSource(library_path(path.relative_to(root).as_posix()), Part.CODE)
 
 
 def kernel_files(root: Path, kind: type[Params], isa: tuple[str, ...]) -> list[Path]:
@@ -192,31 +225,33 @@ def _files(
     board: Board,
     adapter: InputAdapter,
 ) -> Iterator[tuple[str, bytes]]:
-    """Every generated or copied file by its path in the project; ``src/`` is not among them."""
+    """Every generated or copied file by its path in the project."""
     root = firmware_root()
     for source in project.sources:
         if source.part in (Part.CODE, Part.LOOP, Part.BENCH) and not source.path.startswith(
             LIBC_FOLDER
         ):
-            yield source.path, (root / source.path).read_bytes()
+            origin = source.path.removeprefix(f"{LIBRARY_FOLDER}/")
+            yield source.path, (root / origin).read_bytes()
     for folder in ("include", "runtime", "adapters", "kernels", "loop", "bench"):
         for path in sorted((root / folder).glob("*.h")):
-            yield f"{folder}/{path.name}", path.read_bytes()
+            yield library_path(f"{folder}/{path.name}"), path.read_bytes()
     for isa in board.cpu.isa:
         for path in sorted((root / "kernels" / isa).glob("*.h")):
-            yield f"kernels/{isa}/{path.name}", path.read_bytes()
+            yield library_path(f"kernels/{isa}/{path.name}"), path.read_bytes()
     for path in _port_files(project.port):
-        place = LIBC_FOLDER if path.parent.name == LIBC_FOLDER else "port"
+        place = LIBC_FOLDER if path.parent.name == _LIBC else PORT_FOLDER
         yield f"{place}/{path.name}", path.read_bytes()
     has_script = any(path.name == "link.ld" for path in _port_files(project.port))
     if has_script:
-        yield "port/memory.ld", memory_script(board).encode()
-    yield "port/board.h", board_header(board).encode()
+        yield f"{PORT_FOLDER}/memory.ld", memory_script(board).encode()
+    yield f"{PORT_FOLDER}/board.h", board_header(board).encode()
     for generated in generate_sources(table, program, symbol=project.symbol):
-        yield f"model/{generated.name}", generated.text.encode()
+        yield f"{MODEL_FOLDER}/{generated.name}", generated.text.encode()
     config = bench_config(program, board, adapter)
-    yield f"model/{config.name}", config.text.encode()
+    yield f"{MODEL_FOLDER}/{config.name}", config.text.encode()
     yield project.table_file, table.data
+    yield f"{LIBRARY_FOLDER}/library.json", library_manifest(project).encode()
     if board.platformio is not None:
         for name, text in platformio_files(project, board.platformio, board.framework).items():
             yield name, text.encode()
@@ -327,7 +362,7 @@ def _changes(dest: Path, files: dict[str, bytes]) -> Iterator[str]:
     present = {
         path.relative_to(dest).as_posix()
         for path in dest.rglob("*")
-        if path.is_file() and path.relative_to(dest).parts[0] not in _NOT_GENERATED
+        if path.is_file() and is_generated(path.relative_to(dest).as_posix())
     }
     for name in sorted(present | set(files)):
         if name not in files:
@@ -341,12 +376,13 @@ def _changes(dest: Path, files: dict[str, bytes]) -> Iterator[str]:
 def _replace(dest: Path, files: dict[str, bytes]) -> None:
     """Puts a new folder in the place of the old one, carrying the user's sources over."""
     with replacing(dest) as staged:
+        if (dest / USER_FOLDER).is_dir():
+            shutil.copytree(dest / USER_FOLDER, staged / USER_FOLDER)
+            shutil.rmtree(staged / MODEL_FOLDER, ignore_errors=True)
         for name, data in files.items():
             path = staged / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        if (dest / USER_FOLDER).is_dir():
-            shutil.copytree(dest / USER_FOLDER, staged / USER_FOLDER)
-        if not (staged / USER_FOLDER / "app.c").is_file():
-            (staged / USER_FOLDER).mkdir(exist_ok=True)
-            shutil.copyfile(firmware_root() / "app" / "app.c", staged / USER_FOLDER / "app.c")
+        for name, data in user_application().items():
+            if not (staged / name).is_file():
+                (staged / name).write_bytes(data)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from edgeserve.board import Board, Kind
+from edgeserve.compilation import Compiled
 from edgeserve.device.answers import LoopStats
 from edgeserve.device.protocol import Dut
 from edgeserve.errors import ConfigError
 from edgeserve.firmware import unit_of
 from edgeserve.measurement import Unit, read_measurements
-from edgeserve.pipeline import Progress, board_of_target, open_model, opened, silent
+from edgeserve.pipeline import (
+    OpenDevice,
+    Progress,
+    board_of_target,
+    inspect,
+    open_model,
+    opened,
+    silent,
+)
 from edgeserve.queueing.arrivals import (
     MOST_INTERVAL_TICKS,
     MOST_SPREAD_PERMILLE,
@@ -26,7 +38,12 @@ from edgeserve.queueing.forecast import Forecast, Power, Scenario, forecast
 from edgeserve.queueing.quantities import parse_permille
 from edgeserve.queueing.service import Service, measured_service, stated_service, ticks_hz
 from edgeserve.queueing.simulation import Ring, WhenFull
+from edgeserve.sensor.frames import NUMPY_TYPES as OUTPUT_TYPES
+from edgeserve.sensor.frames import input_bytes, window_of
+from edgeserve.sensor.recording import read_recording
+from edgeserve.sensor.spec import FromFile, FromProtocol, Sensor
 from edgeserve.stimulus import xorshift_stimulus
+from edgeserve.xorshift import seeds, xorshift_input
 
 RANDOM = "random"
 RANDOM_SPREAD = 1000
@@ -39,14 +56,25 @@ _FRAMES_A_SECOND = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Sensed:
+    """``intervals_us`` before each frame; ``frames`` makes the model's input of each, in order."""
+
+    source: str
+    intervals_us: tuple[int, ...]
+    frames: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """What the user asks, in hertz and seconds. ``jitter`` is a percentage, ``random`` or a file of
+    """What the user asks, in hertz and seconds. A ``sensor`` with times of its own takes the place
+    of ``rate_hz``, which is None then. ``jitter`` is a percentage, ``random`` or a file of
     intervals; None for frames that come on time. ``service`` None: as measured on ``board``.
     """
 
     model: Path
     board: str
-    rate_hz: Fraction
+    rate_hz: Fraction | None
+    sensor: Sensor | None = None
     jitter: str | None = None
     ring: int = 4
     when_full: WhenFull = WhenFull.OLDEST
@@ -57,11 +85,27 @@ class Question:
     seed: int = 1
     drop_goal: float = 0.001
     power: Power | None = None
+    sensed: Sensed | None = None
+    """What the sensor was found to deliver: not the user's to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class SensorRun:
+    """Frames of a sensor that a device inferred, each once. ``classes`` are indices of the largest
+    element of the first output, frame by frame.
+    """
+
+    source: str
+    device: str
+    frames: int
+    classes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LoopAnswer:
-    """``emulated`` is what the emulated board counted of the same frames; None unless asked."""
+    """``emulated`` is what the emulated board counted of the same frames, ``sensed`` what a device
+    made of a sensor's; None unless asked.
+    """
 
     model: str
     board: str
@@ -69,18 +113,94 @@ class LoopAnswer:
     scenario: Scenario
     forecast: Forecast
     emulated: LoopStats | None = None
+    sensed: SensorRun | None = None
 
 
 def loop(question: Question) -> LoopAnswer:
     """Forecasts a model's sensor loop. Raises ConfigError for a question without an answer."""
     board = board_of_target(question.board)
     bundle = open_model(question.model)
+    if question.sensor is not None:
+        question = replace(question, sensed=_sensed(question, inspect(question.model, board)))
     if question.service is not None:
         service = stated_service(question.service)
     else:
         measurements = read_measurements(bundle.measurements_path)
         service = measured_service(measurements, board, question.clock_hz)
     return _answer(question, bundle.name, board, service)
+
+
+def loop_on_sensor(question: Question, progress: Progress = silent) -> LoopAnswer:
+    """The same for frames of a file or of the serial line, each of which the emulated board or the
+    host infers once; then they go through the ring at their own times, each taking what it took.
+
+    Raises ConfigError for another board, or frames that do not suit.
+    """
+    board = board_of_target(question.board)
+    if board.kind is Kind.PHYSICAL:
+        raise ConfigError(
+            f"{board.id} is neither emulated nor the host",
+            hint="name such a board, or leave out --emulate",
+        )
+    hertz = ticks_hz(Unit(unit_of(board)), board, question.clock_hz)
+    with opened(question.model, board.id, board=None, progress=progress) as target:
+        question = replace(question, sensed=_sensed(question, target.compiled))
+        assert question.sensed is not None
+        samples, classes = _inferred(target, question.sensed, progress)
+        service = Service(
+            samples,
+            hertz,
+            virtual=board.kind is Kind.EMULATED,
+            source=f"measured now, each of {len(samples)} frames",
+        )
+        answer = _answer(question, target.compiled.bundle.name, board, service, by_frame=True)
+    run = SensorRun(question.sensed.source, board.id, len(samples), classes)
+    return replace(answer, sensed=run)
+
+
+def _sensed(question: Question, compiled: Compiled) -> Sensed:
+    """When the frames of the question's sensor come, and how to get them."""
+    bundle, program = compiled.bundle, compiled.program
+    front = bundle.facts.preprocess.front if bundle.facts.preprocess else None
+    match question.sensor:
+        case FromFile(path):
+            recording = read_recording(path, window_of(program, front))
+            return Sensed(
+                str(path),
+                recording.intervals_us(),
+                lambda: input_bytes(program, front, recording),
+            )
+        case FromProtocol(baud):
+            size = sum(program.values[port.value].size_bytes for port in program.inputs)
+            interval = question.sensor.interval_us(size)
+            return Sensed(
+                f"the serial line at {baud:,} baud",
+                (interval,) * question.frames,
+                lambda: (xorshift_input(program.inputs, seed) for seed in seeds(question.frames)),
+            )
+        case _:
+            raise AssertionError("a synthetic sensor is a rate")
+
+
+def _inferred(
+    target: OpenDevice, sensed: Sensed, progress: Progress
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What each frame took, in the device's unit, and its class."""
+    counts, classes = [], []
+    output = target.compiled.program.outputs[0]
+    size = target.compiled.program.values[output.value].size_bytes
+    dtype = OUTPUT_TYPES.get(output.dtype)
+    if dtype is None:
+        raise ConfigError(
+            f"an output of {output.dtype} has no class", hint="leave out --emulate for this model"
+        )
+    target.dut.reset()
+    for done, data in enumerate(sensed.frames(), 1):
+        target.dut.load(data)
+        counts.append(target.dut.laps(1, 0).counts[0])
+        classes.append(int(np.frombuffer(target.dut.out(size)[:size], dtype).argmax()))
+        progress(done / len(sensed.intervals_us), f"frame {done} of {len(sensed.intervals_us)}")
+    return tuple(counts), tuple(classes)
 
 
 def loop_beside_emulator(question: Question, progress: Progress = silent) -> LoopAnswer:
@@ -113,7 +233,9 @@ def loop_beside_emulator(question: Question, progress: Progress = silent) -> Loo
     )
 
 
-def _answer(question: Question, name: str, board: Board, service: Service) -> LoopAnswer:
+def _answer(
+    question: Question, name: str, board: Board, service: Service, *, by_frame: bool = False
+) -> LoopAnswer:
     scenario = Scenario(
         arrivals=_arrivals(question, service.ticks_hz),
         service=service.samples,
@@ -124,14 +246,21 @@ def _answer(question: Question, name: str, board: Board, service: Service) -> Lo
         ),
         ticks_hz=service.ticks_hz,
         virtual=service.virtual,
-        frames=question.frames,
+        frames=len(question.sensed.intervals_us) if question.sensed else question.frames,
         seed=question.seed,
+        by_frame=by_frame,
     )
     seen = forecast(scenario, question.drop_goal, question.power)
     return LoopAnswer(name, board.id, service, scenario, seen)
 
 
 def _arrivals(question: Question, hertz: int) -> Arrivals:
+    if question.sensed is not None:
+        intervals = tuple(us * hertz // 1_000_000 for us in question.sensed.intervals_us)
+        if not sum(intervals):
+            raise ConfigError("all frames come at once", hint="give a recording with times")
+        return Trace(intervals)
+    assert question.rate_hz is not None, "the command line asks for a rate or a sensor"
     period = round(hertz / question.rate_hz)
     if not 0 < period <= MOST_INTERVAL_TICKS:
         raise ConfigError(

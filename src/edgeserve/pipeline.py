@@ -16,6 +16,7 @@ from edgeserve.bench import bench as bench_device
 from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.board import Method as FlashMethod
 from edgeserve.build import build as build_image
+from edgeserve.bundle import InputAdapter
 from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
@@ -188,6 +189,7 @@ def convert(
     precision: Precision = Precision.AUTO,
     int16_layers: tuple[str, ...] = (),
     input_shapes: tuple[InputShape, ...] = (),
+    input_adapter: InputAdapter = InputAdapter.NONE,
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
     """Makes a bundle of a model and says at once whether it fits the target.
@@ -219,7 +221,7 @@ def convert(
     progress(None, "lowering and planning")
     with naming(source):
         lower(converted.graph)
-    bundle = write_bundle(destination, converted.contents(), force=force)
+    bundle = write_bundle(destination, converted.contents(input_adapter=input_adapter), force=force)
     compiled = compile_bundle(bundle, board, wish)
     with bundle_lock(bundle.path):
         write_plan(compiled, bundle.path)
@@ -405,18 +407,21 @@ def build(
     board: Board,
     *,
     partition: bool = False,
+    energy: bool = False,
     wish: Wish | None = None,
     progress: Progress = silent,
+    changes: list[str] | None = None,
 ) -> tuple[Compiled, Image]:
     """Writes a bundle's firmware project for a board and builds its bench image.
 
-    Raises what ``compile_bundle`` does, ConfigError for a board without a port, MissingTool and
-    ToolFailed for the compiler.
+    ``changes`` gets what became of each file of the project that is not as it was. Raises what
+    ``compile_bundle`` does, ConfigError for a board without a port, MissingTool and ToolFailed for
+    the compiler.
     """
     with bundle_lock(bundle.path):
-        compiled, folder = _write_project(bundle, board, wish)
+        compiled, folder = _write_project(bundle, board, wish, changes)
         progress(None, f"building the firmware for {board.id}")
-        return compiled, build_image(folder, partition=partition)
+        return compiled, build_image(folder, partition=partition, energy=energy)
 
 
 def write_project(bundle: Bundle, board: Board, wish: Wish | None = None) -> tuple[Compiled, Path]:
@@ -425,7 +430,9 @@ def write_project(bundle: Bundle, board: Board, wish: Wish | None = None) -> tup
         return _write_project(bundle, board, wish)
 
 
-def _write_project(bundle: Bundle, board: Board, wish: Wish | None) -> tuple[Compiled, Path]:
+def _write_project(
+    bundle: Bundle, board: Board, wish: Wish | None, changes: list[str] | None = None
+) -> tuple[Compiled, Path]:
     compiled = compile_bundle(bundle, board, wish)
     write_plan(compiled, bundle.path)
     folder = bundle.board_dir(board.id) / "firmware"
@@ -437,6 +444,7 @@ def _write_project(bundle: Bundle, board: Board, wish: Wish | None) -> tuple[Com
         board=board,
         adapter=bundle.facts.input_adapter,
         signals=Declaration(bundle.facts.preprocess, bundle.facts.postprocess),
+        changes=changes,
     )
     return compiled, folder
 

@@ -11,12 +11,27 @@ from edgeserve.errors import ConfigError
 from edgeserve.strict_json import load_json
 
 PROJECT_FILE = "firmware.json"
+PLATFORMIO_BUILD_FOLDER = ".pio"
 USER_FOLDER = "src"
+"""The user's, but for ``MODEL_FOLDER``."""
+
+MODEL_FOLDER = f"{USER_FOLDER}/model"
+BENCH_FOLDER = "bench"
 BUILD_FOLDER = "build"
-PREPROCESS_FOLDER = "preprocess"
-POSTPROCESS_FOLDER = "postprocess"
-LIBC_FOLDER = "libc"
+LIBRARY_FOLDER = "lib/edgeserve"
+"""All that applications share: a library as PlatformIO has them, and make as well."""
+
+PORT_FOLDER = f"{LIBRARY_FOLDER}/port"
+LOOP_FOLDER = f"{LIBRARY_FOLDER}/loop"
+ADAPTERS_FOLDER = f"{LIBRARY_FOLDER}/adapters"
+RUNTIME_FOLDER = f"{LIBRARY_FOLDER}/runtime"
+PREPROCESS_FOLDER = f"{LIBRARY_FOLDER}/preprocess"
+POSTPROCESS_FOLDER = f"{LIBRARY_FOLDER}/postprocess"
+LIBC_FOLDER = f"{LIBRARY_FOLDER}/libc"
 """What stands in for a C library, on a board whose compiler comes without one."""
+
+LINKER_SCRIPT = f"{PORT_FOLDER}/link.ld"
+_NOT_GENERATED = (USER_FOLDER, BUILD_FOLDER, PLATFORMIO_BUILD_FOLDER)
 
 
 class Part(StrEnum):
@@ -108,6 +123,7 @@ def read_project(firmware_dir: Path) -> Project:
 
 
 PARTITION_FLAG = "-DES_MODEL_IN_PARTITION=1"
+ENERGY_FLAG = "-DES_ENERGY_MODE=1"
 WARNINGS = ("-Wall", "-Wextra")
 COMMON_FLAGS = (
     "-std=c11",
@@ -120,15 +136,16 @@ COMMON_FLAGS = (
 )
 HOST_FLAGS = ("-fno-pie",)
 STACK_FLAGS = ("-fstack-usage", "-fcallgraph-info=su")
+_API = f"{LIBRARY_FOLDER}/include"
 INCLUDES = {
-    Part.CODE: ("include", "runtime", "adapters", "kernels"),
-    Part.TABLE: ("include", "model"),
-    Part.KERNEL_LIST: ("include", "model"),
-    Part.SIGNAL: ("preprocess", "postprocess"),
-    Part.LOOP: ("include", "loop"),
-    Part.PORT: ("include", "port"),
-    Part.BENCH: ("include", "runtime", "bench", "model", "loop"),
-    Part.APP: ("include", "model", "loop", "preprocess", "postprocess"),
+    Part.CODE: (_API, RUNTIME_FOLDER, ADAPTERS_FOLDER, f"{LIBRARY_FOLDER}/kernels"),
+    Part.TABLE: (_API, MODEL_FOLDER),
+    Part.KERNEL_LIST: (_API, MODEL_FOLDER),
+    Part.SIGNAL: (PREPROCESS_FOLDER, POSTPROCESS_FOLDER),
+    Part.LOOP: (_API, LOOP_FOLDER),
+    Part.PORT: (_API, PORT_FOLDER),
+    Part.BENCH: (_API, RUNTIME_FOLDER, BENCH_FOLDER, MODEL_FOLDER, LOOP_FOLDER),
+    Part.APP: (_API, MODEL_FOLDER, LOOP_FOLDER, PREPROCESS_FOLDER, POSTPROCESS_FOLDER),
 }
 
 
@@ -160,6 +177,7 @@ def compile_argv(
     *,
     folder: str,
     partition: bool = False,
+    energy: bool = False,
     extra_flags: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """The command that compiles a source, to be run in the project's ``folder``.
@@ -170,6 +188,7 @@ def compile_argv(
         project.compiler,
         *part_flags(project, source.part),
         *((PARTITION_FLAG,) if partition and source.part is Part.BENCH else ()),
+        *((ENERGY_FLAG,) if energy and source.part is Part.BENCH else ()),
         *extra_flags,
         f"-ffile-prefix-map={folder}=.",
         *STACK_FLAGS,
@@ -185,7 +204,8 @@ def link_flags(project: Project, *, linker_script: bool) -> tuple[str, ...]:
     flags = ("-Wl,--gc-sections", "-Wl,--build-id=none")
     if project.is_host:
         return (*project.cpu_flags, *flags, "-no-pie", "-pthread")
-    script = ("-T", "port/link.ld") if linker_script else ()
+    # The script includes memory.ld, which lies beside it.
+    script = ("-T", LINKER_SCRIPT, f"-L{PORT_FOLDER}") if linker_script else ()
     return (*project.cpu_flags, *flags, "-nostartfiles", *script)
 
 
@@ -211,6 +231,17 @@ def link_argv(
         "-o",
         output,
     )
+
+
+def library_path(path: str) -> str:
+    """Where a file of ``firmware/`` goes in a project: the library, or the bench beside it."""
+    in_library = not path.startswith(f"{BENCH_FOLDER}/")
+    return f"{LIBRARY_FOLDER}/{path}" if in_library else path
+
+
+def is_generated(path: str) -> bool:
+    """Whether a file of a project is ours to replace: not the user's, nor what was built."""
+    return path.startswith(f"{MODEL_FOLDER}/") or path.split("/")[0] not in _NOT_GENERATED
 
 
 def object_of(source: ProjectSource, folder: str) -> str:

@@ -39,6 +39,15 @@ if TYPE_CHECKING:
     from edgeserve.verify import Coverage, FoldedTensor, Verification
 
 
+def print_project_changes(changes: Sequence[str]) -> None:
+    """What became of the files of a firmware project, a line each; of a new one their number."""
+    if changes and all(change.startswith("new ") for change in changes):
+        click.echo(f"  {len(changes)} files written; src/app.c is yours")
+        return
+    for change in changes:
+        click.echo(f"    {plain(change)}")
+
+
 def print_bundle(compiled: Compiled) -> None:
     """What `convert` made, and how far integers are from floats."""
     facts = compiled.bundle.facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from edgeserve.show import columns, draw, say
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from edgeserve.device.answers import LoopStats
     from edgeserve.loop_pipeline import LoopAnswer
     from edgeserve.queueing.forecast import Forecast, Scenario
+
+MOST_CLASSES = 5
 
 
 def loop_json(answer: LoopAnswer) -> dict[str, Any]:
@@ -50,6 +53,9 @@ def loop_json(answer: LoopAnswer) -> dict[str, Any]:
         "ring_needed": seen.ring_needed,
         "drop_goal": seen.drop_goal,
         "energy_estimate": None if seen.energy is None else to_json(seen.energy),
+        "sensor": None
+        if answer.sensed is None
+        else {**to_json(answer.sensed), "inferred_frames": list(seen.outcome.served)},
         "emulated": None if answer.emulated is None else to_json(answer.emulated),
     }
 
@@ -71,10 +77,21 @@ def print_loop(answer: LoopAnswer) -> None:
     needed = endless if seen.ring_needed is None else f"{seen.ring_needed} frames"
     say(f"  ring needed    {needed}, for at most {seen.drop_goal:g} of the frames dropped")
     _print_energy(seen)
+    _print_sensor(answer)
     table = columns("of the frames", "simulated", *(["emulated"] if answer.emulated else []))
     for row in _rows(answer):
         table.add_row(*row)
     draw(table)
+
+
+def _print_sensor(answer: LoopAnswer) -> None:
+    run = answer.sensed
+    if run is None:
+        return
+    say(f"  frames         {run.frames:,} of {run.source}, each inferred on {run.device}")
+    counts = Counter(run.classes[frame] for frame in answer.forecast.outcome.served)
+    told = ", ".join(f"{one} in {count:,}" for one, count in counts.most_common(MOST_CLASSES))
+    say(f"  classes        {told} of those that were not dropped")
 
 
 def _print_energy(seen: Forecast) -> None:

@@ -15,7 +15,13 @@ from edgeserve.preprocess import c_source as front_source
 from edgeserve.preprocess.declaration import Front
 from edgeserve.preprocess.host import affines
 from edgeserve.program import Port, Program
-from edgeserve.project import POSTPROCESS_FOLDER, PREPROCESS_FOLDER, Part, ProjectSource
+from edgeserve.project import (
+    LIBRARY_FOLDER,
+    POSTPROCESS_FOLDER,
+    PREPROCESS_FOLDER,
+    Part,
+    ProjectSource,
+)
 from edgeserve.resources import firmware_root
 
 _FRONT_TABLES = f"{PREPROCESS_FOLDER}/preprocess_tables.c"
@@ -73,6 +79,6 @@ def output_of(port: Port) -> Output:
 
 
 def _kernels(folder: str, names: tuple[str, ...]) -> dict[str, bytes]:
-    root = firmware_root() / folder
+    root = firmware_root() / folder.removeprefix(f"{LIBRARY_FOLDER}/")
     paths = [*sorted(root.glob("*.h")), *(root / name for name in names)]
     return {f"{folder}/{path.name}": path.read_bytes() for path in paths}

@@ -102,6 +102,8 @@ def _dataclasses(hint: Any) -> Iterator[type]:
 def test_records(heading: str, cls: type) -> None:
     """The tables list exactly the fields, in their order, of every object down to the leaves."""
     documented = {path: list(keys) for path, keys in DOCUMENTED[heading].items()}
+    if cls is Image:  # the command adds it to the record
+        assert documented[""].pop() == "project_changes"
     assert documented == dict(_of_dataclass(cls))
 
 

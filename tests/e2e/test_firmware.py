@@ -18,10 +18,10 @@ from edgeserve.board import load_board
 from edgeserve.build import build
 from edgeserve.bundle import InputAdapter
 from edgeserve.errors import DeviceError
-from edgeserve.firmware import kernel_files
+from edgeserve.firmware import kernel_sources
 from edgeserve.image import Image
 from edgeserve.kernels import KERNELS
-from edgeserve.project import Part, ProjectSource, read_project
+from edgeserve.project import LIBRARY_FOLDER, read_project
 from edgeserve.resources import firmware_root
 from edgeserve.strict_json import dump_json
 from edgeserve.xorshift import xorshift_input
@@ -140,7 +140,7 @@ def test_the_base_protocol_by_hand(board: str, built: Built) -> None:
         values = ",".join(f"{0.25 * (v + 7):.3f}" for v in tiny_steps(VALUES)[-1])
         assert lines[6] == f"m-results-[{values}]"
         assert talk.ask("infer 1")[0] == "m-warmup-start-10"
-        for bad in ("infer 0", "infer x", "infer", "infer -1", "infer 4294967296", "infer 1 2x"):
+        for bad in ("infer 0", "infer x", "infer -1", "infer 4294967296", "infer 1 2x"):
             assert talk.ask(bad)[0].startswith("e-["), bad
 
 
@@ -210,7 +210,7 @@ def test_a_damaged_table_in_the_partition_is_refused(board: str, built: Built) -
 
 def test_what_the_image_weighs(built: Built) -> None:
     image = built("mps2-an500", False)
-    table = (image.elf.parents[1] / "model" / "es_model_tiny.bin").stat().st_size
+    table = (image.elf.parents[1] / "src" / "model" / "es_model_tiny.bin").stat().st_size
     assert image.model_bytes == table + 4
     assert 1000 < image.code_bytes < 16 * 1024
     assert image.arena_bytes == 48
@@ -242,14 +242,14 @@ def test_the_stack_of_every_kernel_is_proven(tmp_path: Path) -> None:
     need_board_tools(load_board("mps2-an500"))
     folder = write_tiny(tmp_path, "mps2-an500", tiny_program())
     project = read_project(folder)
-    sources = [s for s in project.sources if not s.path.startswith(("adapters/", "kernels/"))]
+    own = tuple(f"{LIBRARY_FOLDER}/{name}/" for name in ("adapters", "kernels"))
+    sources = [s for s in project.sources if not s.path.startswith(own)]
     root = firmware_root()
     for kind in KERNELS:
-        kernel = kernel_files(root, kind, load_board("mps2-an500").cpu.isa)
-        for path in (root / "adapters" / f"{kind.SOURCE}.c", *kernel):
-            source = ProjectSource(path.relative_to(root).as_posix(), Part.CODE)
+        for source in kernel_sources(kind, load_board("mps2-an500")):
             (folder / source.path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / source.path)
+            origin = source.path.removeprefix(f"{LIBRARY_FOLDER}/")
+            shutil.copyfile(root / origin, folder / source.path)
             sources.append(source)
     symbols = tuple(kind.SYMBOL for kind in KERNELS)
     everything = dataclasses.replace(project, sources=tuple(sources), kernels=symbols)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -18,8 +19,11 @@ from tests.tiny_program import tiny_program
 
 STUBS = Path(__file__).parents[1] / "stubs"
 STRICT = ("-Wall", "-Wextra", "-Werror", "-c", "-o", "port.o")
-OPTIONAL = {"es_port_mark", "es_port_last_crash"}
-"""What firmware/loop supplies where a port keeps no crash record."""
+OPTIONAL = {
+    *("es_port_mark", "es_port_last_crash"),
+    *("es_port_console_baud", "es_port_pulse_start", "es_port_pulse"),
+}
+"""What firmware/loop and firmware/bench supply where a port keeps no crash record or has no pin."""
 
 ARDUINO = [name for name in board_ids() if load_board(name).framework == "arduino"]
 
@@ -65,11 +69,13 @@ def test_projects_of_arduino_boards(name: str, tmp_path: Path) -> None:
     assert f"platform = {told.platform}@{told.version}\nboard = {told.board}\n" in ini
     assert "framework = arduino\n" in ini
     assert "ldscript" not in ini
-    assert "+<port/port.cpp>" in ini
+    library = json.loads((folder / "lib/edgeserve/library.json").read_text())
+    assert "+<port/port.cpp>" in library["build"]["srcFilter"]
     assert not (folder / "Makefile").exists()
     assert not (folder / "platformio_link.py").exists()
-    for source in re.findall(r"\+<(.*)>", ini):
-        assert (folder / source).is_file()
+    assert re.findall(r"\+<(.*)>", ini) == [*["model/", "../bench/"] * 2, "*"]
+    for rule in library["build"]["srcFilter"][1:]:
+        assert (folder / "lib" / "edgeserve" / rule.removeprefix("+<").removesuffix(">")).is_file()
     with pytest.raises(ConfigError, match="is built by PlatformIO"):
         build(folder)
 
@@ -82,12 +88,14 @@ def test_c_sources_of_an_arduino_project_compile(tmp_path: Path) -> None:
             argv = ["arm-none-eabi-gcc", "-mcpu=cortex-m7", "-mthumb", "-Werror"]
             argv += [*part_flags(project, source.part), "-c", source.path, "-o", "out.o"]
             subprocess.run(argv, cwd=folder, check=True)
-    assert {s.path for s in project.sources if s.part is Part.PORT} == {"port/port.cpp"}
+    assert {s.path for s in project.sources if s.part is Part.PORT} == {
+        "lib/edgeserve/port/port.cpp"
+    }
 
 
 def test_counts_are_nanoseconds(tmp_path: Path) -> None:
     folder = write_tiny(tmp_path, "nano33ble", tiny_program())
-    config = (folder / "model" / "bench_config.h").read_text()
+    config = (folder / "src" / "model" / "bench_config.h").read_text()
     assert '#define BENCH_UNIT              "ns"\n' in config
     assert "#define BENCH_UNITS_NUMERATOR   1000u\n" in config
     assert "#define BENCH_UNITS_DENOMINATOR 1u\n" in config

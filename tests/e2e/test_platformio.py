@@ -140,13 +140,16 @@ def symbols(elf: Path) -> set[str]:
 @pytest.mark.parametrize("name", BOARDS)
 def test_pio_builds_both_images(name: str, core_dir: Path, tmp_path: Path) -> None:
     project = write_tiny(tmp_path, name, tiny_program())
-    pio(core_dir, "run", "--project-dir", project, "-e", name, "-e", f"{name}-app")
+    chosen = [word for kind in (name, f"{name}-app", f"{name}-energy") for word in ("-e", kind)]
+    pio(core_dir, "run", "--project-dir", project, *chosen)
     built = project / ".pio" / "build"
     bench = symbols(built / name / "firmware.elf")
     app = symbols(built / f"{name}-app" / "firmware.elf")
     for image in (bench, app):
         assert {"es_run", "es_main", "es_reset_handler", "es_port_ticks"} <= image
     assert "bench_protocol_run" in bench - app
+    energy = symbols(built / f"{name}-energy" / "firmware.elf")
+    assert "es_port_pulse" in energy - bench
     assert write_tiny(tmp_path, name, tiny_program()) == project
     assert built.is_dir(), "an unchanged project is left as it is"
 

@@ -18,7 +18,7 @@ from edgeserve.memory import memory_problem
 from edgeserve.oracle import open_oracle
 from edgeserve.plan import plan_arena
 from edgeserve.program import Program
-from edgeserve.project import PROJECT_FILE, ImageKind, read_project
+from edgeserve.project import MODEL_FOLDER, PROJECT_FILE, ImageKind, read_project
 from edgeserve.strict_json import dump_json
 from edgeserve.tflite.reader import read_model
 from edgeserve.xorshift import xorshift_input
@@ -61,7 +61,8 @@ def built_together(folder: Path, board_id: str, pair: tuple[Program, Program]) -
     for source in other.sources:
         (both / source.path).parent.mkdir(exist_ok=True, parents=True)
         shutil.copyfile(gate / source.path, both / source.path)
-    shutil.copyfile(gate / "model/es_model_gate.h", both / "model/es_model_gate.h")
+    header = f"{MODEL_FOLDER}/es_model_gate.h"
+    shutil.copyfile(gate / header, both / header)
     sources = tuple(dict.fromkeys((*project.sources, *other.sources)))
     kernels = tuple(dict.fromkeys((*project.kernels, *other.kernels)))
     (both / PROJECT_FILE).write_text(dump_json(replace(project, sources=sources, kernels=kernels)))

@@ -51,8 +51,10 @@ def test_the_same_twice_and_anywhere(tmp_path: Path) -> None:
     assert files == contents(tmp_path / "two" / "deeper")
     assert read_project(tmp_path / "one") == project
     assert not any(str(tmp_path).encode() in data for data in files.values())
-    adapters = [name for name in files if name.startswith("adapters/") and name.endswith(".c")]
-    assert adapters == ["adapters/fully_connected.c"], "only what the program uses"
+    adapters = [
+        name for name in files if name.startswith("lib/edgeserve/adapters/") and name.endswith(".c")
+    ]
+    assert adapters == ["lib/edgeserve/adapters/fully_connected.c"], "only what the program uses"
 
 
 def test_regeneration_keeps_what_is_the_users(tmp_path: Path) -> None:
@@ -64,14 +66,16 @@ def test_regeneration_keeps_what_is_the_users(tmp_path: Path) -> None:
     (dest / "build" / "kept").write_text("while nothing changes")
     write(dest)
     assert (dest / "build" / "kept").exists()
-    (dest / "runtime" / "es_init.c").write_text("damaged")
+    (dest / "lib/edgeserve/runtime/es_init.c").write_text("damaged")
     (dest / "stray.c").write_text("not ours")
+    (dest / "src" / "model" / "stray.c").write_text("in a folder of ours")
     write(dest, name="another")
     assert (dest / "src" / "app.c").read_text() == "mine"
     assert (dest / "src" / "more.c").read_text() == "mine too"
     assert not (dest / "stray.c").exists()
+    assert not (dest / "src" / "model" / "stray.c").exists()
     assert not (dest / "build").exists()
-    assert "es_init" in (dest / "runtime" / "es_init.c").read_text()
+    assert "es_init" in (dest / "lib/edgeserve/runtime/es_init.c").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["firmware"]
 
 
@@ -129,10 +133,10 @@ def test_argv() -> None:
     table = write_table(program, tiny_memory(program))
     board = load_board("mps2-an500")
     project = make_project(symbol="tiny", table=table, program=program, board=board)
-    kernel = ProjectSource("kernels/ref/x.c", Part.CODE)
+    kernel = ProjectSource("lib/edgeserve/kernels/ref/x.c", Part.CODE)
     argv = compile_argv(project, kernel, "x.o", folder="/f", partition=True, extra_flags=["-g3"])
     assert argv[0] == "arm-none-eabi-gcc"
-    assert argv[-4:] == ("-c", "kernels/ref/x.c", "-o", "x.o")
+    assert argv[-4:] == ("-c", "lib/edgeserve/kernels/ref/x.c", "-o", "x.o")
     assert {"-O2", "-g3", "-mcpu=cortex-m7", "-ffp-contract=off"} <= set(argv)
     assert "-DES_MODEL_IN_PARTITION=1" not in argv
     bench = ProjectSource("bench/x.c", Part.BENCH)
@@ -140,7 +144,10 @@ def test_argv() -> None:
     assert {"-Os", "-DES_MODEL_IN_PARTITION=1"} <= set(argv)
     linked = link_argv(project, ["a.o", "b.o"], "x.elf", linker_script=True, partition=True)
     assert linked[-5:] == ("a.o", "b.o", "-lm", "-o", "x.elf")
-    assert linked[linked.index("-T") : linked.index("-T") + 2] == ("-T", "port/link.ld")
+    assert linked[linked.index("-T") : linked.index("-T") + 2] == (
+        "-T",
+        "lib/edgeserve/port/link.ld",
+    )
     assert "-Wl,--defsym=es_model_in_partition=1" in linked
     parts = {source.part for source in project.sources_of(ImageKind.BENCH, partition=True)}
     assert parts == {Part.CODE, Part.KERNEL_LIST, Part.LOOP, Part.PORT, Part.BENCH}

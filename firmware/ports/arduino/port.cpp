@@ -9,6 +9,9 @@ extern "C" {
 }
 
 #include <Arduino.h>
+#if __has_include("board.h")
+#include "board.h"
+#endif
 
 void setup() {
     es_main();
@@ -103,6 +106,26 @@ void es_port_fatal(const char *reason) {
         yield();
     }
 }
+
+int es_port_console_baud(uint32_t baud) {
+    Serial.flush();
+    Serial.begin(baud);
+    return 1;
+}
+
+#ifdef BOARD_PULSE_PIN
+int es_port_pulse_start(void) {
+    digitalWrite(BOARD_PULSE_PIN, HIGH);
+    pinMode(BOARD_PULSE_PIN, OUTPUT);
+    return 1;
+}
+
+void es_port_pulse(void) {
+    digitalWrite(BOARD_PULSE_PIN, LOW);
+    delayMicroseconds(2);
+    digitalWrite(BOARD_PULSE_PIN, HIGH);
+}
+#endif
 
 es_port_stack_t es_port_stack(void) {
     return {nullptr, nullptr};

@@ -1,6 +1,7 @@
 /* A Linux process as a board: its console is stdin and stdout, or with --pty a terminal that it
- * opens itself and names on stdout. --model FILE is its flash partition. With --pty it ends when
- * its standard input does, so that it never outlives the program that started it. */
+ * opens itself and names on stdout. --model FILE is its flash partition, --pulses FILE stands for
+ * the pin of energy mode: what happens to it, and to the console's rate, a line each. With --pty it
+ * ends when its standard input does, so that it never outlives the program that started it. */
 #define _GNU_SOURCE
 
 #include "es_port.h"
@@ -25,6 +26,7 @@ static int console_out = STDOUT_FILENO;
 static int watched = -1; /* stdin where the console is a pty */
 static void *partition;
 static size_t partition_bytes;
+static FILE *pulses;
 static char **arguments;
 static es_port_stack_t stack;
 static struct {
@@ -104,8 +106,13 @@ void es_port_start(void) {
             open_pty();
         } else if (strcmp(*argument, "--model") == 0 && argument[1] != NULL) {
             load_partition(*++argument);
+        } else if (strcmp(*argument, "--pulses") == 0 && argument[1] != NULL) {
+            pulses = fopen(*++argument, "w");
+            if (pulses == NULL) {
+                fail("cannot open", *argument);
+            }
         } else {
-            fprintf(stderr, "usage: %s [--pty] [--model TABLE]\n", arguments[0]);
+            fprintf(stderr, "usage: %s [--pty] [--model TABLE] [--pulses FILE]\n", arguments[0]);
             exit(2);
         }
     }
@@ -209,6 +216,32 @@ void es_port_fatal(const char *reason) {
 
 es_port_stack_t es_port_stack(void) {
     return stack;
+}
+
+static int record(const char *what) {
+    if (pulses == NULL) {
+        return 0;
+    }
+    fprintf(pulses, "%llu %s\n", (unsigned long long)es_port_ticks(), what);
+    fflush(pulses);
+    return 1;
+}
+
+int es_port_console_baud(uint32_t baud) {
+    char line[32];
+    snprintf(line, sizeof line, "baud %u", (unsigned)baud);
+    return record(line);
+}
+
+int es_port_pulse_start(void) {
+    return record("high");
+}
+
+void es_port_pulse(void) {
+    const struct timespec width = {.tv_nsec = 1000};
+    (void)record("low");
+    nanosleep(&width, NULL);
+    (void)record("high");
 }
 
 const void *es_port_partition(size_t *bytes) {

@@ -9,7 +9,15 @@ from edgeserve.distribution import percentile
 from edgeserve.errors import ConfigError
 from edgeserve.queueing.arrivals import Arrivals, arrival_times, mean_interval
 from edgeserve.queueing.formulas import mean_wait_md1, utilization
-from edgeserve.queueing.simulation import Outcome, Ring, needed_capacity, resampled, simulate
+from edgeserve.queueing.simulation import (
+    Outcome,
+    Ring,
+    Run,
+    needed_capacity,
+    resampled,
+    simulate,
+    simulate_frames,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,8 @@ class Scenario:
     virtual: bool
     frames: int = 10_000
     seed: int = 1
+    by_frame: bool = False
+    """Whether frame i takes service i; else each takes a random one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +93,14 @@ def forecast(scenario: Scenario, drop_goal: float = 0.001, power: Power | None =
     if not scenario.service or min(scenario.service) < 1:
         raise ConfigError("a service time must be at least one tick", hint="choose a faster clock")
     times = arrival_times(scenario.arrivals, scenario.frames, scenario.seed)
-    # A seed of its own: jitter of arrivals and of service are independent.
-    service = tuple(
-        islice(resampled(scenario.service, scenario.seed ^ 0xFFFFFFFF or 1), scenario.frames)
-    )
-    outcome = simulate(times, service, scenario.ring)
+    service = scenario.service
+    run: Run = simulate_frames
+    if not scenario.by_frame:
+        # A seed of its own: jitter of arrivals and of service are independent.
+        seed = scenario.seed ^ 0xFFFFFFFF or 1
+        service = tuple(islice(resampled(scenario.service, seed), scenario.frames))
+        run = simulate
+    outcome = run(times, service, scenario.ring)
     interval = mean_interval(scenario.arrivals)
     mean_service = sum(scenario.service) / len(scenario.service)
     load = utilization(mean_service, interval)
@@ -99,7 +112,7 @@ def forecast(scenario: Scenario, drop_goal: float = 0.001, power: Power | None =
         wait_p99=percentile(outcome.waits, 99).value,
         latency_p99=percentile(outcome.latencies, 99).value,
         md1_wait=mean_wait_md1(mean_service, interval),
-        ring_needed=needed_capacity(times, service, drop_goal) if load < 1 else None,
+        ring_needed=needed_capacity(times, service, drop_goal, run) if load < 1 else None,
         drop_goal=drop_goal,
         energy=None if power is None else _energy(power, duty),
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
+from typing import TypeAlias
 
 from edgeserve.xorshift import xorshift32
 
@@ -33,7 +33,9 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of all frames. ``waits`` and ``latencies`` are in ticks, in order of service."""
+    """What became of all frames. ``served`` are indices of frames, ``waits`` and ``latencies`` are
+    in ticks, all in order of service.
+    """
 
     arrived: int
     dropped: int
@@ -41,8 +43,13 @@ class Outcome:
     most_waiting: int
     busy: int
     asleep: int
+    served: tuple[int, ...]
     waits: tuple[int, ...]
     latencies: tuple[int, ...]
+
+
+Run: TypeAlias = Callable[[Sequence[int], Sequence[int], Ring], Outcome]
+"""``simulate`` or ``simulate_frames``."""
 
 
 def resampled(samples: Sequence[int], seed: int) -> Iterator[int]:
@@ -52,16 +59,25 @@ def resampled(samples: Sequence[int], seed: int) -> Iterator[int]:
 
 
 def simulate(arrivals: Sequence[int], service: Iterable[int], ring: Ring) -> Outcome:
-    """Frames that arrive at ``arrivals``, served one after the other until none waits.
+    """Frames that arrive at ``arrivals``, served one after the other until none waits: the n-th
+    that is served takes the n-th of ``service``.
 
     What arrives at the tick at which a service ends is there before the next begins.
     """
+    ticks = iter(service)
+    return _run(arrivals, lambda frame: next(ticks), ring)
+
+
+def simulate_frames(arrivals: Sequence[int], service: Sequence[int], ring: Ring) -> Outcome:
+    """Likewise, but each frame has its own service, whether or not it is dropped."""
+    return _run(arrivals, service.__getitem__, ring)
+
+
+def _run(arrivals: Sequence[int], ticks_of: Callable[[int], int], ring: Ring) -> Outcome:
     queue = _Queue(ring, arrivals)
     now = 0
-    for ticks in islice(service, len(arrivals)):
-        now = queue.serve(now, ticks)
-        if queue.is_over():
-            break
+    while not queue.is_over():
+        now = queue.serve(now, ticks_of)
     return queue.outcome()
 
 
@@ -75,14 +91,15 @@ class _Queue:
         self._waiting: deque[int] = deque()
         self._dropped = self._most = self._busy = self._asleep = 0
         self._stopped = False
+        self._served: list[int] = []
         self._waits: list[int] = []
         self._latencies: list[int] = []
 
     def is_over(self) -> bool:
         return not self._waiting and self._next == len(self._arrivals)
 
-    def serve(self, now: int, ticks: int) -> int:
-        """Works on the next frame for so many ticks; when that ends."""
+    def serve(self, now: int, ticks_of: Callable[[int], int]) -> int:
+        """Works on the next frame for as long as that one takes; when that ends."""
         self._let_in(now)
         while not self._waiting:
             if self._next == len(self._arrivals):
@@ -90,8 +107,10 @@ class _Queue:
             self._asleep += self._arrivals[self._next] - now
             now = self._arrivals[self._next]
             self._let_in(now)
-        arrived = self._waiting.popleft()
+        frame = self._waiting.popleft()
+        arrived, ticks = self._arrivals[frame], ticks_of(frame)
         end = now + ticks
+        self._served.append(frame)
         self._waits.append(now - arrived)
         self._latencies.append(end - arrived)
         self._busy += ticks
@@ -100,10 +119,10 @@ class _Queue:
 
     def _let_in(self, now: int) -> None:
         while self._next < len(self._arrivals) and self._arrivals[self._next] <= now:
-            self._arrive(self._arrivals[self._next])
+            self._arrive(self._next)
             self._next += 1
 
-    def _arrive(self, at: int) -> None:
+    def _arrive(self, frame: int) -> None:
         full = len(self._waiting) == self._ring.capacity
         if full and self._ring.when_full is WhenFull.STOP:
             self._stopped = True
@@ -112,7 +131,7 @@ class _Queue:
             if self._ring.when_full is not WhenFull.OLDEST:
                 return
             self._waiting.popleft()
-        self._waiting.append(at)
+        self._waiting.append(frame)
         self._most = max(self._most, len(self._waiting))
 
     def outcome(self) -> Outcome:
@@ -124,21 +143,27 @@ class _Queue:
             most_waiting=self._most,
             busy=self._busy,
             asleep=self._asleep,
+            served=tuple(self._served),
             waits=tuple(self._waits),
             latencies=tuple(self._latencies),
         )
 
 
-def needed_capacity(arrivals: Sequence[int], service: Sequence[int], drop_share: float) -> int:
+def needed_capacity(
+    arrivals: Sequence[int],
+    service: Sequence[int],
+    drop_share: float,
+    run: Run = simulate,
+) -> int:
     """The least capacity at which no larger share of the frames is dropped, by bisection.
 
     For a queue that only grows it says how many these frames take, and nothing of longer runs.
     """
-    unbounded = simulate(arrivals, service, Ring(None))
+    unbounded = run(arrivals, service, Ring(None))
     low, high = 1, max(1, unbounded.most_waiting)
     while low < high:
         middle = (low + high) // 2
-        outcome = simulate(arrivals, service, Ring(middle, WhenFull.NEWEST))
+        outcome = run(arrivals, service, Ring(middle, WhenFull.NEWEST))
         if outcome.dropped <= drop_share * len(arrivals):
             high = middle
         else:

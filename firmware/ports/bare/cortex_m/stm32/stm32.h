@@ -4,8 +4,10 @@
 
 #include "board.h"
 
-/* Of BOARD_UART_HZ for 115,200 baud, rounded. */
-#define STM32_BAUD_DIVISOR ((BOARD_UART_HZ + 115200u / 2) / 115200u)
+/* Of BOARD_UART_HZ for a rate in baud, rounded. */
+#define STM32_BAUD_DIVISOR(baud) ((BOARD_UART_HZ + (baud) / 2) / (baud))
+
+enum { STM32_BAUD = 115200 };
 
 /* Gives the USART its clock, and its pins BOARD_TX_PIN and BOARD_RX_PIN of one port their
  * function. */

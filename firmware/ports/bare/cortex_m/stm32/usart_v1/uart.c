@@ -1,5 +1,6 @@
 /* The USART of STM32F1, F2 and F4: the generation with SR and DR. */
 #include "devices.h"
+#include "es_port.h"
 #include "stm32.h"
 
 typedef struct usart {
@@ -20,8 +21,17 @@ enum {
 
 void uart_start(void) {
     stm32_connect_uart();
-    USART->baud = STM32_BAUD_DIVISOR;
+    USART->baud = STM32_BAUD_DIVISOR(STM32_BAUD);
     uart_receive_interrupt(1);
+}
+
+/* The divisor is written while the USART is off. */
+int es_port_console_baud(uint32_t baud) {
+    es_port_flush();
+    USART->cr1 = 0;
+    USART->baud = STM32_BAUD_DIVISOR(baud);
+    uart_receive_interrupt(1);
+    return 1;
 }
 
 void uart_receive_interrupt(int on) {

@@ -1,5 +1,6 @@
 /* The USART of STM32F7 and H7: the generation with ISR, RDR and TDR. Compiled, never run. */
 #include "devices.h"
+#include "es_port.h"
 #include "stm32.h"
 
 typedef struct usart {
@@ -24,8 +25,17 @@ enum {
 void uart_start(void) {
     stm32_connect_uart();
     USART->cr3 = OVERRUN_UNDETECTED;
-    USART->baud = STM32_BAUD_DIVISOR;
+    USART->baud = STM32_BAUD_DIVISOR(STM32_BAUD);
     uart_receive_interrupt(1);
+}
+
+/* The divisor is written while the USART is off. */
+int es_port_console_baud(uint32_t baud) {
+    es_port_flush();
+    USART->cr1 = 0;
+    USART->baud = STM32_BAUD_DIVISOR(baud);
+    uart_receive_interrupt(1);
+    return 1;
 }
 
 void uart_receive_interrupt(int on) {
