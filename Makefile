@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup demo test test-all soak check fmt lock wheel clean zoo bench bench-arena bench-packing bench-sizes bench-cores bench-kernels bench-harness
+.PHONY: help setup demo test test-all soak check fmt lock wheel clean zoo bench bench-arena bench-packing bench-sizes bench-cores bench-kernels bench-harness bench-coreml
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -57,6 +57,8 @@ bench-cores: $(STAMP) ## the public models on every emulated core, beside the po
 bench-kernels: $(STAMP) ## measures what kernels cost on every emulated core, for the planner and `edgeserve inspect`
 	$(BIN)/python -m benchmarks.kernel_costs
 
+bench-coreml: $(STAMP) ## Core ML packages of five models: operators, sizes, error of the evaluated program
+	$(BIN)/python -m benchmarks.coreml
 bench-harness: $(STAMP) ## what the phones' harness adds to LiteRT on this machine, beside the goal
 	$(BIN)/python -m benchmarks.harness_overhead --models "$$EDGESERVE_SHARED_DATA/models"
 

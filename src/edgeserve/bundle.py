@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeserve import __version__
+from edgeserve.coreml_facts import CoremlFacts
 from edgeserve.errors import ConfigError
 from edgeserve.graph import DType, Graph, Tensor
 from edgeserve.postprocess.declaration import Postprocess
@@ -191,7 +193,8 @@ class BundleFacts:
     """``bundle.json``. ``quantization``, ``agreement`` and ``float_sha256`` (of ``float.tflite``,
     from which the model was quantized) are None for the reason in ``absent_reason``.
 
-    ``preprocess`` and ``postprocess`` are None where nothing is declared.
+    ``preprocess`` and ``postprocess`` are None where nothing is declared. ``coreml`` is None where
+    the bundle has no ``model.mlpackage``; one that has it holds a float model, in ``model.tflite``.
     """
 
     schema: int
@@ -207,13 +210,14 @@ class BundleFacts:
     outputs: tuple[TensorFacts, ...]
     quantization: Quantization | None
     agreement: Agreement | None
+    coreml: CoremlFacts | None
     absent_reason: str | None
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BundleContents:
-    """Everything that ``write_bundle`` puts into a new bundle."""
+    """Everything that ``write_bundle`` puts into a bundle; ``mlpackage`` is a folder to copy."""
 
     facts: BundleFacts
     model_tflite: bytes
@@ -221,6 +225,7 @@ class BundleContents:
     calibration: CalibrationRecord | None
     samples: Samples | None
     ranges: RangeRecord | None = None
+    mlpackage: Path | None = None
 
 
 def tensor_facts(tensor: Tensor) -> TensorFacts:
@@ -254,6 +259,8 @@ def make_contents(
     input_adapter: InputAdapter = InputAdapter.NONE,
     preprocess: Preprocess | None = None,
     postprocess: Postprocess | None = None,
+    coreml: CoremlFacts | None = None,
+    mlpackage: Path | None = None,
 ) -> BundleContents:
     """Gather the contents of a bundle; ``samples`` are as the model's inputs take them.
 
@@ -274,11 +281,14 @@ def make_contents(
         outputs=tuple(tensor_facts(graph.tensors[i]) for i in graph.outputs),
         quantization=quantization,
         agreement=agreement,
+        coreml=coreml,
         absent_reason=absent_reason,
         notes=(*graph.notes, *notes),
     )
     kept = None if samples is None else tuple(array[_kept_rows(len(array))] for array in samples)
-    return BundleContents(facts, model_tflite, float_tflite, calibration, kept, ranges)
+    return BundleContents(
+        facts, model_tflite, float_tflite, calibration, kept, ranges=ranges, mlpackage=mlpackage
+    )
 
 
 def contents_of_tflite(name: str, model_tflite: bytes) -> BundleContents:

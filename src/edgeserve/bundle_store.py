@@ -3,6 +3,7 @@
     bundle.json           what the bundle is (:class:`BundleFacts`)
     model.tflite          the model, byte for byte
     float.tflite          the float32 model that it was quantized from, where convert did that
+    model.mlpackage/      the same model for Core ML, where it was converted for iOS
     calibration.json      what the model was calibrated with, or why that is not known
     accuracy.json         how it answers beside its float model, by the last ``accuracy``
     calibration.npz       at most 32 of those samples, as the model's input takes them
@@ -46,6 +47,7 @@ from edgeserve.bundle import (
 )
 from edgeserve.cache import cache_root
 from edgeserve.errors import ConfigError, ModelError, ToolError
+from edgeserve.folder_hash import folder_sha256
 from edgeserve.folder_swap import is_cut, recover, remove, replacing
 from edgeserve.identifier import c_identifier
 from edgeserve.strict_json import dump_json, load_json
@@ -57,6 +59,7 @@ LOCK_WAIT_S = 3.0
 BUNDLE_FILE = "bundle.json"
 MODEL_FILE = "model.tflite"
 FLOAT_FILE = "float.tflite"
+MLPACKAGE = "model.mlpackage"
 CALIBRATION_FILE = "calibration.json"
 SAMPLES_FILE = "calibration.npz"
 ACCURACY_FILE = "accuracy.json"
@@ -87,6 +90,11 @@ class Bundle:
     @property
     def model_path(self) -> Path:
         return self.path / MODEL_FILE
+
+    @property
+    def mlpackage_path(self) -> Path | None:
+        """The Core ML package; None where the bundle has none."""
+        return None if self.facts.coreml is None else self.path / MLPACKAGE
 
     @property
     def measurements_path(self) -> Path:
@@ -183,7 +191,7 @@ def load_bundle(path: Path) -> Bundle:
     """Read and check the bundle at ``path``.
 
     Raises ConfigError when it is missing, damaged, of another schema version, or when its
-    ``model.tflite`` is not the one that ``bundle.json`` describes.
+    ``model.tflite`` or ``model.mlpackage`` is not the one that ``bundle.json`` describes.
     """
     path = _resolved(path)
     if is_cut(path):
@@ -197,6 +205,8 @@ def load_bundle(path: Path) -> Bundle:
     facts = _load(BundleFacts, path / BUNDLE_FILE)
     calibration = _load(CalibrationFile, path / CALIBRATION_FILE)
     _described(path / MODEL_FILE, facts.model_sha256)
+    if facts.coreml is not None:
+        _require_package(path / MLPACKAGE, facts.coreml.sha256)
     return Bundle(path, facts, calibration.record, calibration.ranges)
 
 
@@ -314,6 +324,16 @@ def _described(path: Path, sha256: str) -> bytes:
     return model
 
 
+def _require_package(folder: Path, sha256: str) -> None:
+    with _read_errors(folder):
+        found = folder_sha256(folder)
+    if found != sha256:
+        raise ConfigError(
+            f"{folder} is not the package that {BUNDLE_FILE} describes",
+            hint="convert again: Xcode works on a copy, a bundle's files are not edited",
+        )
+
+
 def _load(cls: Any, path: Path, schema: int = SCHEMA_VERSION) -> Any:
     try:
         text = _read_bytes(path).decode("utf-8")
@@ -343,6 +363,8 @@ def _fill(staged: Path, contents: BundleContents) -> None:
     (staged / MODEL_FILE).write_bytes(contents.model_tflite)
     if contents.float_tflite is not None:
         (staged / FLOAT_FILE).write_bytes(contents.float_tflite)
+    if contents.mlpackage is not None:
+        shutil.copytree(contents.mlpackage, staged / MLPACKAGE)
     reason = contents.facts.absent_reason if contents.calibration is None else None
     record = CalibrationFile(SCHEMA_VERSION, contents.calibration, contents.ranges, reason)
     (staged / CALIBRATION_FILE).write_text(dump_json(record), encoding="utf-8")

@@ -21,6 +21,14 @@ import click
 
 from edgeserve import __version__, show, show_accuracy
 from edgeserve.cli_accuracy import accuracy
+from edgeserve.cli_apple import (
+    IOS,
+    Asked,
+    apple_options,
+    convert_for_ios,
+    inspect_for_ios,
+    refuse_apple_options,
+)
 from edgeserve.cli_convert import source_options
 from edgeserve.cli_export import export
 from edgeserve.cli_loop import loop
@@ -29,11 +37,10 @@ from edgeserve.cli_phone import (
     bench_phone,
     is_phone,
     phone_options,
-    require_none_of,
     setup,
 )
 from edgeserve.cli_report import compare, report
-from edgeserve.cli_shared import format_option, shown_progress
+from edgeserve.cli_shared import format_option, require_none_of, shown_progress
 from edgeserve.errors import ConfigError, EdgeserveError
 
 if TYPE_CHECKING:
@@ -112,7 +119,7 @@ def cli(verbose: bool) -> None:
 
 @cli.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--target", required=True, help="cortex-m7, esp32, a board id or a board file.")
+@click.option("--target", required=True, help="cortex-m7, esp32, a board id or a board file, ios.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="The bundle [default: out/NAME]."
 )
@@ -123,10 +130,13 @@ def cli(verbose: bool) -> None:
 )
 @click.option(
     "--quantization",
-    type=click.Choice(["auto", "int8", "int16x8", "float16", "float32"]),
+    type=click.Choice(
+        ["auto", "int8", "int16x8", "float16", "float32", "palettized6", "palettized4"]
+    ),
     default="auto",
     show_default=True,
-    help="int16x8: int16 activations and int8 weights. auto is int8 today.",
+    help="int16x8: int16 activations and int8 weights. auto is int8 for boards, float16 for ios, "
+    "whose int8 and palettes are of weights alone.",
 )
 @click.option(
     "--image-range",
@@ -172,6 +182,7 @@ def cli(verbose: bool) -> None:
 @click.option(
     "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
 )
+@apple_options
 @format_option
 def convert(
     source: Path,
@@ -193,8 +204,12 @@ def convert(
     force: bool,
     trust_source: bool,
     output_format: str,
+    **apple: str,
 ) -> int:
-    """Turn SOURCE into a bundle: Keras, SavedModel, PyTorch .pt2, ONNX, or .tflite."""
+    """Turn SOURCE into a bundle: Keras, SavedModel, PyTorch .pt2, ONNX, or .tflite.
+
+    For ios the model stays float, and calibration data only check the package.
+    """
     from edgeserve import pipeline
     from edgeserve.bundle import InputAdapter
     from edgeserve.convert.calibration import UNIT_RANGE
@@ -206,10 +221,26 @@ def convert(
     declared = read_declaration(preprocess, labels)
     if declared.preprocess is not None and image_range != UNIT_RANGE:
         raise click.UsageError("--image-range has no say beside --preprocess: mean and scale do it")
+    destination = output or Path("out") / source.stem
+    if target == IOS:
+        asked = Asked(
+            source,
+            destination,
+            calibration,
+            quantization,
+            image_range,
+            declared,
+            parse_input_shapes(input_shape),
+            force,
+            trust_source,
+            output_format,
+        )
+        return convert_for_ios(asked, **apple)
+    refuse_apple_options()
     with shown_progress("converting", output_format) as progress:
         compiled, fit = pipeline.convert(
             source,
-            output or Path("out") / source.stem,
+            destination,
             target=target,
             calibration=calibration,
             image_range=image_range,
@@ -447,9 +478,14 @@ def plan(
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
 @format_option
 def inspect(model: Path, board: str, output_format: str) -> int:
-    """Show what the device will do: steps, kernels, shapes, MACs, what was folded away."""
+    """Show what the device will do: steps, kernels, shapes, MACs, what was folded away.
+
+    Of a bundle made for ios: the package's operators, sizes, oldest system and measured error.
+    """
     from edgeserve import pipeline
 
+    if inspect_for_ios(model, output_format):
+        return 0
     compiled = pipeline.inspect(model, pipeline.board_of_target(board))
     if output_format == "json":
         show.print_json(show.program_json(compiled))

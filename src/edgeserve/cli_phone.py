@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from edgeserve import show, show_phone
 from edgeserve.cli_shared import shown_progress
-from edgeserve.errors import ConfigError
 
 BOARD_OPTIONS = (
     "board",
@@ -22,15 +21,6 @@ BOARD_OPTIONS = (
     "pin",
     "flash_for_speed",
 )
-
-
-def require_none_of(names: Iterable[str], why: str) -> None:
-    """ConfigError for an option that was given and would mean nothing."""
-    context = click.get_current_context()
-    for name in names:
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            option = f"--{name.replace('_', '-')}"
-            raise ConfigError(f"{why} {option}", hint="leave it out, or name another --device")
 
 
 def phone_options(command: Callable[..., int]) -> Callable[..., int]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+
+from edgeserve.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgeserve.pipeline import Progress
@@ -19,6 +21,17 @@ format_option = click.option(
     default="text",
     help="json prints one document on standard output and nothing else.",
 )
+
+
+def require_none_of(
+    names: Iterable[str], why: str, *, hint: str = "leave it out, or name another --device"
+) -> None:
+    """ConfigError for an option that was given and would mean nothing."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{why} {option}", hint=hint)
 
 
 @contextmanager

@@ -88,15 +88,24 @@ def board_of_target(target: str) -> Board:
     if target not in TARGETS and target not in board_ids() and not target.endswith(".toml"):
         raise ConfigError(
             f"unknown target {target!r}",
-            hint=f"targets: {', '.join([*TARGETS, *board_ids()])}; or the path of a board file",
+            hint=f"targets: {', '.join([*TARGETS, 'ios', *board_ids()])}; or a board file's path",
         )
     return load_board(TARGETS.get(target, target))
 
 
 def open_model(path: Path) -> Bundle:
-    """The bundle at ``path``, or that of the ``.tflite`` there; see ``open_bundle``."""
+    """The bundle at ``path``, or that of the ``.tflite`` there; see ``open_bundle``.
+
+    Raises ConfigError for a bundle of iOS, whose model is float.
+    """
     with naming(path):
-        return open_bundle(path)
+        bundle = open_bundle(path)
+    if bundle.facts.coreml is not None:
+        raise ConfigError(
+            f"{path} is a bundle for iOS: its model is float, and boards run integers",
+            hint="edgeserve convert SOURCE --target BOARD --calibration DATA makes one for a board",
+        )
+    return bundle
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,7 @@ CASES: tuple[tuple[str, str | None, tuple[str, ...], str, str], ...] = (
     ("good.tflite", "short", (), "has 20 samples and 3 labels", ""),
     ("good.tflite", "classes", (), "run from 9 to 9 and the model has 4", "0 to 3"),
     ("good.tflite", "good", ("--int16-layers", "nope"), "no layer is called 'nope'", "hidden"),
+    ("good.tflite", "good", ("--input-shape", "x=1,6"), "is for PyTorch and ONNX", "leave it out"),
     ("good.tflite", "good", ("--input-shape", "x"), "is no shape", "NAME=1,3,224,224"),
     ("good.tflite", "good", ("--quantization", "float16"), "no float16 kernels", "int16x8"),
     ("good.tflite", "good", ("--integer-edges",), "has no edges", "leave out"),

@@ -22,16 +22,15 @@ from edgeserve.convert.calibration import (
     RawSamples,
     read_calibration,
 )
-from edgeserve.convert.converted import Converted, FloatModel, Request
-from edgeserve.convert.float_model import input_specs, is_quantized, read_float_model
-from edgeserve.convert.foreign_source import float_by_onnx, float_by_pytorch
+from edgeserve.convert.converted import Converted, Request
+from edgeserve.convert.float_model import is_quantized
+from edgeserve.convert.float_source import float_of
 from edgeserve.convert.input_shape import InputShape
-from edgeserve.convert.keras_front import Taken
 from edgeserve.convert.precision import Precision, chosen
-from edgeserve.convert.quantized import quantized
+from edgeserve.convert.quantized import quantized, require_quantizer
 from edgeserve.convert.range_worker import find_ranges
 from edgeserve.convert.source import read_source
-from edgeserve.convert.tensorflow_source import by_tensorflow, float_by_tensorflow
+from edgeserve.convert.tensorflow_source import by_tensorflow
 from edgeserve.convert.tflite_source import AS_IN_THE_FILE, Edges, take_tflite
 from edgeserve.convert.worker import Progress
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
@@ -44,6 +43,8 @@ from edgeserve.preprocess.host import affines
 from edgeserve.preprocess.ideal import cost
 from edgeserve.preprocess.suit import require_input
 from edgeserve.tflite.reader import read_model
+
+_BY_TENSORFLOW = frozenset({SourceKind.KERAS, SourceKind.HDF5, SourceKind.SAVED_MODEL})
 
 
 def convert_source(
@@ -118,23 +119,10 @@ def _watched(converted: Converted, samples: CalibrationSet, request: Request) ->
 
 
 def _from_floats(request: Request) -> tuple[Converted, CalibrationSet]:
-    match request.source.kind:
-        case SourceKind.TFLITE:
-            return quantized(request, _given(request))
-        case SourceKind.KERAS | SourceKind.HDF5 | SourceKind.SAVED_MODEL:
-            if not request.int16_layers:
-                return by_tensorflow(request)
-            return quantized(request, float_by_tensorflow(request))
-        case SourceKind.PYTORCH:
-            return quantized(request, float_by_pytorch(request))
-        case SourceKind.ONNX:
-            return quantized(request, float_by_onnx(request))
-
-
-def _given(request: Request) -> FloatModel:
-    model = read_tflite(request.source.path)
-    inputs = input_specs(read_float_model(model, name=request.name))
-    return FloatModel(model, inputs, Taken(request.declared.preprocess, None, ()), ())
+    if request.source.kind in _BY_TENSORFLOW and not request.int16_layers:
+        return by_tensorflow(request)
+    require_quantizer()
+    return quantized(request, float_of(request))
 
 
 def _suited(converted: Converted, samples: CalibrationSet | None) -> Converted:

@@ -63,7 +63,7 @@ def _require_inputs(graph: Graph) -> None:
         tensor = graph.tensors[index]
         if tensor.dtype is not DType.FLOAT32:
             raise ConversionError(
-                f"input {tensor.name!r} is {tensor.dtype}, and only float32 inputs are quantized",
+                f"input {tensor.name!r} is {tensor.dtype}, and only float32 inputs are converted",
                 hint="let the model take float32 and do the look-up or cast outside it",
             )
         if not tensor.shape or tensor.shape[0] != 1:

@@ -59,7 +59,7 @@ def require_float32(name: str, dtype: str) -> None:
     """Raises ConversionError for an input of another type."""
     if dtype != "float32":
         raise ConversionError(
-            f"input {name!r} is {dtype}, and only float32 inputs are quantized",
+            f"input {name!r} is {dtype}, and only float32 inputs are converted",
             hint="let the model take float32 and do the look-up or cast outside it",
         )
 

@@ -10,7 +10,6 @@ from edgeserve.convert.environment import ONNX, PYTORCH, Environment, python_for
 from edgeserve.convert.foreign import FLOAT_FILE, ForeignJob, ForeignResult
 from edgeserve.convert.keras_front import Taken
 from edgeserve.convert.pt2_archive import require_safe
-from edgeserve.convert.quantized import require_quantizer
 from edgeserve.convert.worker import run_worker
 
 # Even a call that asks for unpickling gets tensors alone.
@@ -37,7 +36,6 @@ def float_by_onnx(request: Request) -> FloatModel:
 def _run(
     request: Request, environment: Environment, module: str, variables: dict[str, str]
 ) -> FloatModel:
-    require_quantizer()
     python = python_for(environment, request.progress)
     job = ForeignJob(
         work_dir=str(request.work_dir.resolve()),

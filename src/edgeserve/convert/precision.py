@@ -16,6 +16,8 @@ class Precision(StrEnum):
     INT16X8 = "int16x8"
     FLOAT16 = "float16"
     FLOAT32 = "float32"
+    PALETTIZED6 = "palettized6"
+    PALETTIZED4 = "palettized4"
 
 
 ACTIVATIONS = {Precision.INT8: DType.INT8, Precision.INT16X8: DType.INT16}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeserve.bundle import SourceFacts, SourceKind
 from edgeserve.errors import ConfigError, ConversionError
+from edgeserve.folder_hash import folder_sha256, update_by_file
 
 ACCEPTED = (
     "a Keras .keras or .h5 file, a SavedModel folder, a PyTorch .pt2 file (torch.export), an .onnx "
@@ -30,7 +30,6 @@ _TORCH_HINT = (
     "torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
 )
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +116,8 @@ def _require_magic(path: Path, kind: SourceKind) -> None:
 
 
 def _sha256(path: Path) -> str:
+    if path.is_dir():
+        return folder_sha256(path)
     digest = hashlib.sha256()
-    if path.is_file():
-        _update(digest, path)
-        return digest.hexdigest()
-    for file in sorted(_files(path), key=lambda file: file.relative_to(path).as_posix()):
-        name = file.relative_to(path).as_posix().encode("utf-8", "surrogateescape")
-        digest.update(len(name).to_bytes(8, "little") + name)
-        digest.update(file.stat().st_size.to_bytes(8, "little"))
-        _update(digest, file)
+    update_by_file(digest, path)
     return digest.hexdigest()
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.rglob("*") if file.is_file())
-
-
-def _update(digest: hashlib._Hash, path: Path) -> None:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from edgeserve.convert.calibration import CalibrationSet
 from edgeserve.convert.converted import Converted, FloatModel, Request
-from edgeserve.convert.quantized import assembled, require_quantizer
+from edgeserve.convert.quantized import assembled
 from edgeserve.convert.tensorflow_worker import (
     FLOAT_FILE,
     INSTALL,
@@ -41,7 +41,6 @@ def by_tensorflow(request: Request) -> tuple[Converted, CalibrationSet]:
 
 def float_by_tensorflow(request: Request) -> FloatModel:
     """The model as a float ``.tflite``. Raises MissingTool, ConversionError and ConfigError."""
-    require_quantizer()
     return _run(request, quantizes=False)[0]
 
 
@@ -53,12 +52,11 @@ def _run(request: Request, *, quantizes: bool) -> tuple[FloatModel, TensorflowRe
             "--input-shape is for PyTorch and ONNX sources",
             hint="give a Keras model its input shape where it is built",
         )
-    assert request.calibration is not None
     job = TensorflowJob(
         work_dir=str(request.work_dir),
         source=str(request.source.path),
         kind=request.source.kind,
-        calibration=str(request.calibration),
+        calibration=None if request.calibration is None else str(request.calibration),
         image_low=request.image_range[0],
         image_high=request.image_range[1],
         trust_source=request.trust_source,

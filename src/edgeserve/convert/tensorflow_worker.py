@@ -54,12 +54,14 @@ _UNSAFE_OPS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TensorflowJob:
-    """What to convert; both models are written into ``work_dir``."""
+    """What to convert; both models are written into ``work_dir``, the float one alone unless it
+    ``quantizes``. Only then may ``calibration`` be None.
+    """
 
     work_dir: str
     source: str
     kind: SourceKind
-    calibration: str
+    calibration: str | None
     image_low: float
     image_high: float
     trust_source: bool
@@ -126,6 +128,7 @@ def _calibrate(
     tf: Any, loaded: Loaded, job: TensorflowJob, float_model: bytes, progress: Progress
 ) -> Quantized:
     """Quantize and compare; writes ``quantized.tflite``."""
+    assert job.calibration is not None, "integers need calibration data"
     progress(0.1, "reading the calibration data")
     calibration = calibrated(
         Path(job.calibration), loaded.inputs, (job.image_low, job.image_high), loaded.taken
@@ -202,6 +205,9 @@ def _without_front(
     found = find_front(keras, model, inputs)
     if found is None:
         return model, inputs, NOTHING_TAKEN
+    if job.calibration is None:
+        note = f"{found.layers} stay in the model: no calibration data show that it takes pixels"
+        return model, inputs, Taken(None, None, (note,))
     whole = calibrated(
         Path(job.calibration), inputs, (job.image_low, job.image_high), NOTHING_TAKEN
     )
@@ -261,7 +267,7 @@ def _input_spec(name: str, shape: Any, dtype: str) -> InputSpec:
     spelled = "(" + ", ".join(str(extent) for extent in extents) + ")"
     if dtype != "float32":
         raise ConversionError(
-            f"input {name!r} is {dtype}, and only float32 inputs are quantized",
+            f"input {name!r} is {dtype}, and only float32 inputs are converted",
             hint="let the model take float32 and do the look-up or cast outside it",
         )
     if not extents or extents[0] not in (None, 1):
