@@ -130,8 +130,10 @@ def _cost_of(argv: list[str]) -> tuple[float, float, int]:
         file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
     )
     _, status, used = os.wait4(child, 0)
-    if status:
-        raise ToolFailed("edgeserve convert", status=f"status {os.waitstatus_to_exitcode(status)}")
+    code = os.waitstatus_to_exitcode(status)
+    # 1: the bundle is there, and does not fit the board, as no ResNet-50 does.
+    if code not in (0, 1):
+        raise ToolFailed("edgeserve convert", status=f"exit status {code}")
     return used.ru_utime + used.ru_stime, time.monotonic() - began, used.ru_maxrss * 1024
 
 
