@@ -163,7 +163,8 @@ def compare(folder: Path, entry: Entry, count: int) -> None:
         (facts,) = target.compiled.bundle.facts.inputs
         seen = on_device(target, stimuli(facts, test, count))
     assert len(seen.device) == count
-    assert len(set(seen.device)) > count // 4, "answers differ from input to input"
+    # Confident answers of a classifier have few different bytes.
+    assert len(set(seen.device)) >= len(entry.labels), "answers differ from input to input"
     assert seen.device == seen.host
     wanted: Outputs = np.load(folder / "quantized.npy")[:count]
     classes = [np.frombuffer(one, np.int8).argmax() for one in seen.device]
