@@ -121,7 +121,7 @@ def build(wanted: Twin, x: NDArray[np.float32]) -> Any:
     model(x, training=True)
     for layer, momentum in zip(normalisations, kept, strict=True):
         layer.momentum = momentum
-    if wanted.family is not Family.TINY_AD:
+    if model.output_shape[-1] == CLASSES:
         classifier = next(layer for layer in reversed(model.layers) if layer.get_weights())
         kernel, *bias = classifier.get_weights()
         classifier.set_weights([kernel * np.float32(CLASSIFIER_GAIN), *bias])
