@@ -31,7 +31,7 @@ def test_every_model_on_every_board_without_a_differing_byte() -> None:
         assert min(cell.inputs for cell in cells.values()) >= INPUTS
 
 
-@pytest.mark.parametrize("board", ["mps2-an500", "riscv-virt"])
+@pytest.mark.parametrize("board", ["mps2-an500", "riscv-virt", "xtensa-sim"])
 def test_a_row_is_what_is_measured_now(board: str, shared_data: Path) -> None:
     need_board_tools(load_board(board))
     cell = measure(model_path(shared_data, "hello_world_int8"), board)
