@@ -87,6 +87,7 @@ class Cpu:
     core: str
     isa: tuple[str, ...]
     clock_hz: int | None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class PlatformIO:
     version: str
     board: str
     framework: str
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class Upload:
     uf2_volume: str | None = None
     teensy_mcu: str | None = None
     address: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,7 @@ class Board:
     """A kind of board. ``port`` and ``toolchain`` are None where firmware cannot be built yet.
 
     ``constants`` are what the port's C is told of this board: addresses and numbers of its devices.
+    A ``source`` says where the figures beside it are from; ``board_figures`` lists them.
     """
 
     id: str
@@ -189,6 +193,7 @@ class Board:
     toolchain: Toolchain | None
     emulator: Emulator | None
     constants: tuple[tuple[str, int], ...] = ()
+    constants_source: str | None = None
     platformio: PlatformIO | None = None
     upload: Upload | None = None
     usb: Usb | None = None
@@ -229,6 +234,7 @@ def load_board(name: str) -> Board:
 def read_board(path: Path) -> Board:
     """Reads a board file; unknown keys are errors. Raises ConfigError naming file and key."""
     table = read_toml(path, hint="docs/PORTING.md describes board files")
+    constants, constants_source = _constants(table.optional_table("constants"))
     board = Board(
         id=path.stem,
         name=table.text("name"),
@@ -238,7 +244,8 @@ def read_board(path: Path) -> Board:
         port=table.optional_text("port"),
         toolchain=_toolchain(table.optional_table("toolchain")),
         emulator=_emulator(table.optional_table("emulator")),
-        constants=_constants(table.optional_table("constants")),
+        constants=constants,
+        constants_source=constants_source,
         platformio=_platformio(table.optional_table("platformio")),
         upload=_upload(table.optional_table("upload")),
         usb=_usb(table.optional_table("usb")),
@@ -272,7 +279,12 @@ def _check(board: Board, path: Path) -> None:
 
 
 def _cpu(table: TomlTable) -> Cpu:
-    cpu = Cpu(table.text("core"), table.texts("isa"), table.optional_number("clock_hz"))
+    cpu = Cpu(
+        core=table.text("core"),
+        isa=table.texts("isa"),
+        clock_hz=table.optional_number("clock_hz"),
+        source=table.optional_text("source"),
+    )
     table.finish()
     return cpu
 
@@ -319,13 +331,14 @@ def _toolchain(table: TomlTable | None) -> Toolchain | None:
     return toolchain
 
 
-def _constants(table: TomlTable | None) -> tuple[tuple[str, int], ...]:
+def _constants(table: TomlTable | None) -> tuple[tuple[tuple[str, int], ...], str | None]:
     if table is None:
-        return ()
+        return (), None
+    source = table.optional_text("source")
     for key in table.names():
         if not _CONSTANT.fullmatch(key):
             raise table.error(key, "is not a name in lower-case letters, digits and _")
-    return tuple((key, table.number(key)) for key in table.names())
+    return tuple((key, table.number(key)) for key in table.names()), source
 
 
 def _platformio(table: TomlTable | None) -> PlatformIO | None:
@@ -336,6 +349,7 @@ def _platformio(table: TomlTable | None) -> PlatformIO | None:
         version=_matched(table, "version", _VERSION, 'a version such as "1.2.3"'),
         board=_matched(table, "board", _WORD, "a word"),
         framework=_matched(table, "framework", _WORD, "a word"),
+        source=table.optional_text("source"),
     )
     table.finish()
     return platformio
@@ -375,6 +389,7 @@ def _upload(table: TomlTable | None) -> Upload | None:
         uf2_volume=_optional_word(table, "uf2_volume"),
         teensy_mcu=_optional_word(table, "teensy_mcu"),
         address=table.optional_number("address"),
+        source=table.optional_text("source"),
     )
     table.finish()
     return upload

@@ -29,6 +29,7 @@ from edgeserve.cli_apple import (
     inspect_for_ios,
     refuse_apple_options,
 )
+from edgeserve.cli_boards import boards
 from edgeserve.cli_convert import source_options
 from edgeserve.cli_export import export
 from edgeserve.cli_loop import loop
@@ -758,6 +759,7 @@ cli.add_command(loop)
 cli.add_command(setup)
 cli.add_command(report)
 cli.add_command(compare)
+cli.add_command(boards)
 
 
 @cli.command()
@@ -772,25 +774,6 @@ def devices(output_format: str) -> int:
         show.print_json(to_json(present))
     else:
         show.print_devices(present)
-    return 0
-
-
-@cli.command()
-@format_option
-def boards(output_format: str) -> int:
-    """List the boards, their core and memory."""
-    from edgeserve.board import board_ids, load_board
-    from edgeserve.strict_json import to_json
-
-    known = [load_board(name) for name in board_ids()]
-    if output_format == "json":
-        show.print_json([to_json(board) for board in known])
-        return 0
-    table = show.columns("board", "core", "kind", "memory free for a model", "name")
-    for board in known:
-        memory = ", ".join(f"{r.name} {r.free_bytes // 1024:,} KiB" for r in board.regions)
-        table.add_row(board.id, board.cpu.core, board.kind.value, memory, board.name)
-    show.draw(table)
     return 0
 
 

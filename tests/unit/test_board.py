@@ -120,6 +120,7 @@ platform = "ststm32"
 version = "19.6.0"
 board = "nucleo_h743zi"
 framework = "stm32cube"
+source = "its registry"
 
 [upload]
 methods = ["openocd", "dfu"]
@@ -127,6 +128,7 @@ openocd_target = "stm32h7x"
 openocd_interface = "stlink"
 dfu_id = "0483:df11"
 address = 0x08000000
+source = "the loader's manual"
 
 [usb]
 ids = ["0483:374e", "0483:374b"]
@@ -139,11 +141,14 @@ active_ua = { value = 1500, source = "the data sheet" }
 
 def test_what_flashing_needs(tmp_path: Path) -> None:
     board = read(tmp_path, GOOD.replace("0x8000\n", "0x8000\ndma = false\n") + MORE)
-    assert board.platformio == PlatformIO("ststm32", "19.6.0", "nucleo_h743zi", "stm32cube")
+    assert board.platformio == PlatformIO(
+        "ststm32", "19.6.0", "nucleo_h743zi", "stm32cube", "its registry"
+    )
     assert board.upload is not None
     assert board.upload.methods == (Method.OPENOCD, Method.DFU)
     assert (board.upload.openocd_target, board.upload.dfu_id) == ("stm32h7x", "0483:df11")
     assert (board.upload.address, board.upload.jlink_device) == (0x08000000, None)
+    assert board.upload.source == "the loader's manual"
     assert board.usb is not None
     assert board.usb.ids == ("0483:374e", "0483:374b")
     assert board.power == Power(None, Sourced(1500, "the data sheet"), None)
@@ -161,7 +166,7 @@ def test_what_flashing_needs(tmp_path: Path) -> None:
         ('"openocd", "dfu"', '"dfu", "dfu"', "upload.methods must name one method or more"),
         ('"dfu"]', '"magic"]', "upload.methods is 'magic', not one of platformio, openocd"),
         ('"dfu"]', '"jlink"]', "upload.jlink_device is missing: jlink needs it"),
-        ("address = 0x08000000\n\n[usb]", "\n[usb]", "upload.address is missing: dfu needs it"),
+        ("address = 0x08000000\nsource", "source", "upload.address is missing: dfu needs it"),
         ('"stm32h7x"', '"-c exit"', "upload.openocd_target is '-c exit', not a word"),
         ('"0483:df11"', '"0483df11"', "upload.dfu_id is '0483df11', not an id such as"),
         ('"0483:374b"', '"0483:374B"', "usb.ids is '0483:374B', not an id such as"),
@@ -186,10 +191,10 @@ def test_a_framework_needs_platformio(tmp_path: Path) -> None:
 
 
 def test_every_figure_has_its_source_beside_it() -> None:
+    tables = ("[cpu]", "[[region]]", "[constants]", "[platformio]", "[upload]", "[usb]")
     for path in boards_root().glob("*.toml"):
         text = path.read_text(encoding="utf-8")
-        figures = text.count("[[region]]") + text.count("[usb]")
-        assert figures == text.count("\nsource = ")
+        assert sum(map(text.count, tables)) == text.count("\nsource = "), path
 
 
 def test_a_file_of_the_user(tmp_path: Path) -> None:
@@ -278,6 +283,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 CONSTANTS = """
 [constants]
+source = "the reference manual"
 uart = 0x40004000
 irq = 33
 """
@@ -286,6 +292,7 @@ irq = 33
 def test_constants_and_memory_reach_the_port(tmp_path: Path) -> None:
     board = read(tmp_path, GOOD + CONSTANTS + EMULATOR.format("5/16"))
     assert board.constants == (("uart", 0x40004000), ("irq", 33))
+    assert board.constants_source == "the reference manual"
     header = board_header(board)
     for line in ("BOARD_UART 0x40004000u", "BOARD_IRQ 0x21u", "BOARD_TICKS_HZ 0x1u"):
         assert f"#define {line}\n" in header

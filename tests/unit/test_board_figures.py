@@ -1,0 +1,105 @@
+"""What is told of a board's figures: all of them, each with its source, and what has none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgeserve.board import Kind, board_ids, load_board
+from edgeserve.board_figures import NONE_FOUND, Figure, figures_of, unverified
+from edgeserve.show_boards import board_json, print_board
+
+FILE = """\
+name = "A board"
+kind = "physical"
+
+[cpu]
+core = "cortex-m7"
+isa = ["ref"]
+clock_hz = 216000000
+source = "the data sheet, page 1"
+
+[[region]]
+name = "flash"
+address = 0x08000000
+size_bytes = 0x10000
+holds = ["code", "model"]
+source = "the data sheet, page 2"
+
+[[region]]
+name = "ram"
+address = 0x20000000
+size_bytes = 0x8000
+reserved_bytes = 0x100
+reserved_for = "the loader"
+holds = ["arena", "data", "stack"]
+source = "the data sheet, page 3; its address: none found"
+
+[constants]
+uart = 0x40004000
+
+[upload]
+methods = ["dfu"]
+dfu_id = "0483:df11"
+address = 0x08000000
+source = "the loader's manual"
+
+[power]
+active_ua = { value = 1500, source = "the data sheet, page 4" }
+"""
+
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+ [^;:]+ (@ [0-9a-f]{12}|v[\d.]+ )")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "mine.toml"
+    path.write_text(FILE, encoding="utf-8")
+    return str(path)
+
+
+def test_figures_in_the_order_of_the_file(file: str) -> None:
+    assert figures_of(load_board(file)) == (
+        Figure("core", "cortex-m7, 216 MHz", "the data sheet, page 1"),
+        Figure("flash", "65,536 bytes at 0x08000000", "the data sheet, page 2"),
+        Figure(
+            "ram",
+            "32,768 bytes at 0x20000000, 256 of them reserved",
+            "the data sheet, page 3; its address: none found",
+        ),
+        Figure("constants", "uart 0x40004000", None),
+        Figure("upload", "dfu; dfu_id 0483:df11; address 0x8000000", "the loader's manual"),
+        Figure("current, active", "1,500 uA", "the data sheet, page 4"),
+    )
+
+
+def test_what_has_no_source_is_unverified(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    board = load_board(file)
+    assert unverified(board) == ("ram", "constants")
+    assert board_json(board)["unverified"] == ["ram", "constants"]
+    print_board(board)
+    lines = capsys.readouterr().out.splitlines()
+    marked = [line.split()[0] for line in lines if line.endswith("(unverified)")]
+    assert marked == ["ram", "constants"]
+    assert [line.strip() for line in lines if "no source" in line] == ["no source given"]
+
+
+@pytest.mark.parametrize("name", board_ids())
+def test_sources_of_the_boards_that_travel_with_edgeserve(name: str) -> None:
+    board = load_board(name)
+    for figure in figures_of(board):
+        assert figure.source, f"{name}: {figure.what} says neither a source nor that there is none"
+        if board.kind is not Kind.PHYSICAL:
+            assert figure.is_verified
+    if board.kind is Kind.PHYSICAL:
+        told = " ".join(figure.source or "" for figure in figures_of(board))
+        assert REPOSITORY.search(told), "a repository, a path and a commit"
+
+
+def test_none_found_is_said_in_so_many_words() -> None:
+    for name in board_ids():
+        for figure in figures_of(load_board(name)):
+            for word in ("from memory", "unknown", "TODO", "guess"):
+                assert word not in (figure.source or ""), f"{name}: say {NONE_FOUND!r}"
