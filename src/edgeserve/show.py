@@ -496,8 +496,8 @@ def _notes(compiled: Compiled) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*compiled.bundle.facts.notes, *compiled.program.notes)))
 
 
-def print_program(compiled: Compiled) -> None:
-    """Steps, kernels, shapes, MACs, and what was folded away."""
+def print_program(compiled: Compiled, time: Sequence[str] = ()) -> None:
+    """Steps, kernels, shapes, MACs, and what was folded away; ``time``: what is told of it."""
     program = compiled.program
     table = columns(
         *("step", "kernel", "rows x columns x channels", "MACs"),
@@ -517,7 +517,7 @@ def print_program(compiled: Compiled) -> None:
             short_name(step.label),
         )
     draw(table)
-    for line in told_costs(compiled.board.cpu, estimates):
+    for line in told_costs(compiled.board.cpu, estimates, time):
         say(line)
     if program.narrowings:
         _print_narrowings(program)
@@ -581,8 +581,8 @@ def _told_error(estimate: Estimate) -> str:
     return f"{fit.median_error / 10:.1f} %, worst {fit.worst_error / 10:.0f} %"
 
 
-def told_costs(cpu: Cpu, estimates: Sequence[Estimate]) -> Iterator[str]:
-    """The sums, what they come from, and why there is no time."""
+def told_costs(cpu: Cpu, estimates: Sequence[Estimate], time: Sequence[str] = ()) -> Iterator[str]:
+    """The sums, what they come from, and the ``time`` by measurements, or why there is none."""
     from edgeserve.cost.table import costs_of
 
     costs = costs_of(cpu.core)
@@ -596,7 +596,11 @@ def told_costs(cpu: Cpu, estimates: Sequence[Estimate]) -> Iterator[str]:
     guessed = sum(estimate.fit is None for estimate in estimates)
     if guessed:
         yield f"note: {guessed} steps have a kernel that was never measured on {costs.core}"
-    yield "no estimate of time: instructions are not cycles, and nothing measured calibrates them"
+    if not time:
+        yield (
+            "no estimate of time: instructions are not cycles, and nothing measured calibrates them"
+        )
+    yield from time
 
 
 def _print_narrowings(program: Program) -> None:

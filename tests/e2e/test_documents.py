@@ -14,13 +14,16 @@ import pytest
 
 from edgeserve import cli
 from edgeserve.accuracy_record import AccuracyRecord
+from edgeserve.board import load_board
 from edgeserve.bundle import BundleFacts, CalibrationFile
 from edgeserve.image import Image
+from edgeserve.measurement import Unit
 from edgeserve.planfile import PlanRecord
 from edgeserve.verify import Verification
 from tests.e2e.bench_images import two_layers
 from tests.kernels.test_convolution import Case, conv2d
 from tests.narrow_layers import Layers
+from tests.simulated_runs import simulated_bundle
 from tests.tools import need_programs
 
 Keys = dict[str, dict[str, bool]]
@@ -184,7 +187,7 @@ def test_plan(document: Documents, model: Path, reshaping: Path, tmp_path: Path)
     agree(also, DOCUMENTED["plan"])
 
 
-def test_inspect(document: Documents, reshaping: Path) -> None:
+def test_inspect(document: Documents, reshaping: Path, tmp_path: Path) -> None:
     told = document("inspect", reshaping)
     agree(told, DOCUMENTED["inspect"])
     tiles = reshaping.with_name("tiles.tflite")
@@ -192,7 +195,11 @@ def test_inspect(document: Documents, reshaping: Path) -> None:
     document("plan", tiles, "--flash-for-speed", "64K")
     bought = document("inspect", tiles)
     agree(bought, DOCUMENTED["inspect"])
-    seen = {path for one in (told, bought) for path, _ in _objects(one)}
+    measured, board = tmp_path / "measured", load_board("esp32dev")
+    simulated_bundle(measured, two_layers(), board, 4.0, Unit.NANOSECONDS)
+    timed = document("inspect", reshaping, "--board", board.id, "--calibrate", measured)
+    agree(timed, DOCUMENTED["inspect"])
+    seen = {path for one in (told, bought, timed) for path, _ in _objects(one)}
     assert seen == set(DOCUMENTED["inspect"])
 
 
