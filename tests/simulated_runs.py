@@ -63,13 +63,14 @@ def simulated_bundle(
 ) -> Bundle:
     """A bundle whose board takes ``ns_an_instruction`` for each estimated instruction.
 
-    ``hz`` counts of ``unit`` are a second. Its two steps take as much each.
+    ``hz`` counts of ``unit`` are a second. Its steps take as much each.
     """
     bundle = write_bundle(folder, contents_of_tflite(folder.name, model))
     compiled = compile_bundle(bundle, board)
     instructions = sum(estimate.instructions for estimate in compiled.estimates())
     count = round(instructions * ns_an_instruction * hz / 1e9)
-    counts = [count // 2] * len(compiled.program.steps)
+    steps = len(compiled.program.steps)
+    counts = [count // steps] * steps
     measured = simulated_measurement(compiled, (count + 1, count, count - 1), unit, counts)
     append_measurement(bundle.measurements_path, measured)
     return bundle
