@@ -120,7 +120,7 @@ def _print_phases(measurement: PhoneMeasurement) -> None:
         return
     percents = _PERCENTS[:3]
     heads = "".join(f"p{percent:g}".rjust(10) for percent in percents)
-    say(f"  {'phase, in ms':<14}{heads}")
+    say(f"  {'phase, in us':<14}{heads}")
     for phase in measurement.phases:
         say(_phase_row(phase.name, phase.samples_ns, percents))
     say(_phase_row("sum of a pass", measurement.samples_ns, percents))
@@ -133,7 +133,7 @@ def _phase_row(name: str, samples: Sequence[int], percents: Sequence[float]) -> 
     from edgeserve.distribution import told_percentile
 
     told = [told_percentile(samples, percent) for percent in percents]
-    cells = ["n/a" if one is None else f"{one.value / 1e6:.3f}" for one in told]
+    cells = ["n/a" if one is None else f"{one.value / 1e3:,.1f}" for one in told]
     return f"  {name:<14}{''.join(f'{cell:>10}' for cell in cells)}"
 
 
