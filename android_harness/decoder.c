@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* How a library is bound, and how it decodes. */
 typedef struct decoder_kind {
@@ -18,12 +19,14 @@ static bool refuse(decoder_t *decoder, const char *reason) {
     return false;
 }
 
-static bool find(decoder_t *decoder, const char *const *names, void **functions, size_t count) {
+/* Fills in a table of pointers, one for each name. */
+static bool find(decoder_t *decoder, const char *const *names, void *table, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        functions[i] = dlsym(decoder->library, names[i]);
-        if (functions[i] == NULL) {
+        void *function = dlsym(decoder->library, names[i]);
+        if (function == NULL) {
             return refuse(decoder, "the library lacks a function");
         }
+        memcpy((uint8_t *)table + i * sizeof function, &function, sizeof function);
     }
     return true;
 }
@@ -45,7 +48,7 @@ static bool turbo_bind(decoder_t *decoder) {
     static const char *const names[] = {"tjInitDecompress", "tjDecompressHeader3", "tjDecompress2",
                                         "tjDestroy"};
     _Static_assert(sizeof turbo == sizeof names, "a pointer for each name");
-    if (!find(decoder, names, (void **)&turbo, sizeof names / sizeof *names)) {
+    if (!find(decoder, names, &turbo, sizeof names / sizeof *names)) {
         return false;
     }
     decoder->handle = turbo.start();
@@ -96,7 +99,7 @@ static bool android_bind(decoder_t *decoder) {
                                         "AImageDecoderHeaderInfo_getHeight",
                                         "AImageDecoder_decodeImage"};
     _Static_assert(sizeof android == sizeof names, "a pointer for each name");
-    if (!find(decoder, names, (void **)&android, sizeof names / sizeof *names)) {
+    if (!find(decoder, names, &android, sizeof names / sizeof *names)) {
         return refuse(decoder, "AImageDecoder came with Android 11");
     }
     if (decoder->format == ES_GRAY8) {

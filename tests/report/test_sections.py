@@ -336,6 +336,21 @@ def test_claims_stand_beside_what_was_measured(bundle: Bundle) -> None:
     ]
 
 
+def test_only_the_phases_of_a_pipeline_are_held_against_claims(bundle: Bundle) -> None:
+    phases = (Phase("decode", (4 * MS, 5 * MS, 6 * MS)), Phase("infer", (MS,) * 3))
+    asked = replace(PHONE.asked, scenario=Scenario.PIPELINE)
+    record = on_phone(asked=asked, phases=phases)
+    figures = (("decode", 15, "ms"), ("p50", 12, "ms"), ("energy", 9, "mJ"))
+    rows = claimed(bundle, "".join(TEMPLATE.format(*one) for one in figures), record)
+    assert [row[3] for row in rows] == ["5 ms", "", ""]
+    phases_shown = section(of(bundle, record), "phases")
+    assert [row[0] for row in tables(phases_shown)[-1].rows] == [
+        "decode",
+        "infer",
+        "sum of medians",
+    ]
+
+
 def test_a_claim_may_be_about_one_device_or_accelerator(bundle: Bundle) -> None:
     text = TEMPLATE.format("p50", 12, "ms")
     gpu = on_phone(asked=replace(PHONE.asked, accelerator=Accelerator.GPU))
