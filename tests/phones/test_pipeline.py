@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeserve import phone_pipeline
 from edgeserve.device.adb import Adb
 from edgeserve.device.process import open_process
 from edgeserve.errors import ConfigError, DeviceError, WrongOutput
@@ -26,7 +27,7 @@ from edgeserve.phone.record import PhoneMeasurement, Scenario
 from edgeserve.phone.record_file import read_phone_measurements
 from edgeserve.postprocess.declaration import Postprocess
 from edgeserve.preprocess.declaration import Colour, ImageInput, Layout, PixelFormat, Resize
-from edgeserve.show_phone import phone_json
+from edgeserve.show_phone import phone_json, print_phone
 from tests.phones.conftest import ROOT, build_harness
 from tests.phones.pipelines import BOXES, CLASSES, FRONT, Made, jpeg, make_bundle
 from tests.phones.simulated_phone import Phone
@@ -36,6 +37,22 @@ from tests.tools import need_library
 Connect = Callable[..., tuple[Phone, str]]
 SANITIZED = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 PHASES = ["decode", "resize", "normalize", "infer", "postprocess"]
+
+
+QUICK = Plan(
+    asked_of(Accelerator.CPU, 1, None, None, Scenario.PIPELINE, None),
+    duration_s=0.1,
+    least_count=5,
+    cold_starts=0,
+    wait_cool_s=0,
+    idle_s=0,
+)
+
+
+@pytest.fixture(autouse=True)
+def quick_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGESERVE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("edgeserve.phone.bench.MOST_WARM_UPS", 3)
 
 
 @pytest.fixture(scope="session")
@@ -105,19 +122,29 @@ def test_a_phone_without_a_decoder_gets_a_frame(
     litert: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     made = make_bundle(tmp_path / "seer", back=None)
     (tmp_path / "hiding").mkdir()
     (tmp_path / "hiding/libturbojpeg.so.0").write_bytes(b"")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "hiding"))
     connect(properties=PIXEL6)
-    (tmp_path / "photo.jpg").write_bytes(jpeg())
-    options = ["--harness", str(harness), "--library", str(litert), "--seconds", "1", "--no-wait"]
-    options += ["--scenario", "pipeline", "--frame", "photo.jpg", "--cold-starts", "0"]
-    done = bench(made.folder, "pixel6", tmp_path, *options)
-    assert done.returncode == 0, done.stderr
-    assert "no decode: neither libjnigraphics.so nor libturbojpeg.so.0 is here" in done.stdout
-    (record,) = read_phone_measurements(made.folder)
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(jpeg())
+    phone = phone_pipeline.find_phone("pixel6")
+    record, file = phone_pipeline.bench_on_phone(
+        made.folder,
+        phone,
+        QUICK,
+        lambda what: None,
+        harness=harness,
+        library=litert,
+        picture=photo,
+    )
+    print_phone(record, file)
+    said = capsys.readouterr().out
+    assert "no decode: neither libjnigraphics.so nor libturbojpeg.so.0 is here" in said
+    assert read_phone_measurements(made.folder) == (record,)
     assert [phase.name for phase in record.phases] == ["resize", "normalize", "infer"]
     assert record.input.endswith("as a raw frame")
     assert {one.field for one in record.absent} >= {"phases.decode", "phases.postprocess"}
@@ -137,12 +164,10 @@ def test_another_input_than_the_host_s_fails_the_run(
     files = Files(harness, litert, made.model, Around(*paths))
     data = host_answer(made.model, 0x12345678).input
     subject = Subject("seer", "ab" * 32, lambda: data, None, right)
-    asked = asked_of(Accelerator.CPU, 1, None, None, Scenario.PIPELINE, None)
-    plan = Plan(asked, duration_s=0.1, least_count=5, cold_starts=0, wait_cool_s=0, idle_s=0)
     with pytest.raises(WrongOutput, match="another input of its own decoded pixels"):
-        bench_phone(Adb(serial), None, files, subject, plan, lambda what: None)
+        bench_phone(Adb(serial), None, files, subject, QUICK, lambda what: None)
     paths[0].write_bytes(right.file())
-    record = bench_phone(Adb(serial), None, files, subject, plan, lambda what: None)
+    record = bench_phone(Adb(serial), None, files, subject, QUICK, lambda what: None)
     assert isinstance(record, PhoneMeasurement)
     assert record.phases
 
