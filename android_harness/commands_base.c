@@ -27,7 +27,7 @@ static void help(const words_t *words) {
     (void)words;
     command_line("m-[name, timestamp, profile, help, results, infer N [W], db load N, db HEX]");
     command_line("m-[es info, es load N, es fill SEED, es run, es lap N [W], es out, es prof]");
-    command_line("m-[es sustain MS [PERIOD_US [STREAMS]]]");
+    command_line("m-[es sustain MS [PERIOD_US [STREAMS]], es pipeline MS [PASSES], es frame]");
 }
 
 static void db(const words_t *words) {

@@ -1,6 +1,7 @@
 /* Our own commands, and those that only a phone has. */
 #include "bench_command.h"
 #include "bench_text.h"
+#include "commands_pipeline.h"
 #include "es_port.h"
 #include "session.h"
 
@@ -49,6 +50,7 @@ static void info(const words_t *words) {
     text_fact("time-source", "CLOCK_MONOTONIC");
     text_fact("unit", "ns");
     text_fact_number("command-bytes", 4096);
+    pipeline_say_facts();
 }
 
 static void load(const words_t *words) {
@@ -229,7 +231,15 @@ static void sustain(const words_t *words) {
 }
 
 const command_t bench_own_commands[] = {
-    {"info", false, info},     {"load", true, load},       {"fill", true, fill},
-    {"run", true, run_once},   {"lap", true, lap},         {"out", true, out},
-    {"prof", true, operators}, {"sustain", true, sustain}, {NULL, false, NULL},
+    {"info", false, info},
+    {"load", true, load},
+    {"fill", true, fill},
+    {"run", true, run_once},
+    {"lap", true, lap},
+    {"out", true, out},
+    {"prof", true, operators},
+    {"sustain", true, sustain},
+    {"pipeline", true, pipeline_command},
+    {"frame", true, frame_command},
+    {NULL, false, NULL},
 };

@@ -95,18 +95,18 @@ static uint32_t crc32_of(const uint8_t *bytes, size_t count) {
     return ~crc;
 }
 
-static void say_crc(const char *what, const uint8_t *bytes, size_t count) {
+void session_say_crc(const char *what, const uint8_t *bytes, size_t count) {
     text_put(what);
     text_hex(crc32_of(bytes, count), 8);
     text_end();
 }
 
 void session_say_input_crc(void) {
-    say_crc("m-es-input-crc-", harness->model->input, harness->model->input_bytes);
+    session_say_crc("m-es-input-crc-", harness->model->input, harness->model->input_bytes);
 }
 
 void session_say_output_crc(void) {
-    say_crc("m-es-output-crc-", output, harness->model->output_bytes);
+    session_say_crc("m-es-output-crc-", output, harness->model->output_bytes);
 }
 
 /* One inference whose output is kept; false, and said, where LiteRT fails. */

@@ -19,6 +19,7 @@ void session_say_number(const char *what, uint64_t value);
 void session_expect(const words_t *words, uint32_t index);
 void session_append(const char *hex);
 void session_fill_done(void);
+void session_say_crc(const char *what, const uint8_t *bytes, size_t count);
 void session_say_input_crc(void);
 
 /* One inference whose output is kept; false, and said, where LiteRT fails. */

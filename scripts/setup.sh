@@ -24,6 +24,7 @@ printf '#include <stdlib.h>\n' | aarch64-linux-gnu-gcc -fsyntax-only -xc - 2>/de
 printf '#include <stdlib.h>\n' | gcc -fsyntax-only -xc - 2>/dev/null || missing+=(libc6-dev)
 printf 'int main(void){return 0;}' | gcc -fsanitize=address,undefined -o /dev/null -xc - 2>/dev/null ||
     missing+=(gcc libc6-dev)
+"$PYTHON" -c 'import ctypes; ctypes.CDLL("libturbojpeg.so.0")' 2>/dev/null || missing+=(libturbojpeg0)
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {

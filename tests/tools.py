@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 
@@ -21,6 +22,17 @@ def need_programs(*names: str) -> None:
             if os.environ.get(MUST_BE_HERE):
                 pytest.fail(absent)
             pytest.skip(absent)
+
+
+def need_library(name: str, package: str) -> None:
+    """The same for a shared library; ``package`` is Debian's that has it."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        absent = f"{name} is not installed: {package}"
+        if os.environ.get(MUST_BE_HERE):
+            pytest.fail(absent)
+        pytest.skip(absent)
 
 
 def need_board_tools(board: Board) -> None:

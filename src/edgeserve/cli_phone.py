@@ -10,6 +10,7 @@ import click
 from edgeserve import show, show_phone
 from edgeserve.cli_shared import shown_progress
 
+SCENARIOS = ("single", "sustained", "frames", "multistream", "pipeline", "cold")
 BOARD_OPTIONS = (
     "board",
     "laps",
@@ -32,13 +33,19 @@ def phone_options(command: Callable[..., int]) -> Callable[..., int]:
             click.option("--cores", help="A group of the phone's (big), or a mask (f0)."),
             click.option(
                 "--scenario",
-                type=click.Choice(["single", "sustained", "frames", "multistream", "cold"]),
+                type=click.Choice(SCENARIOS),
                 default="single",
             ),
             click.option(
                 "--fps",
                 type=click.FloatRange(0.1, 1000),
                 help="Of scenario frames, and of multistream where sets come at ticks.",
+            ),
+            click.option(
+                "--frame",
+                "picture",
+                type=click.Path(path_type=Path),
+                help="Of scenario pipeline: a JPEG, or a frame as the camera sends it.",
             ),
             click.option("--streams", type=int, help="Sensors of scenario multistream."),
             click.option(
@@ -97,6 +104,7 @@ def bench_phone(
     airplane: bool,
     streams: int | None,
     jitter: float | None,
+    picture: Path | None,
     runner: str | None,
     operators: bool,
     meter: str | None,
@@ -114,12 +122,14 @@ def bench_phone(
         WAIT_COOL_S,
         Plan,
         asked_of,
+        require_picture,
         runner_of,
     )
     from edgeserve.phone.record import Scenario
 
     phone = phone_pipeline.find_phone(device)
     kind_of_run = Scenario(scenario)
+    require_picture(kind_of_run, picture)
     plan = Plan(
         asked=asked_of(
             Accelerator(accelerator),
@@ -151,6 +161,7 @@ def bench_phone(
             library=library,
             tool=tool,
             meter=wish,
+            picture=picture,
         )
     if output_format == "json":
         show.print_json(show_phone.phone_json(measurement, file))

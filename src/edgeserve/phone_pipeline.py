@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeserve.bundle import ToolVersion
@@ -17,9 +19,10 @@ from edgeserve.metering.meter import Meter
 from edgeserve.metering.wish import MeterWish, wished_meter
 from edgeserve.phone.bench import SEED, bench_phone
 from edgeserve.phone.build import build_harness, find_ndk, take_library
-from edgeserve.phone.host import host_answer
+from edgeserve.phone.host import host_answer, output_positions
 from edgeserve.phone.kind import PhoneKind, load_phone, phone_ids
-from edgeserve.phone.plan import Files, Plan, Subject, Tool
+from edgeserve.phone.pipeline import Pipeline, pipeline_of
+from edgeserve.phone.plan import Around, Files, Plan, Subject, Tool
 from edgeserve.phone.record import PhoneMeasurement
 from edgeserve.phone.record_file import folder_of_tflite
 from edgeserve.phone.tool_bench import bench_by_tool
@@ -91,18 +94,21 @@ def bench_on_phone(
     library: Path | None = None,
     tool: Tool | None = None,
     meter: MeterWish | None = None,
+    picture: Path | None = None,
 ) -> tuple[PhoneMeasurement, Path]:
     """Measures a bundle or any ``.tflite`` on a phone; the record, and the file that it went to.
 
-    ``tool`` takes the place of our harness, ``meter`` that of the phone's own meters. Raises what
-    ``bench_phone`` and ``bench_by_tool`` do, ModelError for a model that LiteRT refuses.
+    ``tool`` takes the place of our harness, ``meter`` that of the phone's own meters. ``picture``
+    is what the scenario pipeline begins with. Raises what ``bench_phone`` and ``bench_by_tool`` do,
+    ModelError for a model that LiteRT refuses, ConfigError for a picture that does not suit.
     """
     model, folder = _model_and_folder(path)
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     job = _Job(path.stem, model, digest, phone, plan, say)
+    pipeline = None if picture is None else _pipeline(path, model, picture)
     with wished_meter(meter) as found:
         if tool is None:
-            measurement = _by_harness(job, phone_files(model, harness, library), found)
+            measurement = _by_harness(job, phone_files(model, harness, library), found, pipeline)
         else:
             subject = Subject(job.name, digest, lambda: b"", None)
             measurement = bench_by_tool(
@@ -124,7 +130,43 @@ class _Job:
     say: Say
 
 
-def _by_harness(job: _Job, files: Files, meter: Meter | None) -> PhoneMeasurement:
+def _pipeline(path: Path, model: Path, picture: Path) -> Pipeline:
+    if not path.is_dir():
+        raise ConfigError(
+            f"{path} declares no camera: it is no bundle",
+            hint="convert it with --preprocess FILE.toml, and give the bundle",
+        )
+    try:
+        data = picture.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{picture}: {error.strerror}", hint="give a JPEG, or a frame as the camera sends it"
+        ) from None
+    return pipeline_of(load_bundle(path).facts, output_positions(model), picture.name, data)
+
+
+@contextmanager
+def _with_around(files: Files, pipeline: Pipeline | None) -> Iterator[Files]:
+    """The files, and those of a pipeline as long as the context lasts, by names of ours."""
+    if pipeline is None:
+        yield files
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        around = Around(
+            Path(folder, "pipeline.bin"),
+            Path(folder, "picture.jpg") if pipeline.is_jpeg else None,
+            Path(folder, "frame.raw"),
+        )
+        around.pipeline.write_bytes(pipeline.file())
+        around.frame.write_bytes(pipeline.frame())
+        if around.jpeg is not None:
+            around.jpeg.write_bytes(pipeline.picture)
+        yield replace(files, around=around)
+
+
+def _by_harness(
+    job: _Job, files: Files, meter: Meter | None, pipeline: Pipeline | None
+) -> PhoneMeasurement:
     job.say("the host's answer")
     answer = host_answer(job.model, SEED)
     subject = Subject(
@@ -132,10 +174,14 @@ def _by_harness(job: _Job, files: Files, meter: Meter | None) -> PhoneMeasuremen
         model_sha256=job.digest,
         input_of=lambda: answer.input,
         output_matches=lambda output: answer.matches(output, job.plan.asked.accelerator),
+        pipeline=pipeline,
     )
     tools = (ToolVersion(files.library.name, _digest(files.library)),)
     phone = job.phone
-    return bench_phone(phone.adb, phone.kind, files, subject, job.plan, job.say, tools, meter)
+    with _with_around(files, pipeline) as all_files:
+        return bench_phone(
+            phone.adb, phone.kind, all_files, subject, job.plan, job.say, tools, meter
+        )
 
 
 @dataclass(frozen=True, slots=True)

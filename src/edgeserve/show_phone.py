@@ -29,13 +29,14 @@ def phone_json(measurement: PhoneMeasurement, file: Path) -> dict[str, Any]:
     from edgeserve.strict_json import to_json
 
     document: dict[str, Any] = to_json(measurement)
-    for raw in ("samples_ns", "ends_ns", "slots", "sets", "sightings"):
+    for raw in ("samples_ns", "ends_ns", "slots", "sets", "sightings", "phases"):
         del document[raw]
     samples = measurement.samples_ns
     return {
         **document,
         "inferences": _inferences(measurement),
         "latency_ns": _percentiles(samples),
+        "phases_ns": {one.name: _percentiles(one.samples_ns) for one in measurement.phases},
         "outliers": len(outliers(samples)) if samples else 0,
         "frame_sets": len(measurement.sets),
         "set_latency_ns": _percentiles(set_latencies(measurement)),
@@ -71,6 +72,7 @@ def print_phone(measurement: PhoneMeasurement, file: Path) -> None:
         f"{asked.accelerator.value}{threads}"
     )
     _print_latency(measurement)
+    _print_phases(measurement)
     _print_sets(measurement)
     _print_tool(measurement)
     _print_cold(measurement)
@@ -92,8 +94,9 @@ def _print_latency(measurement: PhoneMeasurement) -> None:
     samples = measurement.samples_ns
     if not samples:
         return
-    _print_percentiles(samples, "", "inferences")
-    say(f"  {len(samples):,} inferences, {len(outliers(samples)):,} of them far from the rest")
+    what = "passes" if measurement.phases else "inferences"
+    _print_percentiles(samples, "", what)
+    say(f"  {len(samples):,} {what}, {len(outliers(samples)):,} of them far from the rest")
     if measurement.asked.period_us:
         what = "frame sets" if measurement.sets else "frames"
         say(f"  {late_frames(measurement):,} {what} late, {skipped_frames(measurement):,} skipped")
@@ -109,6 +112,29 @@ def _print_percentiles(samples: Sequence[int], of: str, what: str) -> None:
             say(f"  {name:<10}    n/a   needs {LEAST_SAMPLES[percent]:,} {what}")
         else:
             say(f"  {name:<10}{told.value / 1e6:>7.3f} ms{_bounds(told)}")
+
+
+def _print_phases(measurement: PhoneMeasurement) -> None:
+    """Each phase of a pipeline and the whole, as percentiles. Those of phases do not add up."""
+    if not measurement.phases:
+        return
+    percents = _PERCENTS[:3]
+    heads = "".join(f"p{percent:g}".rjust(10) for percent in percents)
+    say(f"  {'phase, in us':<14}{heads}")
+    for phase in measurement.phases:
+        say(_phase_row(phase.name, phase.samples_ns, percents))
+    say(_phase_row("sum of a pass", measurement.samples_ns, percents))
+    for one in measurement.absent:
+        if one.field.startswith("phases."):
+            say(f"    no {one.field.removeprefix('phases.')}: {one.reason}")
+
+
+def _phase_row(name: str, samples: Sequence[int], percents: Sequence[float]) -> str:
+    from edgeserve.distribution import told_percentile
+
+    told = [told_percentile(samples, percent) for percent in percents]
+    cells = ["n/a" if one is None else f"{one.value / 1e3:,.1f}" for one in told]
+    return f"  {name:<14}{''.join(f'{cell:>10}' for cell in cells)}"
 
 
 def _print_sets(measurement: PhoneMeasurement) -> None:

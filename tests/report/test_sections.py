@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +14,7 @@ from edgeserve.claims_file import Claim, Figure, read_claims
 from edgeserve.errors import ConfigError
 from edgeserve.measurement import Unit, append_record
 from edgeserve.phone.harness import Accelerator
-from edgeserve.phone.record import Flag, PhoneMeasurement, Scenario
+from edgeserve.phone.record import Flag, Phase, PhoneMeasurement, Scenario
 from edgeserve.report.claims import Value, verdict
 from edgeserve.report.content import (
     Arena,
@@ -194,19 +193,9 @@ def test_a_part_of_the_cold_start_that_was_not_told_is_left_out(bundle: Bundle) 
 def test_phases_of_a_pipeline_are_shown_where_a_record_has_them() -> None:
     from edgeserve.report.phases import pipeline_phases
 
-    recorded = [
-        SimpleNamespace(name="decode", samples_ns=[3, 5, 4]),
-        SimpleNamespace(name="infer", samples_ns=(7,)),
-        SimpleNamespace(name="postprocess", samples_ns=()),
-    ]
-
-    @dataclass(frozen=True)
-    class Later(PhoneMeasurement):
-        phases: tuple[SimpleNamespace, ...] = ()
-
-    values = {field.name: getattr(PHONE, field.name) for field in fields(PHONE)}
-    later = Later(**values, phases=tuple(recorded))
-    assert [(one.name, one.median_ns) for one in pipeline_phases(later)] == [
+    recorded = (Phase("decode", (3, 5, 4)), Phase("infer", (7,)), Phase("postprocess", ()))
+    record = replace(PHONE, phases=recorded)
+    assert [(one.name, one.median_ns) for one in pipeline_phases(record)] == [
         ("decode", 4),
         ("infer", 7),
     ]
@@ -344,6 +333,21 @@ def test_claims_stand_beside_what_was_measured(bundle: Bundle) -> None:
         ("met", "4 KiB", "4 KiB", "mps2-an500"),
         ("not measured", "15 ms", "", ""),
         ("not measured", "90 %", "", ""),
+    ]
+
+
+def test_only_the_phases_of_a_pipeline_are_held_against_claims(bundle: Bundle) -> None:
+    phases = (Phase("decode", (4 * MS, 5 * MS, 6 * MS)), Phase("infer", (MS,) * 3))
+    asked = replace(PHONE.asked, scenario=Scenario.PIPELINE)
+    record = on_phone(asked=asked, phases=phases)
+    figures = (("decode", 15, "ms"), ("p50", 12, "ms"), ("energy", 9, "mJ"))
+    rows = claimed(bundle, "".join(TEMPLATE.format(*one) for one in figures), record)
+    assert [row[3] for row in rows] == ["5 ms", "", ""]
+    phases_shown = section(of(bundle, record), "phases")
+    assert [row[0] for row in tables(phases_shown)[-1].rows] == [
+        "decode",
+        "infer",
+        "sum of medians",
     ]
 
 

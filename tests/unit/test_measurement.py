@@ -31,7 +31,15 @@ from edgeserve.measurement import (
 from edgeserve.metering.meter import Energy, GroupEnergy
 from edgeserve.phone.benchmark_model import Delegate, OperatorTime, Stat, ToolReport
 from edgeserve.phone.harness import ColdStart, FrameSet
-from edgeserve.phone.record import Asked, Identity, NotMeasured, Onset, PhoneMeasurement, Sighting
+from edgeserve.phone.record import (
+    Asked,
+    Identity,
+    NotMeasured,
+    Onset,
+    Phase,
+    PhoneMeasurement,
+    Sighting,
+)
 
 REPO = Path(__file__).resolve().parents[2]
 RECORD = Measurement(
@@ -213,6 +221,6 @@ def test_the_documented_keys_are_those_of_the_record() -> None:
         *(Measurement, Subject, Place, Memory, BankMemory),
         *(PhoneMeasurement, Identity, Asked, ColdStart, FrameSet),
         *(ToolReport, Stat, Delegate, OperatorTime),
-        *(Energy, GroupEnergy, Sighting, Onset, NotMeasured),
+        *(Energy, GroupEnergy, Sighting, Onset, NotMeasured, Phase),
     )
     assert documented == [[field.name for field in dataclasses.fields(kind)] for kind in kinds]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,13 +26,24 @@ from edgeserve.phone.harness import (
 )
 from edgeserve.phone.kind import PhoneKind
 from edgeserve.phone.meter import meter_of
-from edgeserve.phone.plan import LEAST_COUNT, LEAST_S, LEAST_SETS, Files, Plan, Say, Subject
+from edgeserve.phone.pipeline import Pipeline, require_right
+from edgeserve.phone.plan import (
+    LEAST_COUNT,
+    LEAST_S,
+    LEAST_SETS,
+    Around,
+    Files,
+    Plan,
+    Say,
+    Subject,
+)
 from edgeserve.phone.record import (
     SCHEMA_VERSION,
     Asked,
     Flag,
     NotMeasured,
     Onset,
+    Phase,
     PhoneMeasurement,
     Runner,
     Scenario,
@@ -49,6 +60,8 @@ SETTLED = 0.02
 """Warm-up goes on until the medians of two halves differ by no more than this share."""
 
 MOST_WARM_UPS = 20
+WARM_UP_MS = 600_000
+"""What a batch of passes may take; their number ends it."""
 
 
 def bench_phone(
@@ -68,7 +81,9 @@ def bench_phone(
     """
     identity = identity_of(adb)
     require_abi(adb, files.harness)
-    argv = _command(adb, files, plan.asked)
+    argv, undecoded = _command(adb, files, plan.asked), ""
+    if files.around is not None:
+        argv, undecoded = _with_picture(adb, argv, files.around)
     with for_measuring(adb, airplane=plan.airplane) as notes:
         flags = [] if cooled(adb, plan.wait_cool_s, say) else [Flag.WARM]
         colds = [_cold_start(adb, argv, say, i, plan) for i in range(plan.cold_starts)]
@@ -80,7 +95,9 @@ def bench_phone(
             harness.run()
             output = harness.out(info.output_bytes)
             flags += _output_flags(subject, output)
-            warmup, settled = _warm_up(harness, say)
+            if subject.pipeline is not None:
+                require_right(harness, info, subject.pipeline)
+            warmup, settled = _warm_up(_batches(harness, plan.asked), say)
             flags += [] if settled else [Flag.NOT_SETTLED]
             counted = _energy(
                 harness, meter or meter_of(adb, kind.rails if kind else ()), plan, say
@@ -99,7 +116,9 @@ def bench_phone(
         runtime=f"LiteRT ({files.library.name}), {info.abi}",
         asked=plan.asked,
         fully_accelerated=info.fully_accelerated,
-        input=f"xorshift 0x{SEED:08x}",
+        input=f"xorshift 0x{SEED:08x}"
+        if subject.pipeline is None
+        else subject.pipeline.told(info.decoder),
         cold=tuple(colds) or (info.cold,),
         warmup=warmup,
         samples_ns=tuple(sample.ns for sample in run.samples),
@@ -115,9 +134,13 @@ def bench_phone(
         throttled=onset,
         output_crc32=f"{run.crc:08x}",
         flags=(),
-        absent=(NotMeasured("energy", energy.reason),) if isinstance(energy, Absent) else (),
+        absent=(
+            *((NotMeasured("energy", energy.reason),) if isinstance(energy, Absent) else ()),
+            *(_absent_phases(subject.pipeline, undecoded) if subject.pipeline else ()),
+        ),
         tools=(ToolVersion("edgeserve", __version__), *tools),
         notes=notes,
+        phases=tuple(Phase(name, tuple(taken)) for name, taken in run.phases.items()),
     )
     flags += _sample_flags(run, onset) + _set_flags(record)
     return replace(record, flags=tuple(dict.fromkeys(flags)))
@@ -130,6 +153,27 @@ def _command(adb: Adb, files: Files, asked: Asked) -> list[str]:
     argv += ["--accelerator", asked.accelerator.value]
     argv += ["--threads", str(asked.threads)] if asked.threads else []
     return [*(["taskset", f"{asked.cores:x}"] if asked.cores else []), *argv]
+
+
+def _with_picture(adb: Adb, argv: list[str], around: Around) -> tuple[list[str], str]:
+    """The command with a picture, and why it is not decoded; empty where it is."""
+    argv = [*argv, "--pipeline", str(adb.push(around.pipeline))]
+    reason = "the frame is given raw"
+    if around.jpeg is not None:
+        with_jpeg = [*argv, "--jpeg", str(adb.push(around.jpeg))]
+        with _started(adb, with_jpeg) as harness:
+            info = harness.info()
+        if info.decoder is not None:
+            return with_jpeg, ""
+        reason = info.no_decoder
+    return [*argv, "--frame", str(adb.push(around.frame))], reason
+
+
+def _absent_phases(pipeline: Pipeline, undecoded: str) -> Iterator[NotMeasured]:
+    if undecoded:
+        yield NotMeasured("phases.decode", undecoded)
+    if pipeline.back is None:
+        yield NotMeasured("phases.postprocess", "the bundle declares no classes and no boxes")
 
 
 @contextmanager
@@ -174,14 +218,27 @@ def _output_flags(subject: Subject, output: bytes) -> list[Flag]:
     return [] if subject.output_matches(output) else [Flag.OUTPUT_DIFFERS]
 
 
-def _warm_up(harness: Harness, say: Say) -> tuple[int, bool]:
+def _batches(harness: Harness, asked: Asked) -> Callable[[int], Sequence[int]]:
+    """What runs so many times and tells what each took."""
+    if asked.scenario is not Scenario.PIPELINE:
+        return lambda count: harness.laps(count, 0).counts
+
+    def passes(count: int) -> list[int]:
+        taken: list[int] = []
+        harness.passes(WARM_UP_MS, lambda _, phases: taken.append(sum(phases.values())), count)
+        return taken
+
+    return passes
+
+
+def _warm_up(run: Callable[[int], Sequence[int]], say: Say) -> tuple[int, bool]:
     """Runs until latency has settled; how many inferences, and whether it did."""
     import numpy as np
 
     say("warming up")
-    begin, counts = time.monotonic(), list(harness.laps(WARM_UP_LAPS, 0).counts)
+    begin, counts = time.monotonic(), list(run(WARM_UP_LAPS))
     for _ in range(MOST_WARM_UPS):
-        batch = harness.laps(max(WARM_UP_LAPS, len(counts) // 2), 0).counts
+        batch = run(max(WARM_UP_LAPS, len(counts) // 2))
         counts += batch
         first, last = np.median(counts[-2 * len(batch) : -len(batch)]), np.median(batch)
         if abs(last / first - 1) <= SETTLED and time.monotonic() - begin >= WARM_UP_S:
@@ -213,6 +270,7 @@ class _Run:
 
     samples: list[Sample] = field(default_factory=list)
     sets: list[FrameSet] = field(default_factory=list)
+    phases: dict[str, list[int]] = field(default_factory=dict)
     crc: int = 0
 
     def go(self, harness: Harness, seconds: float, asked: Asked) -> None:
@@ -229,7 +287,16 @@ class _Run:
                 begin, end = told.begin_ns + at, told.end_ns + at
                 self.sets.append(FrameSet(told.slot + slot, begin, end))
 
-        self.crc = harness.sustain(round(seconds * 1000), period_us, add, asked.streams or 0)
+        def add_pass(end_ns: int, phases: Mapping[str, int]) -> None:
+            add(Sample(len(self.samples) - slot, end_ns, sum(phases.values())))
+            for name, taken in phases.items():
+                self.phases.setdefault(name, []).append(taken)
+
+        duration_ms = round(seconds * 1000)
+        if asked.scenario is Scenario.PIPELINE:
+            self.crc = harness.passes(duration_ms, add_pass).output_crc
+        else:
+            self.crc = harness.sustain(duration_ms, period_us, add, asked.streams or 0)
 
 
 def _measure(adb: Adb, harness: Harness, plan: Plan, say: Say) -> tuple[_Run, tuple[Sighting, ...]]:

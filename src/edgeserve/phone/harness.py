@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from edgeserve.device.link import Link
 from edgeserve.device.runs import Limits, Runs
-from edgeserve.errors import ProtocolError
+from edgeserve.errors import ProtocolError, WrongOutput
 
 _FACT = re.compile(r"m-es-([a-z0-9-]+)-\[([ -~]*)\]")
 _SET = re.compile(r"m-es-set-(\d{1,20})-(\d{1,20})-(\d{1,20})")
+_PHASES = re.compile(r"m-es-phases-\[([a-z ]+)\]")
+_PASS = re.compile(r"m-es-pass-(\d{1,20})((?:-\d{1,20})+)")
 _AT = re.compile(r"m-es-at-(\d{1,20})-(\d{1,20})-(\d{1,20})")
 
 
@@ -43,7 +45,10 @@ class ColdStart:
 
 @dataclass(frozen=True, slots=True)
 class HarnessInfo:
-    """What ``es info`` says of the harness and of the model in it."""
+    """What ``es info`` says of the harness and of the model in it.
+
+    With a pipeline ``decoder`` is the library that decodes, or None for a reason.
+    """
 
     model: str
     abi: str
@@ -55,6 +60,8 @@ class HarnessInfo:
     cold: ColdStart
     peak_bytes: int
     command_bytes: int
+    decoder: str | None = None
+    no_decoder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,18 @@ class FrameSet:
 
 
 Told: TypeAlias = Sample | FrameSet
+PassTold: TypeAlias = Callable[[int, Mapping[str, int]], None]
+"""Takes when a pass ended, and the nanoseconds of each of its phases by name, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassesEnd:
+    """CRC-32s of what the last pass of a command went through."""
+
+    frame_crc: int
+    input_crc: int
+    output_crc: int
+    answers_crc: int
 
 
 class Harness(Runs):
@@ -84,6 +103,7 @@ class Harness(Runs):
     def __init__(self, link: Link, limits: Limits | None = None) -> None:
         super().__init__(link, limits)
         self._info: HarnessInfo | None = None
+        self._passes: PassesEnd | None = None
 
     def info(self) -> HarnessInfo:
         """Its facts; the memory peak is that up to now."""
@@ -147,6 +167,71 @@ class Harness(Runs):
         self._require_input(input_crc, self._input_crc)
         return self._hex(r"m-es-output-crc-([0-9a-f]{8})", output_crc)
 
+    def passes(self, duration_ms: int, each: PassTold, most: int = 0) -> PassesEnd:
+        """Runs the pipeline for so long, or so many times (0: no limit), once at least.
+
+        Raises WrongOutput where frame or input are not those of ``require_passes``.
+        """
+        names: list[str] = []
+        count = 0
+
+        def take(line: str) -> bool:
+            nonlocal count
+            if not names and (match := _PHASES.fullmatch(line)):
+                names.extend(match[1].split())
+                return True
+            match = _PASS.fullmatch(line)
+            if match is None:
+                return False
+            parts = [int(part) for part in match[2].split("-")[1:]]
+            if len(parts) != len(names):
+                raise self._unexpected((line,), f"{len(names)} phases")
+            each(int(match[1]), dict(zip(names, parts, strict=True)))
+            count += 1
+            return True
+
+        lines = self._command(
+            f"es pipeline {duration_ms}{f' {most}' if most else ''}",
+            idle_s=self._limits.inference_s,
+            take=take,
+        )
+        done, *crcs = self._expect_count(lines, 5)
+        self._match(f"m-es-pipeline-done-{count}", done)
+        told = PassesEnd(
+            *(
+                self._hex(rf"m-es-{what}-crc-([0-9a-f]{{8}})", line)
+                for what, line in zip(("frame", "input", "output", "answers"), crcs, strict=True)
+            )
+        )
+        wanted = self._passes or told
+        if (told.frame_crc, told.input_crc) != (wanted.frame_crc, wanted.input_crc):
+            raise WrongOutput(
+                f"{self.name} makes different inputs of one picture",
+                hint="the measurement does not count; report it with the bundle and the picture",
+            )
+        return told
+
+    def require_passes(self, wanted: PassesEnd) -> None:
+        """From now on every pass must go through this frame and this input."""
+        self._passes = wanted
+        self._input_crc = wanted.input_crc
+
+    def frame(self, size_bytes: int) -> bytes:
+        """The frame that the last pass had, of ``size_bytes``."""
+        data = bytearray()
+
+        def take(line: str) -> bool:
+            match = re.fullmatch(r"m-es-frame-(\d{1,20})-((?:[0-9a-f]{2})+)", line)
+            if match is None or int(match[1]) != len(data):
+                return False
+            data.extend(bytes.fromhex(match[2]))
+            return True
+
+        self._expect_count(self._command("es frame", take=take), 0)
+        if len(data) != size_bytes:
+            raise self._unexpected((), f"a frame of {size_bytes} bytes")
+        return bytes(data)
+
     def operators(self) -> tuple[str, ...]:
         """LiteRT's own account of its operators, as it words it."""
         lines = self._command("es prof", idle_s=self._limits.inference_s, max_lines=5000)
@@ -177,4 +262,6 @@ def _info(facts: dict[str, str]) -> HarnessInfo:
         ),
         peak_bytes=number("peak-bytes"),
         command_bytes=number("command-bytes"),
+        decoder=facts.get("decoder") or None,
+        no_decoder=facts.get("no-decoder", ""),
     )

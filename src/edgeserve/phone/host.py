@@ -70,6 +70,14 @@ def host_answer(model: Path, seed: int) -> HostAnswer:
     )
 
 
+def output_positions(model: Path) -> tuple[int, ...]:
+    """Where the harness has each output of the subgraph. Raises as ``host_answer``."""
+    interpreter = _interpreter(model)
+    plain = interpreter.get_output_details()
+    places = [one["index"] for one in _in_order(interpreter, "outputs", plain)]
+    return tuple(places.index(one["index"]) for one in plain)
+
+
 def _interpreter(model: Path) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from edgeserve.errors import ConfigError
 from edgeserve.phone.harness import Accelerator
 from edgeserve.phone.kind import PhoneKind
+from edgeserve.phone.pipeline import Pipeline
 from edgeserve.phone.record import Asked, Runner, Scenario
 
 LEAST_S, LEAST_COUNT = 60.0, 1024
@@ -27,6 +28,18 @@ class Files:
     harness: Path
     library: Path
     model: Path
+    around: Around | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a pipeline has beside the model: its file, the picture where it is to be decoded, and
+    the frame that takes its place on a phone that has no decoder.
+    """
+
+    pipeline: Path
+    jpeg: Path | None
+    frame: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +65,15 @@ class Plan:
 class Subject:
     """What is measured, and the output that the host's LiteRT gives; None where it is not known.
 
-    ``input_of`` makes the seed's input of so many bytes.
+    ``input_of`` makes the seed's input of so many bytes. ``pipeline`` is what the scenario of that
+    name runs.
     """
 
     bundle: str
     model_sha256: str
     input_of: Callable[[], bytes]
     output_matches: Callable[[bytes], bool] | None
+    pipeline: Pipeline | None = None
 
 
 def asked_of(
@@ -100,6 +115,15 @@ def asked_of(
         streams=streams,
         jitter_us=None if jitter_ms is None else round(1000 * jitter_ms),
     )
+
+
+def require_picture(scenario: Scenario, picture: Path | None) -> None:
+    """Raises ConfigError where one of the two is without the other."""
+    if (scenario is Scenario.PIPELINE) != (picture is not None):
+        raise ConfigError(
+            "the pipeline scenario and a picture belong together",
+            hint="give both: --scenario pipeline --frame photo.jpg",
+        )
 
 
 def _mask(cores: str, kind: PhoneKind | None) -> int:

@@ -24,13 +24,15 @@ class Scenario(StrEnum):
     ``single``: one behind the other, as MLPerf's SingleStream. ``sustained``: likewise for as long
     as heat needs. ``frames``: one at each tick of a frame rate, or not at all. ``multistream``: a
     set of them, one for each of several sensors, behind the other or at each tick, as MLPerf's
-    MultiStream. ``cold``: each in a fresh process.
+    MultiStream. ``pipeline``: a picture's whole way to answers, one behind the other. ``cold``:
+    each in a fresh process.
     """
 
     SINGLE = "single"
     SUSTAINED = "sustained"
     FRAMES = "frames"
     MULTISTREAM = "multistream"
+    PIPELINE = "pipeline"
     COLD = "cold"
 
 
@@ -110,6 +112,14 @@ class Onset:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a pipeline's pass: what it took in each, in nanoseconds."""
+
+    name: str
+    samples_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NotMeasured:
     """A field of the record that is null or empty, and why."""
 
@@ -121,7 +131,8 @@ class NotMeasured:
 class PhoneMeasurement:
     """One run on a phone. ``samples_ns`` are raw, in order; ``ends_ns`` when each ended, from the
     run's start; ``slots`` the period in which it ran, for ``frames`` and ``multistream``; ``sets``
-    are the frame sets of the latter, each as many inferences as there are streams.
+    are the frame sets of the latter, each as many inferences as there are streams. Of ``pipeline``
+    ``phases`` are what its samples are the sums of.
 
     ``tool`` is what a runner that keeps no samples says instead. What was not measured is null or
     empty, and ``absent`` says why.
@@ -153,6 +164,7 @@ class PhoneMeasurement:
     absent: tuple[NotMeasured, ...]
     tools: tuple[ToolVersion, ...]
     notes: tuple[str, ...]
+    phases: tuple[Phase, ...] = ()
 
 
 def why_absent(measurement: PhoneMeasurement, field: str) -> str:

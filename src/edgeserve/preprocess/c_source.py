@@ -8,16 +8,15 @@ from math import prod
 from typing import assert_never
 
 from edgeserve.preprocess.audio_tables import audio_tables, is_floor_added
-from edgeserve.preprocess.axis import AxisTable, axis_table, precision
 from edgeserve.preprocess.declaration import (
     AudioInput,
     Front,
     ImageInput,
-    Layout,
     SensorInput,
     Spectrum,
 )
 from edgeserve.preprocess.fixed import Affine
+from edgeserve.preprocess.image_tables import NumberPool, image_tables
 
 HEADER = "preprocess.h"
 _PER_LINE = 12
@@ -108,46 +107,24 @@ def _affine(one: Affine) -> str:
     return f"{{INT64_C({one.bias}), {one.multiplier}, {one.shift}}}"
 
 
-class _Pool:
-    """Lists of numbers one after the other, equal ones once."""
-
-    def __init__(self) -> None:
-        self.numbers: list[int] = []
-        self._at: dict[tuple[int, ...], int] = {}
-
-    def place(self, numbers: tuple[int, ...]) -> int:
-        if numbers not in self._at:
-            self._at[numbers] = len(self.numbers)
-            self.numbers += numbers
-        return self._at[numbers]
-
-
 def _image(front: ImageInput, symbol: str) -> Iterator[str]:
-    pool = _Pool()
-    crop = front.crop
-    for name, source, size, start in (
-        ("rows", crop.height, front.out_height, crop.top),
-        ("columns", crop.width, front.out_width, crop.left),
-    ):
-        yield from _taps(name, axis_table(front.resize, source, size), start, pool)
-    yield from _numbers("uint32_t", "weights", pool.numbers)
-    bits = precision(front.resize)
-    area, channels = front.out_height * front.out_width, front.colour.channels
-    is_last = front.layout is Layout.NHWC
-    steps = (front.out_width * channels, channels, 1) if is_last else (front.out_width, 1, area)
+    tables = image_tables(front)
+    yield from _records("es_taps_t", "rows", map(_tap, tables.rows))
+    yield from _records("es_taps_t", "columns", map(_tap, tables.columns))
+    yield from _numbers("uint32_t", "weights", tables.weights)
     yield from _record(
         f"es_image_front_t {symbol}",
         format=f"ES_{front.format.name}",
         colour=f"ES_{front.colour.name}",
-        weight_bits=bits.weight_bits,
-        level_bits=bits.level_bits,
+        weight_bits=tables.weight_bits,
+        level_bits=tables.level_bits,
         frame_width=front.width,
         frame_height=front.height,
         out_width=front.out_width,
         out_height=front.out_height,
-        row_step=steps[0],
-        column_step=steps[1],
-        channel_step=steps[2],
+        row_step=tables.row_step,
+        column_step=tables.column_step,
+        channel_step=tables.channel_step,
         rows="rows",
         columns="columns",
         weights="weights",
@@ -155,17 +132,15 @@ def _image(front: ImageInput, symbol: str) -> Iterator[str]:
     )
 
 
-def _taps(name: str, table: AxisTable, start: int, pool: _Pool) -> Iterator[str]:
-    pairs = zip(table.first, table.weights, strict=True)
-    taps = [f"{{{start + first}, {len(w)}, {pool.place(w)}}}" for first, w in pairs]
-    yield from _records("es_taps_t", name, taps)
+def _tap(tap: tuple[int, int, int]) -> str:
+    return f"{{{', '.join(map(str, tap))}}}"
 
 
 def _audio(front: AudioInput, symbol: str) -> Iterator[str]:
     tables = audio_tables(front)
     yield from _numbers("int32_t", "window", tables.window.tolist())
     yield from _numbers("int32_t", "twiddles", tables.twiddles.ravel().tolist())
-    pool = _Pool()
+    pool = NumberPool()
     bands = [
         f"{{UINT64_C({b.floor}), {b.offset}, {b.first}, {len(b.weights)}, {pool.place(b.weights)}}}"
         for b in tables.bands

@@ -9,7 +9,7 @@ from statistics import median
 from edgeserve.claims_file import UNITS, Claim, Dimension, Figure
 from edgeserve.distribution import percentile
 from edgeserve.measurement import Measurement, Unit, latest_of_devices
-from edgeserve.phone.record import PhoneMeasurement
+from edgeserve.phone.record import PhoneMeasurement, Scenario
 from edgeserve.phone.record_file import cold_starts_ns, latest_of_setups, told_setup
 from edgeserve.report.content import Block, Cell, Line, Mark, Section, Table, Tone, columns
 from edgeserve.report.phases import pipeline_phases
@@ -136,7 +136,9 @@ def _of_board(figure: Figure, one: Measurement) -> Iterator[Value]:
 
 def _of_phone(figure: Figure, one: PhoneMeasurement) -> Iterator[Value]:
     where = told_setup(one)
-    if one.samples_ns:
+    # What a pass takes, and its energy, are no inference's.
+    is_pipeline = one.asked.scenario is Scenario.PIPELINE
+    if one.samples_ns and not is_pipeline:
         yield from _of_samples(figure, where, Unit.NANOSECONDS, one.samples_ns)
     for phase in pipeline_phases(one):
         if phase.name == figure.value:
@@ -145,6 +147,8 @@ def _of_phone(figure: Figure, one: PhoneMeasurement) -> Iterator[Value]:
         yield _median(f"{where}: library to first inference", starts)
     if figure is Figure.PEAK_MEMORY and one.peak_bytes is not None:
         yield Value(where, Dimension.SIZE, one.peak_bytes)
+    if is_pipeline:
+        return
     if figure in (Figure.GROSS_ENERGY, Figure.NET_ENERGY) and one.energy is not None:
         groups = one.energy.groups
         is_gross = figure is Figure.GROSS_ENERGY

@@ -39,12 +39,8 @@ def cold_phases(measurement: PhoneMeasurement) -> tuple[Phase, ...]:
 
 
 def pipeline_phases(measurement: PhoneMeasurement) -> tuple[Phase, ...]:
-    """The phases around an inference, where the record has them.
-
-    A record has them in ``phases``: objects with ``name`` and ``samples_ns``, in their order.
-    """
-    recorded: Sequence[Phase] = getattr(measurement, "phases", None) or ()
-    return tuple(Phase(one.name, tuple(one.samples_ns)) for one in recorded if one.samples_ns)
+    """The phases around an inference, where the record has them."""
+    return tuple(Phase(one.name, one.samples_ns) for one in measurement.phases if one.samples_ns)
 
 
 def phases_section(seen: Recorded) -> Section:
