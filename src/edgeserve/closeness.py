@@ -49,3 +49,19 @@ def distances(want: bytes, got: bytes) -> NDArray[np.float64]:
     far[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
     far[~np.isfinite(far)] = math.inf
     return far
+
+
+def output_distance(program: Program, want: bytes, got: bytes) -> float:
+    """The greatest distance of all outputs, one behind the other; infinite where one that has to be
+    equal is not.
+    """
+    if len(want) != len(got):
+        return math.inf
+    near, furthest, start = near_values(program), 0.0, 0
+    for port in program.outputs:
+        end = start + math.prod(port.shape) * port.dtype.size_bytes
+        a, b = want[start:end], got[start:end]
+        if a != b:
+            furthest = max(furthest, distance(a, b) if port.value in near else math.inf)
+        start = end
+    return furthest
