@@ -33,6 +33,6 @@ def chosen(wanted: Precision) -> Precision:
     if made not in (*ACTIVATIONS, Precision.FLOAT32):
         raise ConfigError(
             f"the runtime has no {made} kernels for microcontrollers",
-            hint="--quantization float32 leaves a model as it is, int16x8 is smaller and near to it",
+            hint="--quantization float32 leaves a model as it is, int16x8 is smaller and near it",
         )
     return made
