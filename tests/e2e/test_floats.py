@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgeserve import pipeline
+from edgeserve.accuracy_pipeline import Asked, accuracy, is_good
 from edgeserve.bench import bench
 from edgeserve.bundle_store import load_bundle
 from edgeserve.closeness import TOLERANCE, near_values
@@ -133,6 +134,11 @@ def test_a_keras_model_runs_in_floats(tmp_path: Path) -> None:
     assert found.equal
     assert found.near
     assert any("calibration" in label for label in found.inputs)
+    asked = Asked(target, DIGITS / "test.npz", device="host", device_samples=3)
+    _, record = accuracy(asked)
+    assert record.device is not None
+    assert (record.device.samples, record.device.near, record.device.same_class) == (3, 3, 3)
+    assert is_good(asked, record)
 
 
 def test_layers_of_a_float_model_are_not_int16(tmp_path: Path) -> None:
