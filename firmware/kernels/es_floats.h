@@ -30,7 +30,7 @@ static inline float es_power_of_two(int32_t n) {
 
 /* e^x: 2^n * e^r with |r| <= ln(2) / 2, by Taylor's polynomial of degree 6 for e^r, which is wrong
  * by less than r^7 / 5040 < 1.3e-7. With its roundings the result is within 4e-7 of e^x, relative;
- * below 2^-126 within a unit of the last place that there is. Infinite from 88.72284 on, 0 below
+ * below 2^-126 within 2 * 2^-149. Infinite from 88.72284 on, 0 below
  * -103.98, NaN of NaN. */
 static inline float es_exp(float x) {
     if (!(x < 88.72284f)) {

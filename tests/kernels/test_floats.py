@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +22,7 @@ from edgeserve.stream_plan import StreamPlan
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import Array, oracle_steps
 from tests.kernels.float_models import IMAGE, POOL, Shape, dense, network, one, windows
-from tests.kernels.host_runner import HostRunner
+from tests.kernels.host_runner import FIRMWARE, HostRunner
 from tests.kernels.streamed import in_one_group
 from tests.tflite_builder import ModelBuilder
 
@@ -145,16 +147,45 @@ def test_softmax(runner: HostRunner, shape: Shape, beta: float) -> None:
     assert_near(runner, one("SOFTMAX", shape, None, {"beta": beta}))
 
 
-def test_exp_is_near_the_exact_value(runner: HostRunner) -> None:
-    """A SOFTMAX of (x, 0) with x <= 0 has e^x as the ratio of its two: e^x / s and 1 / s."""
-    x = -np.concatenate([np.geomspace(1e-7, 87.3, 30000), np.arange(0, 87, 1 / 256)])
-    pairs: Array = np.stack([x, np.zeros_like(x)], 1).astype(F32)
-    program = lower(read_model(one("SOFTMAX", pairs.shape, None, {"beta": 1.0}), name="case"))
-    ((out,),) = runner.run(program, [[pairs]])
-    got = np.frombuffer(out, F32).astype(np.float64).reshape(-1, 2)
-    exact = np.exp(pairs[:, 0].astype(np.float64))
-    error = np.abs(got[:, 0] / got[:, 1] - exact) / exact
-    assert error.max() < 4e-7 + 2.4e-7, "of exp(), and of two quotients"
+@pytest.fixture(scope="module")
+def exp(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Array], Array]:
+    """``es_exp`` of each element, by the host's compiler."""
+    folder = tmp_path_factory.mktemp("exp")
+    (folder / "exp.c").write_text(
+        '#include "es_floats.h"\n'
+        "void all(const float *x, float *y, int n) "
+        "{ for (int i = 0; i < n; i++) y[i] = es_exp(x[i]); }\n"
+    )
+    includes = [f"-I{FIRMWARE / part}" for part in ("include", "runtime", "kernels")]
+    flags = ("-std=c11", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-Werror")
+    library = folder / "exp.so"
+    command = ["gcc", *flags, *includes, str(folder / "exp.c"), "-o", str(library)]
+    subprocess.run(command, check=True)
+    function = ctypes.CDLL(str(library)).all
+
+    def of(x: Array) -> Array:
+        y = np.empty_like(x)
+        function(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), len(x))
+        return y
+
+    return of
+
+
+def test_exp_is_near_the_exact_value(exp: Callable[[Array], Array]) -> None:
+    rng = np.random.default_rng(1)
+    small = np.geomspace(1e-30, 1, 20000)
+    x = np.concatenate([rng.uniform(-87.33, 88.7228, 2_000_000), small, -small, [0.0]]).astype(F32)
+    exact = np.exp(x.astype(np.float64))
+    assert (np.abs(exp(x) - exact) / exact).max() < 4e-7
+
+
+def test_exp_beyond_what_a_float_holds(exp: Callable[[Array], Array]) -> None:
+    """Denormal results, and the ends."""
+    x = np.linspace(-103.9, -87.34, 100_000, dtype=F32)
+    assert np.abs(exp(x) - np.exp(x.astype(np.float64))).max() <= 2 * 2.0**-149
+    ends = np.array([-103.98, -200, -np.inf, 88.73, 1e30, np.inf, np.nan], F32)
+    assert exp(ends).tolist()[:6] == [0, 0, 0, math.inf, math.inf, math.inf]
+    assert np.isnan(exp(ends)[6])
 
 
 def test_moves(runner: HostRunner) -> None:
