@@ -15,6 +15,7 @@ from edgeserve.accuracy_record import SCHEMA_VERSION, AccuracyRecord, DeviceAnsw
 from edgeserve.board import Kind
 from edgeserve.bundle import quantize_samples
 from edgeserve.bundle_store import Bundle
+from edgeserve.closeness import TOLERANCE, near_values, output_distance
 from edgeserve.convert.accuracy_worker import AccuracyJob, AccuracyResult
 from edgeserve.convert.calibration import UNIT_RANGE, CalibrationSet
 from edgeserve.convert.sample_files import spread, write_samples
@@ -31,7 +32,7 @@ from edgeserve.pipeline import (
     opened,
     silent,
 )
-from edgeserve.program import Oracle, Port
+from edgeserve.program import Oracle, Port, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,10 @@ def accuracy(asked: Asked, progress: Progress = silent) -> tuple[Bundle, Accurac
 
 
 def is_good(asked: Asked, record: AccuracyRecord) -> bool:
-    """Whether the answer is yes: the drop is allowed, and the device gives the host's bytes."""
+    """Whether the answer is yes: the drop is allowed, and the device gives the host's answers."""
     drops = asked.max_drop is not None and (record.drop or 0.0) > asked.max_drop
     device = record.device
-    return not drops and (device is None or device.same_bytes == device.samples)
+    return not drops and (device is None or device.all_right)
 
 
 def _read(asked: Asked, bundle: Bundle, path: Path, option: str) -> CalibrationSet:
@@ -198,6 +199,8 @@ def _on_device(asked: Asked, data: CalibrationSet, progress: Progress) -> Device
                 pairs.append(_both(target, oracle, _input_bytes(compiled.bundle, data, row)))
                 progress((done + 1) / len(rows), f"sample {done + 1} of {len(rows)} on the device")
     same = [wanted == got for wanted, got in pairs]
+    near = _near(compiled.program, pairs)
+    right = same if near is None else near
     classes = [_class(compiled.program.outputs, got) for _, got in pairs]
     hosts = [_class(compiled.program.outputs, wanted) for wanted, _ in pairs]
     known = classes[0] is not None
@@ -208,10 +211,19 @@ def _on_device(asked: Asked, data: CalibrationSet, progress: Progress) -> Device
         emulated=target.board.kind is Kind.EMULATED,
         samples=len(rows),
         same_bytes=sum(same),
+        near=None if near is None else sum(near),
         same_class=sum(a == b for a, b in zip(classes, hosts, strict=True)) if known else None,
         right=None if labels is None else sum(a == b for a, b in zip(classes, labels, strict=True)),
-        first_different=next((row for row, one in zip(rows, same, strict=True) if not one), None),
+        first_different=next((row for row, one in zip(rows, right, strict=True) if not one), None),
     )
+
+
+def _near(program: Program, pairs: Sequence[tuple[bytes, bytes]]) -> list[bool] | None:
+    """Which answers are within the tolerance; None where the bytes have to be equal."""
+    near = near_values(program)
+    if not any(port.value in near for port in program.outputs):
+        return None
+    return [output_distance(program, wanted, got) <= TOLERANCE for wanted, got in pairs]
 
 
 def _input_bytes(bundle: Bundle, data: CalibrationSet, row: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,9 @@ class Against:
 class DeviceAnswers:
     """``samples`` run on a device: how many gave the bytes, and the class, that the host gives.
 
-    ``same_class`` is None for regression. ``first_different`` is the number of the first sample
-    with other bytes.
+    ``near`` is how many are within ``closeness.TOLERANCE`` of the host's where float32 arithmetic
+    makes outputs, None where the bytes have to be equal. ``same_class`` is None for regression.
+    ``first_different`` is the number of the first sample that is wrong by this.
     """
 
     device: str
@@ -88,9 +89,15 @@ class DeviceAnswers:
     emulated: bool
     samples: int
     same_bytes: int
+    near: int | None
     same_class: int | None
     right: int | None
     first_different: int | None
+
+    @property
+    def all_right(self) -> bool:
+        """Whether every sample gave the host's answer, as exactly as it has to."""
+        return self.samples == (self.same_bytes if self.near is None else self.near)
 
 
 @dataclass(frozen=True, slots=True)

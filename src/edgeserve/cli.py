@@ -136,7 +136,8 @@ def cli(verbose: bool) -> None:
     ),
     default="auto",
     show_default=True,
-    help="int16x8: int16 activations and int8 weights. auto is int8 for boards, float16 for ios, "
+    help="int16x8: int16 activations and int8 weights; float32 quantizes nothing. auto is int8 for "
+    "boards, float16 for ios, "
     "whose int8 and palettes are of weights alone.",
 )
 @click.option(

@@ -18,8 +18,10 @@ from edgeserve.kernels import (
     ArgMaxParams,
     AveragePool16Params,
     AveragePoolParams,
+    BinaryFloatParams,
     ConcatenationParams,
     Conv2d16Params,
+    Conv2dFloatParams,
     Conv2dParams,
     ConvLanesParams,
     ConvPairsParams,
@@ -28,6 +30,7 @@ from edgeserve.kernels import (
     CopyParams,
     Depthwise16Params,
     DepthwiseColumnsParams,
+    DepthwiseFloatParams,
     DepthwisePairsParams,
     DepthwiseParams,
     DepthwiseVectorsParams,
@@ -36,6 +39,7 @@ from edgeserve.kernels import (
     ExtremumParams,
     FullyConnected16Params,
     FullyConnectedBlocksParams,
+    FullyConnectedFloatParams,
     FullyConnectedPairsParams,
     FullyConnectedParams,
     FullyConnectedWideParams,
@@ -45,9 +49,11 @@ from edgeserve.kernels import (
     MaxPool16Params,
     MaxPoolParams,
     Mean16Params,
+    MeanFloatParams,
     Mul16Params,
     MulParams,
     PadParams,
+    PoolFloatParams,
     PreluParams,
     Quantize16Params,
     QuantizeParams,
@@ -57,9 +63,11 @@ from edgeserve.kernels import (
     ResizeNearestParams,
     Sigmoid16Params,
     Softmax16Params,
+    SoftmaxFloatParams,
     SoftmaxParams,
     SvdfParams,
     TransposeConvParams,
+    UnaryFloatParams,
 )
 from edgeserve.program import Operand, Program, Role, Step
 
@@ -196,17 +204,24 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (Window(p.stride_h, p.pad_top, COLUMN_ROWS),)
         case ConvWinogradParams() as p:
             return (Window(1, p.pad_top, 3),)
-        case Conv2d16Params() | Depthwise16Params() as p:
+        case (
+            Conv2d16Params() | Depthwise16Params() | Conv2dFloatParams() | DepthwiseFloatParams()
+        ) as p:
             return (Window(p.stride_h, p.pad_top, (p.kernel_h - 1) * p.dilation_h + 1),)
-        case MaxPool16Params() | AveragePool16Params() as p:
+        case MaxPool16Params() | AveragePool16Params() | PoolFloatParams() as p:
             return (Window(p.stride_h, p.pad_top, p.kernel_h),)
-        case Mean16Params():
+        case Mean16Params() | MeanFloatParams():
             return (_WHOLE,)
-        case FullyConnected16Params() | Softmax16Params():
+        case (
+            FullyConnected16Params()
+            | Softmax16Params()
+            | FullyConnectedFloatParams()
+            | SoftmaxFloatParams()
+        ):
             return (_same_rows(step, step.inputs[0]),)
         case Quantize16Params() | Dequantize16Params() | Rescale16Params() | Sigmoid16Params():
             return (_resized(program, step),)
-        case Add16Params() | Mul16Params():
+        case Add16Params() | Mul16Params() | BinaryFloatParams():
             return tuple(_elementwise(operand, step.output) for operand in step.inputs)
         case AveragePoolParams() as p:
             return (_average_pool(p, step),)
@@ -225,7 +240,7 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             return (_reduce(p, step),)
         case SoftmaxParams() | ArgMaxParams() | QuantizeParams() | DequantizeParams():
             return (_same_rows(step, step.inputs[0]),)
-        case LookUpParams():
+        case LookUpParams() | UnaryFloatParams():
             return (SameRow(0),)
         case AddParams() | AddByTableParams() | MulParams() | ExtremumParams() | PreluParams():
             return tuple(_elementwise(operand, step.output) for operand in step.inputs)

@@ -202,7 +202,7 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
         ("model", f"{measurement.subject.model_bytes:,}"),
         ("code", "not built here" if code is None else f"{code:,}"),
         ("bench RAM", f"{memory.bench_ram_bytes:,}"),
-        ("output CRC-32", f"{measurement.output_crc32}, as the oracle's"),
+        ("output CRC-32", f"{measurement.output_crc32}, {_told_output(target)}"),
     ):
         say(f"  {what:<18}{text}")
     if measurement.energy is not None:
@@ -210,6 +210,17 @@ def print_measurement(target: OpenDevice, measurement: Measurement) -> None:
     for note in measurement.notes:
         say(f"  note: {note}")
     say(f"  recorded in {shown_path(target.compiled.bundle.measurements_path)}")
+
+
+def _told_output(target: OpenDevice) -> str:
+    """How the output was found to be right."""
+    from edgeserve.closeness import TOLERANCE, near_values
+
+    program = target.compiled.program
+    near = near_values(program)
+    if any(port.value in near for port in program.outputs):
+        return f"within {TOLERANCE:g} of the oracle's"
+    return "as the oracle's"
 
 
 def print_energy(energy: Energy) -> None:
@@ -243,6 +254,7 @@ def verification_json(target: OpenDevice, verification: Verification) -> dict[st
         "differing_inputs": verification.differing_inputs,
         "differing_bytes": verification.differing_bytes,
         "first_difference": difference,
+        "near": to_json(verification.near),
         "notes": list(verification.notes),
     }
 
@@ -267,7 +279,7 @@ def print_verification(target: OpenDevice, verification: Verification) -> None:
         say(f"  note: {note}")
     first = verification.first_difference
     if first is None:
-        say("  equal bit for bit")
+        say(f"  {_told_equal(verification)}")
         return
     where = "the model's output" if first.step is None else f"step {first.step} ({first.kernel})"
     say(
@@ -276,6 +288,21 @@ def print_verification(target: OpenDevice, verification: Verification) -> None:
     )
     say(f"    row {first.row}, byte {first.offset}: want {first.want.hex(' ')}")
     say(f"    {'':>{len(str(first.row)) + len(str(first.offset)) + 11}} got  {first.got.hex(' ')}")
+
+
+def _told_equal(verification: Verification) -> str:
+    """How the steps were right: bit for bit, or nearly."""
+    from edgeserve.closeness import TOLERANCE
+
+    near = verification.near
+    if not near:
+        return "equal bit for bit"
+    furthest = max(near, key=lambda one: one.distance)
+    return (
+        f"within {TOLERANCE:g}: {len(near)} steps of float32 arithmetic, the furthest "
+        f"{furthest.distance:.2g} (step {furthest.step}, {short_name(furthest.label)}); all "
+        "others equal bit for bit"
+    )
 
 
 def _told_narrowed(seen: Coverage) -> str:

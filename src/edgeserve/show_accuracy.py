@@ -210,11 +210,14 @@ def _moves(record: AccuracyRecord, against: Against) -> Iterator[Block]:
 
 
 def _device(device: DeviceAnswers) -> Block:
+    from edgeserve.closeness import TOLERANCE
+
     where = (
         f"{device.board} (emulated)" if device.emulated else f"{device.board} on {device.device}"
     )
     lines = [
         f"{where}: {device.same_bytes} of {device.samples} samples give the reference's bytes"
+        + ("" if device.near is None else f", {device.near} are within {TOLERANCE:g} of them")
         + ("" if device.same_class is None else f", {device.same_class} its class")
         + ("" if device.right is None else f", {device.right} are right")
     ]

@@ -1,4 +1,4 @@
-"""Every step's output on a device against the oracle, bit for bit."""
+"""Every step's output on a device against the oracle: bit for bit, float arithmetic nearly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from edgeserve.closeness import (
+    TOLERANCE,
+    distance,
+    distances,
+    near_values,
+    output_distance,
+)
 from edgeserve.device.protocol import Dut
 from edgeserve.errors import DeviceError
 from edgeserve.oracle import OracleAnswer, OracleProcess, OracleTensor, open_oracle
@@ -81,8 +88,21 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class NearStep:
+    """A step of float32 arithmetic, and the greatest ``closeness.distance`` of any input; 0 where
+    all its bytes were the oracle's.
+    """
+
+    step: int
+    label: str
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
-    """What ``verify`` found. ``inputs`` are labels, those of the sequence without resets last.
+    """What ``verify`` found. The ``near`` steps had to be within ``TOLERANCE`` of the oracle's
+    elements, all others equal to them bit for bit. ``inputs`` are labels, those of the sequence
+    without resets last.
 
     ``differing_bytes`` counts, for each input, those of its first differing step: what follows from
     them is not counted again.
@@ -96,6 +116,7 @@ class Verification:
     differing_bytes: int
     first_difference: Difference | None
     notes: tuple[str, ...]
+    near: tuple[NearStep, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -115,10 +136,12 @@ def verify(
 
     ``program`` was lowered from ``model_tflite``, ``table`` written from it, and ``dut`` is ready.
     Each input starts from reset; a model that keeps state runs its first inputs once more as one
-    sequence without reset. The outputs are read out and compared too. A difference counts only when
-    a second run repeats it: anything else is a DeviceError. Raises DeviceError for a device that
-    fails or holds another model, ModelError, MissingTool or ToolFailed for the oracle, BrokenProof
-    when the oracle writes something else into a channel that is proven to be constant.
+    sequence without reset. The outputs are read out and compared too. A step of float32 arithmetic
+    whose CRC-32 differs is read out: its elements count as right within ``TOLERANCE``. A difference
+    counts only when a second run repeats it: anything else is a DeviceError. Raises DeviceError for
+    a device that fails or holds another model, ModelError, MissingTool or ToolFailed for the
+    oracle, BrokenProof when the oracle writes something else into a channel that is proven to be
+    constant.
 
     With ``streamed``, the plan of the table, the device asks for its input row by row over the line
     and gets each when it asks.
@@ -164,6 +187,8 @@ class _Session:
         self._output_bytes = sum(
             prod(port.shape) * port.dtype.size_bytes for port in program.outputs
         )
+        self._near = near_values(program)
+        self._distances = {s.index: 0.0 for s in self._compared if s.output.value in self._near}
         self._labels: list[str] = []
         self._differences: list[Difference] = []
 
@@ -172,8 +197,8 @@ class _Session:
         self._labels.append(label)
         want, want_output = self._ask_oracle(sequence)
         seen = self._ask_device(sequence)
-        step = self._first_wrong(seen, want)
-        if step is None and seen.output == want_output:
+        step = self._first_wrong(seen, want, sequence)
+        if step is None and output_distance(self._program, want_output, seen.output) <= TOLERANCE:
             return
         if self._ask_device(sequence) != seen:
             raise DeviceError(
@@ -195,6 +220,10 @@ class _Session:
             differing_bytes=sum(d.differing_bytes for d in self._differences),
             first_difference=self._differences[0] if self._differences else None,
             notes=tuple(notes),
+            near=tuple(
+                NearStep(index, self._program.steps[index].label, far)
+                for index, far in self._distances.items()
+            ),
         )
 
     def _ask_oracle(self, sequence: Sequence[Stimulus]) -> tuple[OracleAnswer, bytes]:
@@ -227,26 +256,51 @@ class _Session:
         else:
             self._dut.run(Rows(self._program, self._streamed, one.data))
 
-    def _first_wrong(self, seen: _Seen, want: OracleAnswer) -> Step | None:
+    def _first_wrong(
+        self, seen: _Seen, want: OracleAnswer, sequence: Sequence[Stimulus]
+    ) -> Step | None:
         for step, crc in zip(self._compared, want.crcs, strict=True):
-            if seen.crcs[step.index] != crc:
+            if seen.crcs[step.index] != crc and not self._is_near(step, sequence):
                 return step
         return None
 
-    def _wrong_step(self, label: str, step: Step, sequence: Sequence[Stimulus]) -> Difference:
+    def _is_near(self, step: Step, sequence: Sequence[Stimulus]) -> bool:
+        """Whether a step whose bytes differ may do so, and is near enough."""
+        if step.index not in self._distances:
+            return False
         assert step.oracle is not None
+        far = distance(self._oracle.tensor_bytes(step.oracle), self._dumped(step, sequence))
+        if far > TOLERANCE:
+            return False
+        self._distances[step.index] = max(self._distances[step.index], far)
+        return True
+
+    def _dumped(self, step: Step, sequence: Sequence[Stimulus]) -> bytes:
+        """What a step writes in the last inference of the sequence, run once more: from the loaded
+        input, where it was streamed before.
+        """
         view = step.output
-        row_bytes = view.w * view.c * self._program.values[view.value].dtype.size_bytes
         self._prepare(sequence)
         if self._streamed is not None:
             self._dut.stop_stream()
-            self._streamed = None
-        got = self._dut.dump(step.index, 0, view.h, row_bytes)
+        got = self._dut.dump(step.index, 0, view.h, self._row_bytes(step))
+        if self._streamed is not None:
+            self._dut.stream(ROW_MS)
+        return got
+
+    def _row_bytes(self, step: Step) -> int:
+        view = step.output
+        return view.w * view.c * self._program.values[view.value].dtype.size_bytes
+
+    def _wrong_step(self, label: str, step: Step, sequence: Sequence[Stimulus]) -> Difference:
+        assert step.oracle is not None
+        got = self._dumped(step, sequence)
         want = self._oracle.tensor_bytes(step.oracle)
         return _difference(
             want,
             got,
-            row_bytes,
+            self._row_bytes(step),
+            is_near=step.index in self._distances,
             input_label=label,
             step=step.index,
             label=step.label,
@@ -260,12 +314,16 @@ class _Session:
             want,
             got,
             len(want),
+            is_near=self._all_near(),
             input_label=label,
             step=None,
             label="model output",
             kernel="",
             tensor=names,
         )
+
+    def _all_near(self) -> bool:
+        return all(port.value in self._near for port in self._program.outputs)
 
 
 def coverage(program: Program, written: Sequence[OracleTensor]) -> Coverage:
@@ -297,13 +355,14 @@ def _difference(
     got: bytes,
     row_bytes: int,
     *,
+    is_near: bool,
     input_label: str,
     step: int | None,
     label: str,
     kernel: str,
     tensor: str,
 ) -> Difference:
-    wrong = [i for i, (a, b) in enumerate(zip(want, got, strict=False)) if a != b]
+    wrong = _too_far(want, got) if is_near and len(want) == len(got) else _unequal(want, got)
     missing = abs(len(want) - len(got))
     if not wrong and not missing:
         raise DeviceError(
@@ -325,3 +384,13 @@ def _difference(
         differing_bytes=len(wrong) + missing,
         total_bytes=len(want),
     )
+
+
+def _unequal(want: bytes, got: bytes) -> list[int]:
+    return [i for i, (a, b) in enumerate(zip(want, got, strict=False)) if a != b]
+
+
+def _too_far(want: bytes, got: bytes) -> list[int]:
+    """The bytes of the float32 elements that are beyond the tolerance."""
+    far = (distances(want, got) > TOLERANCE).nonzero()[0].tolist()
+    return [byte for element in far for byte in range(4 * element, 4 * element + 4)]

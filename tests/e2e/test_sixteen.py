@@ -65,8 +65,10 @@ def test_a_layer_equals_the_oracle_on_the_board(name: str, board: str, tmp_path:
     assert found.coverage.uncovered == ()
 
 
-@pytest.mark.parametrize("precision", [Precision.FLOAT16, Precision.FLOAT32])
-def test_floats_are_refused_with_what_to_do(precision: Precision, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", [Precision.FLOAT16, Precision.PALETTIZED4])
+def test_forms_without_kernels_are_refused_with_what_to_do(
+    precision: Precision, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match=f"no {precision} kernels") as caught:
         pipeline.convert(
             DIGITS / "model.keras",
@@ -75,5 +77,6 @@ def test_floats_are_refused_with_what_to_do(precision: Precision, tmp_path: Path
             calibration=DIGITS / "calibration.npz",
             precision=precision,
         )
+    assert "float32" in caught.value.hint
     assert "int16x8" in caught.value.hint
     assert not (tmp_path / "bundle").exists()

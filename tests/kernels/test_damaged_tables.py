@@ -34,6 +34,7 @@ from edgeserve.table import (
 )
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import forms_of, random_inputs
+from tests.kernels.float_models import float_models
 from tests.kernels.host_runner import (
     ES_ARENA_TOO_SMALL,
     ES_BAD_RECORD,
@@ -118,7 +119,7 @@ def whole_cases() -> tuple[Case, ...]:
             Window(5, 6, 5, 5, activation="RELU", zero_points=(3, -128))
         ),
     }
-    models = {**small_models(), **wide_models(), **summed, **more}
+    models = {**small_models(), **wide_models(), **float_models(), **summed, **more}
     return tuple(case for name, model in models.items() for case in planned(name, model))
 
 

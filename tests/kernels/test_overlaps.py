@@ -22,6 +22,7 @@ from edgeserve.stream_plan import Place, Span, StreamPlan
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import forms_of, random_inputs
+from tests.kernels.float_models import float_models
 from tests.kernels.host_runner import ES_OK, HostRunner
 from tests.kernels.small_models import small_models
 from tests.kernels.test_convolution import Case, conv2d, depthwise, depthwise_cases, walked
@@ -58,7 +59,10 @@ def elementwise(kind: str, shape: tuple[int, ...], second: tuple[int, ...]) -> b
 def models() -> Iterator[tuple[str, bytes]]:
     yield from small_models().items()
     yield "CONV_2D of fours", conv2d(Case(9, 6, 4, 4))
+    relu = Case(9, 6, 5, 5, activation="RELU", zero_points=(3, -128))
+    yield "DEPTHWISE_CONV_2D with RELU", depthwise(relu)
     yield from wide_models().items()
+    yield from float_models().items()
     for channels in ((3, 5), (1, 16, 7), (33, 20, 1, 40)):
         yield f"CONCATENATION of {channels}", concatenation(channels)
     for kind in ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"):
@@ -166,9 +170,17 @@ def test_an_output_may_overlap_its_dead_input_rows(runner: HostRunner) -> None:
                 overlapped.add(step.kernel)
             if isinstance(reach, SameRow) and reach.lag_bytes is not None:
                 in_place.add(step.kernel)
-    always_whole = {KernelId.REDUCE, KernelId.LSTM, KernelId.SVDF, KernelId.MEAN_16}
+    always_whole = {
+        KernelId.REDUCE,
+        KernelId.LSTM,
+        KernelId.SVDF,
+        KernelId.MEAN_16,
+        KernelId.MEAN_FLOAT,
+    }
     assert overlapped >= set(KernelId) - always_whole, set(KernelId) - overlapped
     assert in_place == {
+        KernelId.BINARY_FLOAT,
+        KernelId.UNARY_FLOAT,
         KernelId.ADD_16,
         KernelId.MUL_16,
         KernelId.RESCALE_16,

@@ -1,8 +1,8 @@
-"""From a source model to a quantized ``.tflite`` with the record of how it was made.
+"""From a source model to the ``.tflite`` that is run, with the record of how it was made.
 
 Every source becomes a float ``.tflite`` first. Keras and SavedModel are then quantized by the
 converter that made it, which knows more operators; everything else, and models with layers of both
-widths, by AI Edge Quantizer.
+widths, by AI Edge Quantizer; or left as it is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from edgeserve.convert.calibration import (
 from edgeserve.convert.converted import Converted, Request
 from edgeserve.convert.float_model import is_quantized
 from edgeserve.convert.float_source import float_of
+from edgeserve.convert.floats import left_as_floats
 from edgeserve.convert.input_shape import InputShape
 from edgeserve.convert.precision import Precision, chosen
 from edgeserve.convert.quantized import quantized, require_quantizer
@@ -62,7 +63,8 @@ def convert_source(
     int16_layers: tuple[str, ...] = (),
     input_shapes: tuple[InputShape, ...] = (),
 ) -> Converted:
-    """Convert the model at ``source``; a quantized ``.tflite`` is taken as it is.
+    """Convert the model at ``source``; a quantized ``.tflite`` is taken as it is, and with
+    ``Precision.FLOAT32`` a float model too.
 
     ``work_dir`` is an existing empty folder for the worker's files. ``image_range`` is what 0..255
     becomes when ``calibration`` is a folder of images; ``precision`` is the form of a source
@@ -97,9 +99,11 @@ def convert_source(
             return _suited(*take_tflite(request, model, edges))
     if edges != AS_IN_THE_FILE:
         raise ConfigError(
-            f"{source} has no edges to leave to the caller: it becomes integers all through",
+            f"{source} has no edges to leave to the caller: it has one type all through",
             hint="leave out --integer-edges and --transposed-inputs",
         )
+    if made is Precision.FLOAT32:
+        return _suited(*left_as_floats(request))
     read_calibration(calibration, request.front)
     converted, samples = _from_floats(replace(request, precision=made))
     return _watched(_suited(converted, samples), samples, request)
@@ -140,7 +144,7 @@ def _suited(converted: Converted, samples: CalibrationSet | None) -> Converted:
     if facts.dtype is not DType.INT8 or facts.scale is None or facts.zero_point is None:
         raise ConfigError(
             f"input {facts.name!r} is {facts.dtype}, and a declaration makes int8",
-            hint="convert with --integer-edges, or quantize the model's input",
+            hint="convert with --integer-edges or --quantization int8",
         )
     front, scale = declared.preprocess.front, Scale(facts.scale, facts.zero_point)
     affines(front, step=scale.step, zero_point=scale.zero_point)

@@ -9,7 +9,7 @@ from edgeserve.graph import DType
 
 
 class Precision(StrEnum):
-    """The forms that can be asked for. Weights are int8 in those that devices run."""
+    """The forms that can be asked for."""
 
     AUTO = "auto"
     INT8 = "int8"
@@ -21,7 +21,7 @@ class Precision(StrEnum):
 
 
 ACTIVATIONS = {Precision.INT8: DType.INT8, Precision.INT16X8: DType.INT16}
-"""Types of the activations, of what microcontrollers run."""
+"""Types of the activations of what is quantized for microcontrollers; weights are int8."""
 
 
 def chosen(wanted: Precision) -> Precision:
@@ -30,9 +30,9 @@ def chosen(wanted: Precision) -> Precision:
     Raises ConfigError for forms that no microcontroller runs here.
     """
     made = Precision.INT8 if wanted is Precision.AUTO else wanted
-    if made not in ACTIVATIONS:
+    if made not in (*ACTIVATIONS, Precision.FLOAT32):
         raise ConfigError(
             f"the runtime has no {made} kernels for microcontrollers",
-            hint="--quantization int16x8 is the form nearest to floats that it runs",
+            hint="--quantization float32 leaves a model as it is, int16x8 is smaller and near it",
         )
     return made

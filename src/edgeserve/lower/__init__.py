@@ -11,6 +11,7 @@ from edgeserve.lower import (
     convolution,
     edge,
     elementwise,
+    floats,
     fold,
     fully_connected,
     gather,
@@ -47,7 +48,10 @@ LOWERINGS: Lowerings = {
     **softmax.LOWERINGS,
 }
 
-BY_DTYPE: Mapping[DType, Lowerings] = {DType.INT16: sixteen.LOWERINGS}
+BY_DTYPE: Mapping[DType, Lowerings] = {
+    DType.INT16: sixteen.LOWERINGS,
+    DType.FLOAT32: floats.LOWERINGS,
+}
 """What operators become whose first input has another type than int8."""
 
 

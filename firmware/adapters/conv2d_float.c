@@ -1,0 +1,40 @@
+/* Adapter of CONV_2D of float32. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_conv2d_float_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_FLOAT32, ES_FLOAT32)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    if (!es_windows_fit(p) || p->weight_c == 0 || in->c % p->weight_c != 0 ||
+        out->c % (in->c / p->weight_c) != 0) {
+        return ES_BAD_RECORD;
+    }
+    const uint64_t window = (uint64_t)((uint32_t)p->kernel_h * p->kernel_w) * p->weight_c;
+    return window <= UINT32_MAX / sizeof(float) &&
+                   es_call_has_blob(call, p->weights, out->c, (uint32_t)window * sizeof(float),
+                                    sizeof(float)) &&
+                   es_call_has_blob(call, p->biases, out->c, sizeof(float), sizeof(float))
+               ? ES_OK
+               : ES_OUT_OF_BOUNDS;
+}
+
+static void run(const es_call_t *call) {
+    const es_conv2d_float_params_t *p = es_call_params(call);
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_conv2d_float(p, es_call_blob(call, p->weights), es_call_blob(call, p->biases), &in, &out,
+                    call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_conv2d_float = {
+    .id = 80,
+    .params_bytes = sizeof(es_conv2d_float_params_t),
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,32 @@
+/* Adapter of AVERAGE_POOL_2D and MAX_POOL_2D of float32. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_pool_float_params_t *p = es_call_params(call);
+
+    if (!es_call_has_types(call, 1, ES_FLOAT32, ES_FLOAT32)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *out = es_call_operand(call, 1);
+    return in->c == out->c && p->is_max <= 1 && es_axis_fits(out->h, p->stride_h, p->kernel_h, 1) &&
+                   es_axis_fits(out->w, p->stride_w, p->kernel_w, 1) &&
+                   es_may_hold_window(in, p->kernel_h)
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
+static void run(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_pool_float(es_call_params(call), &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_pool_float = {
+    .id = 83,
+    .params_bytes = sizeof(es_pool_float_params_t),
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,24 @@
+/* Adapter of SOFTMAX of float32. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    return es_call_has_types(call, 1, ES_FLOAT32, ES_FLOAT32) &&
+                   es_same_extents(es_call_operand(call, 0), es_call_operand(call, 1))
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
+static void run(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_softmax_float(es_call_params(call), &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_softmax_float = {
+    .id = 87,
+    .params_bytes = sizeof(es_softmax_float_params_t),
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,26 @@
+/* Adapter of RELU, RELU6, RELU_N1_TO_1, LOGISTIC and TANH of float32. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check(const es_call_t *call) {
+    const es_unary_float_params_t *p = es_call_params(call);
+
+    return es_call_has_types(call, 1, ES_FLOAT32, ES_FLOAT32) && p->function <= ES_FLOAT_TANH &&
+                   es_same_rows(es_call_operand(call, 0), es_call_operand(call, 1))
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
+static void run(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_unary_float(es_call_params(call), &in, &out, call->y0, call->y1);
+}
+
+const es_kernel_t es_kernel_unary_float = {
+    .id = 86,
+    .params_bytes = sizeof(es_unary_float_params_t),
+    .check = check,
+    .run = run,
+};
