@@ -227,4 +227,5 @@ class AccuracyRecord:
         """How much less often the quantized model is right, as a share of all samples."""
         if self.exact is None or self.quantized is None:
             return None
-        return self.exact.top_1.share - self.quantized.top_1.share
+        # One division: a drop of exactly the budget compares equal to it.
+        return (self.exact.top_1.right - self.quantized.top_1.right) / self.exact.top_1.total
