@@ -22,6 +22,14 @@ class Proportion:
         return self.right / self.total
 
 
+def proportion(right: int, total: int) -> Proportion:
+    """``right`` of ``total`` with Wilson's 95 % interval (scipy's ``binomtest``)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, total).proportion_ci(confidence_level=0.95, method="wilson")
+    return Proportion(right, total, float(interval.low), float(interval.high))
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """How often a model's most probable class, or one of its k most probable, is the label."""

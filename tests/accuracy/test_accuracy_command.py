@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgeserve import cli, show_accuracy
-from edgeserve.accuracy_record import AccuracyRecord, DeviceAnswers
+from edgeserve.accuracy_record import AccuracyRecord, DeviceAnswers, Proportion, Rates
 from edgeserve.bundle_store import Bundle, load_bundle
 from edgeserve.errors import ConfigError
 from tests.accuracy.conftest import CALIBRATION, TEST
@@ -78,26 +79,38 @@ def test_the_digits_model_in_one_document(run: Run, bundle: Path) -> None:
     assert told == json.loads((bundle / "accuracy.json").read_text())
 
 
-def test_an_emulated_board_is_called_one(digits: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
-    device = DeviceAnswers("mps2-an500", "mps2-an500", True, 3, 3, 3, 2, None)
-    record = AccuracyRecord(
+def record_of(digits: Bundle, **changes: Any) -> AccuracyRecord:
+    empty = AccuracyRecord(
         schema=1,
         model_sha256=digits.facts.model_sha256,
         data_sha256="",
-        samples=20,
-        available=20,
+        samples=200,
+        available=200,
         labelled=True,
         k=None,
         classes=(),
         exact=None,
         quantized=None,
         against=None,
-        device=device,
+        device=None,
         layers=None,
         traffic=None,
         helps=(),
         notes=(),
     )
+    return replace(empty, **changes)
+
+
+def test_a_drop_of_exactly_the_budget_is_within_it(digits: Bundle) -> None:
+    """197 of 200 less 195 is 1 %, and not the least bit more."""
+    exact, quantized = (Rates(Proportion(n, 200, 0.0, 1.0), None) for n in (197, 195))
+    assert record_of(digits, exact=exact, quantized=quantized).drop == 0.01
+    assert 197 / 200 - 195 / 200 > 0.01
+
+
+def test_an_emulated_board_is_called_one(digits: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
+    device = DeviceAnswers("mps2-an500", "mps2-an500", True, 3, 3, 3, 2, None)
+    record = record_of(digits, device=device)
     show_accuracy.print_accuracy(digits, record, None, markdown=False)
     told = "mps2-an500 (emulated): 3 of 3 samples give the reference's bytes, 3 its class, 2 are"
     assert told in capfd.readouterr().out

@@ -137,7 +137,7 @@ def _figure(one: Try, result: BudgetResult) -> str:
         return f"not made, as {one.refused}"
     loss = _loss(one, result)
     if one.right is None:
-        return f"the largest error is {loss:.2%} of the output's range"
+        return f"a largest error of {loss:.2%} of the output's range"
     return f"{one.right:,} of {result.samples:,} right, a drop of {loss:.2%}"
 
 

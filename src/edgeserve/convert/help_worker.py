@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeserve.accuracy_record import Proportion
+from edgeserve.accuracy_record import Proportion, proportion
 from edgeserve.convert.agreement import Runner
 from edgeserve.convert.network import read_network
 from edgeserve.convert.precision import Precision
 from edgeserve.convert.quantizer import Ranges, observe, quantize
 from edgeserve.convert.readers import in_order, readers
 from edgeserve.convert.sample_files import MappedSamples, SampleFiles
-from edgeserve.convert.scores import proportion
 from edgeserve.convert.worker import Progress, serve
 from edgeserve.errors import ConfigError, ConversionError
 from edgeserve.tensor_ranges import RangeRecord

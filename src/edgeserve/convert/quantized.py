@@ -72,7 +72,7 @@ def quantized(request: Request, model: FloatModel) -> Integers:
         MODULE, job, QuantizerResult, work_dir=request.work_dir, progress=request.progress
     )
     return Integers(
-        floats=replace(model, tools=(*model.tools, *result.tools)),
+        floats=replace(model, tools=tuple(dict.fromkeys((*model.tools, *result.tools)))),
         tflite=(request.work_dir / QUANTIZED_FILE).read_bytes(),
         calibration=result.calibration,
         agreement=result.agreement,
