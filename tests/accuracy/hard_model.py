@@ -3,11 +3,14 @@
 ``hard`` is the digits model, hard to quantize: one channel behind the first convolution becomes a
 thousand times as large, and the depthwise layer that reads it takes the factor back. In floats
 nothing changes; one scale for all channels of that tensor leaves the others next to nothing.
-``pair`` has two inputs, two outputs and no classes.
+``pair`` has two inputs, two outputs and no classes. ``python -m tests.accuracy.hard_model FLOAT.tflite
+HARD.tflite`` writes the first.
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,3 +68,8 @@ def pair_samples(count: int = 40) -> dict[str, Any]:
         name: random.normal(size=(count, size)).astype(np.float32)
         for name, size in (("alpha", 3), ("zeta", 4))
     }
+
+
+if __name__ == "__main__":
+    source, destination = map(Path, sys.argv[1:])
+    destination.write_bytes(hard(source.read_bytes()))
