@@ -3,8 +3,9 @@
 ``hard`` is the digits model, hard to quantize: one channel behind the first convolution becomes a
 thousand times as large, and the depthwise layer that reads it takes the factor back. In floats
 nothing changes; one scale for all channels of that tensor leaves the others next to nothing.
-``pair`` has two inputs, two outputs and no classes. ``python -m tests.accuracy.hard_model FLOAT.tflite
-HARD.tflite`` writes the first.
+``python -m tests.accuracy.hard_model FLOAT.tflite HARD.tflite`` writes it.
+
+``pair`` has two inputs, two outputs and no classes.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def test_the_first_form_that_keeps_the_budget_is_taken(
     dtypes = {tensor.dtype for tensor in read_model(bundle.model_bytes(), name="m").tensors}
     assert {DType.INT8, DType.INT16} <= dtypes
     exact = right(source.read_bytes(), TEST, reference=False)
-    assert f"has right in {exact}" in head
+    assert f"the float model has {exact} right" in head
     made = right(bundle.model_bytes(), TEST)
     assert f"{made} of 360 right, a drop of {(exact - made) / 360:.2%}" in tried[-1]
     assert (exact - made) / 360 <= 0.01

@@ -95,7 +95,7 @@ def _told(budget: AccuracyBudget, result: BudgetResult) -> list[str]:
     """A note of the budget, and one a try."""
     exact = ""
     if result.exact_right is not None:
-        exact = f", which the float model has right in {result.exact_right:,}"
+        exact = f", of which the float model has {result.exact_right:,} right"
     head = f"accuracy budget: {budget.told}, on {result.samples:,} {budget.told_data}{exact}"
     tries = (
         f"tried {_form(one)}: {_figure(one, result)}"
