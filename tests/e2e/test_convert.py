@@ -252,7 +252,7 @@ def test_a_quantized_tflite_is_taken_as_it_is(digits: Bundle, tmp_path: Path) ->
 
 
 def test_a_float_tflite_is_quantized(digits: Bundle, tmp_path: Path) -> None:
-    source = digits.path.parent / "work" / "float.tflite"
+    source = digits.path / "float.tflite"
     made, _ = convert(source, DIGITS / "calibration.npz", tmp_path / "work")
     assert made.source.kind is SourceKind.TFLITE
     assert made.quantization is not None
