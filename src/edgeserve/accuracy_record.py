@@ -22,6 +22,14 @@ class Proportion:
         return self.right / self.total
 
 
+def proportion(right: int, total: int) -> Proportion:
+    """``right`` of ``total`` with Wilson's 95 % interval (scipy's ``binomtest``)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, total).proportion_ci(confidence_level=0.95, method="wilson")
+    return Proportion(right, total, float(interval.low), float(interval.high))
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """How often a model's most probable class, or one of its k most probable, is the label."""
@@ -234,4 +242,5 @@ class AccuracyRecord:
         """How much less often the quantized model is right, as a share of all samples."""
         if self.exact is None or self.quantized is None:
             return None
-        return self.exact.top_1.share - self.quantized.top_1.share
+        # One division: a drop of exactly the budget compares equal to it.
+        return (self.exact.top_1.right - self.quantized.top_1.right) / self.exact.top_1.total

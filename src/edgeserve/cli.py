@@ -30,7 +30,7 @@ from edgeserve.cli_apple import (
     refuse_apple_options,
 )
 from edgeserve.cli_boards import boards
-from edgeserve.cli_convert import source_options
+from edgeserve.cli_convert import budget_options, source_options
 from edgeserve.cli_export import export
 from edgeserve.cli_loop import loop
 from edgeserve.cli_phone import (
@@ -45,6 +45,7 @@ from edgeserve.cli_shared import format_option, require_none_of, shown_progress
 from edgeserve.errors import ConfigError, EdgeserveError
 
 if TYPE_CHECKING:
+    from edgeserve.convert.budget import AccuracyBudget
     from edgeserve.fit import Fit
     from edgeserve.planfile import Wish
 
@@ -137,8 +138,8 @@ def cli(verbose: bool) -> None:
     default="auto",
     show_default=True,
     help="int16x8: int16 activations and int8 weights; float32 quantizes nothing. auto is int8 for "
-    "boards, float16 for ios, "
-    "whose int8 and palettes are of weights alone.",
+    "boards (with a budget: the first form that keeps it), float16 for ios, whose int8 and "
+    "palettes are of weights alone.",
 )
 @click.option(
     "--image-range",
@@ -174,6 +175,7 @@ def cli(verbose: bool) -> None:
     help="Of a quantized .tflite: hand in inputs in the layout to which it transposes them.",
 )
 @source_options
+@budget_options
 @click.option(
     "--input-adapter",
     type=click.Choice(["none", "uint8-to-int8", "float32-quantize"]),
@@ -202,6 +204,7 @@ def convert(
     transposed_inputs: bool,
     int16_layers: tuple[str, ...],
     input_shape: tuple[str, ...],
+    budget: AccuracyBudget | None,
     input_adapter: str,
     force: bool,
     trust_source: bool,
@@ -254,6 +257,7 @@ def convert(
             precision=Precision(quantization),
             int16_layers=int16_layers,
             input_shapes=parse_input_shapes(input_shape),
+            budget=budget,
             input_adapter=InputAdapter(input_adapter),
             progress=progress,
         )

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 import click
 
 from edgeserve import show, show_accuracy
-from edgeserve.cli_shared import shown_progress
-
-
-class _Percent(click.ParamType[float]):
-    """``1%`` or ``0.5%``, as a share; a bare number could mean either."""
-
-    name = "percent"
-    _TEXT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%", re.ASCII)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        found = self._TEXT.fullmatch(str(value))
-        if found is None or float(found[1]) > 100:
-            self.fail(f"{value!r} is no percentage: write 1% or 0.5%", param, ctx)
-        return float(found[1]) / 100
-
+from edgeserve.cli_shared import Percent, shown_progress
 
 _data_type = click.Path(path_type=Path)
 
@@ -41,7 +23,7 @@ _data_type = click.Path(path_type=Path)
 @click.option("--limit", type=click.IntRange(1), help="Samples at most, evenly spaced.")
 @click.option(
     "--max-drop",
-    type=_Percent(),
+    type=Percent(),
     metavar="PERCENT",
     help="Exit 1 where the quantized model is right in this many percent of the samples less.",
 )

@@ -26,6 +26,9 @@ _BOARD_OPTIONS = (
     "integer_edges",
     "transposed_inputs",
     "int16_layers",
+    "max_drop",
+    "max_error",
+    "budget_data",
 )
 
 

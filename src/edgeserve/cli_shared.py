@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,22 @@ from edgeserve.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgeserve.pipeline import Progress
+
+
+class Percent(click.ParamType[float]):
+    """``1%`` or ``0.5%``, as a share; a bare number could mean either."""
+
+    name = "percent"
+    _TEXT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%", re.ASCII)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found = self._TEXT.fullmatch(str(value))
+        if found is None or float(found[1]) > 100:
+            self.fail(f"{value!r} is no percentage: write 1% or 0.5%", param, ctx)
+        return float(found[1]) / 100
+
 
 format_option = click.option(
     "--format",

@@ -32,6 +32,7 @@ from edgeserve.compilation import (
     told,
     write_plan,
 )
+from edgeserve.convert.budget import AccuracyBudget
 from edgeserve.convert.conversion import convert_source
 from edgeserve.convert.input_shape import InputShape
 from edgeserve.convert.precision import Precision
@@ -189,6 +190,7 @@ def convert(
     precision: Precision = Precision.AUTO,
     int16_layers: tuple[str, ...] = (),
     input_shapes: tuple[InputShape, ...] = (),
+    budget: AccuracyBudget | None = None,
     input_adapter: InputAdapter = InputAdapter.NONE,
     progress: Progress = silent,
 ) -> tuple[Compiled, Fit]:
@@ -217,6 +219,7 @@ def convert(
             precision=precision,
             int16_layers=int16_layers,
             input_shapes=input_shapes,
+            budget=budget,
         )
     progress(None, "lowering and planning")
     with naming(source):

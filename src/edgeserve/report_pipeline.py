@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeserve.accuracy_record import AccuracyRecord
 from edgeserve.arena_map import arena_map
 from edgeserve.board import board_ids, load_board
-from edgeserve.bundle_store import CLAIMS_FILE, Bundle
+from edgeserve.bundle_store import CLAIMS_FILE, Bundle, open_bundle
 from edgeserve.claims_file import read_claims
 from edgeserve.compare.comparison import Comparison, compare_pair
 from edgeserve.compare.metric import Metric
 from edgeserve.compare.selection import Records, chosen, pairs, parse_side
-from edgeserve.compilation import Compiled, compile_bundle
+from edgeserve.compilation import Compiled, compile_bundle, naming
 from edgeserve.errors import ConfigError, EdgeserveError
 from edgeserve.measurement import read_measurements
 from edgeserve.phone.record import PhoneMeasurement
@@ -36,7 +37,7 @@ def report(path: Path, *, claims: Path | None = None, battery: Battery | None = 
 
     Raises ConfigError for records or claims that are damaged, or claims that are not there.
     """
-    return make_report(_recorded(open_model(path), path, claims, battery))
+    return make_report(_recorded(_any_bundle(path), path, claims, battery))
 
 
 def write_report(made: Report, destination: Path) -> None:
@@ -54,7 +55,13 @@ def write_markdown(made: Report, destination: Path) -> None:
 
 def default_report_file(path: Path) -> Path:
     """``report.html`` in the bundle that ``path`` means."""
-    return open_model(path).path / REPORT_FILE
+    return _any_bundle(path).path / REPORT_FILE
+
+
+def _any_bundle(path: Path) -> Bundle:
+    """Also one for iOS, which has facts to show."""
+    with naming(path):
+        return open_bundle(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,7 @@ def _recorded(bundle: Bundle, path: Path, claims: Path | None, battery: Battery 
     faults: list[str] = []
     own_claims = bundle.path / CLAIMS_FILE
     claims = claims or (own_claims if own_claims.exists() else None)
+    accuracy, accuracy_fault = _accuracy(bundle)
     return Recorded(
         command_name=str(path),
         facts=bundle.facts,
@@ -113,7 +121,18 @@ def _recorded(bundle: Bundle, path: Path, claims: Path | None, battery: Battery 
         phones=_phone_measurements(path, bundle),
         claims=None if claims is None else read_claims(claims),
         battery=battery,
+        accuracy=accuracy,
+        accuracy_fault=accuracy_fault,
+        ranges=bundle.ranges,
     )
+
+
+def _accuracy(bundle: Bundle) -> tuple[AccuracyRecord | None, str]:
+    """What was measured, or why that cannot be shown: it may be of an earlier model."""
+    try:
+        return bundle.accuracy(), ""
+    except ConfigError as error:
+        return None, f"{error.what} ({error.hint})"
 
 
 def _views(bundle: Bundle, faults: list[str]) -> Iterator[BoardView]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgeserve import cli
+from edgeserve import cli, show_accuracy
+from edgeserve.accuracy_record import AccuracyRecord, DeviceAnswers, Proportion, Rates
 from edgeserve.bundle_store import Bundle, load_bundle
 from edgeserve.errors import ConfigError
 from tests.accuracy.conftest import CALIBRATION, TEST
@@ -53,8 +55,8 @@ def labelled(path: Path, count: int, *, labels: Sequence[int] | None = None) -> 
 
 
 def test_the_digits_model_in_one_document(run: Run, bundle: Path) -> None:
-    need_programs("gcc")
-    options = ("--traffic", TEST, "--device", "host", "--samples", 5, "--max-drop", "1%")
+    need_programs("arm-none-eabi-gcc", "qemu-system-arm")
+    options = ("--traffic", TEST, "--device", "mps2-an500", "--samples", 5, "--max-drop", "1%")
     code, out, _ = run(bundle, "--data", TEST, *options, "--format", "json")
     told = json.loads(out)
     assert code == 0
@@ -75,6 +77,43 @@ def test_the_digits_model_in_one_document(run: Run, bundle: Path) -> None:
     agree(also, DOCUMENTED["accuracy"])
     agree(told, DOCUMENTED["accuracy.json"])
     assert told == json.loads((bundle / "accuracy.json").read_text())
+
+
+def record_of(digits: Bundle, **changes: Any) -> AccuracyRecord:
+    empty = AccuracyRecord(
+        schema=1,
+        model_sha256=digits.facts.model_sha256,
+        data_sha256="",
+        samples=200,
+        available=200,
+        labelled=True,
+        k=None,
+        classes=(),
+        exact=None,
+        quantized=None,
+        against=None,
+        device=None,
+        layers=None,
+        traffic=None,
+        helps=(),
+        notes=(),
+    )
+    return replace(empty, **changes)
+
+
+def test_a_drop_of_exactly_the_budget_is_within_it(digits: Bundle) -> None:
+    """197 of 200 less 195 is 1 %, and not the least bit more."""
+    exact, quantized = (Rates(Proportion(n, 200, 0.0, 1.0), None) for n in (197, 195))
+    assert record_of(digits, exact=exact, quantized=quantized).drop == 0.01
+    assert 197 / 200 - 195 / 200 > 0.01
+
+
+def test_an_emulated_board_is_called_one(digits: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
+    device = DeviceAnswers("mps2-an500", "mps2-an500", True, 3, 3, None, 3, 2, None)
+    record = record_of(digits, device=device)
+    show_accuracy.print_accuracy(digits, record, None, markdown=False)
+    told = "mps2-an500 (emulated): 3 of 3 samples give the reference's bytes, 3 its class, 2 are"
+    assert told in capfd.readouterr().out
 
 
 def test_the_record_stays_until_the_model_is_another(run: Run, bundle: Path, hard: Bundle) -> None:
@@ -154,9 +193,9 @@ def test_a_model_given_as_tflite_has_no_float_side(run: Run, bundle: Path) -> No
 
 
 def test_a_regression_with_two_inputs_and_outputs_has_errors_alone(
-    run: Run, hard: Bundle, tmp_path: Path
+    run: Run, hard_folder: Path, tmp_path: Path
 ) -> None:
-    source = hard.path.parent
+    source = hard_folder
     shutil.copytree(source / "pair", tmp_path / "pair")
     data = source / "pair.npz"
     code, out, _ = run(tmp_path / "pair", "--data", data, "--format", "json")
@@ -187,15 +226,6 @@ def test_limit_takes_evenly_spaced_samples(run: Run, bundle: Path) -> None:
     told = json.loads(out)
     assert (told["samples"], told["available"]) == (90, 360)
     assert told["exact"]["top_1"]["right"] >= 85
-
-
-def test_an_emulated_board_gives_the_same_bytes(run: Run, bundle: Path) -> None:
-    need_programs("arm-none-eabi-gcc", "qemu-system-arm")
-    few = labelled(bundle.parent / "few.npz", 20)
-    options = ("--device", "mps2-an500", "--samples", 3, "--layers", 0)
-    code, out, _ = run(bundle, "--data", few, *options)
-    assert code == 0
-    assert "mps2-an500 (emulated): 3 of 3 samples give the reference's bytes, 3 its class" in out
 
 
 def test_inspect_tells_of_the_calibration(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from edgeserve.accuracy_record import Move
+from edgeserve.accuracy_record import Move, proportion
 from edgeserve.bundle import TensorFacts
 from edgeserve.convert import scores
 from edgeserve.graph import DType
@@ -22,7 +22,7 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("right", "total"), [(0, 10), (355, 360), (360, 360), (7, 12)])
 def test_the_interval_is_wilsons(right: int, total: int) -> None:
-    found = scores.proportion(right, total)
+    found = proportion(right, total)
     assert (found.low, found.high) == pytest.approx(wilson(right, total), abs=1e-9)
     assert found.low <= found.share <= found.high
 

@@ -179,6 +179,19 @@ def test_verbs_of_boards_say_what_to_do(
     answer.refused(2, "is a bundle for iOS", "--target BOARD --calibration DATA")
 
 
+def test_a_report_tells_of_the_package(digits: tuple[Path, Any], run: Runner) -> None:
+    answer = run("report", digits[0], "--format", "markdown")
+    assert answer.code == 0
+    facts = load_bundle(digits[0]).facts.coreml
+    assert facts is not None
+    assert f"| Core ML | `{facts.form}, {facts.minimum_os} or later, specification" in answer.out
+    assert f"{facts.package_bytes:,} in all" in answer.out
+    assert [line for line in answer.out.splitlines() if line.startswith("## ")] == [
+        "## Model",
+        "## Claims",
+    ]
+
+
 def test_a_changed_package_is_refused(digits: tuple[Path, Any], tmp_path: Path) -> None:
     import shutil
 

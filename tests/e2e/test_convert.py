@@ -6,13 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from filelock import FileLock
 
 from edgeserve.bundle import SourceKind
 from edgeserve.bundle_store import Bundle, load_bundle, write_bundle
@@ -22,37 +20,30 @@ from edgeserve.convert.converted import Converted
 from edgeserve.errors import ConfigError, ConversionError, EdgeserveError
 from edgeserve.graph import DType, OpKind
 from edgeserve.tflite.reader import read_model
+from tests.once import once
 
 DIGITS = Path(__file__).resolve().parents[2] / "models" / "digits"
 
 
 def convert(
-    source: Path, calibration: Path | None, work_dir: Path, *, trust_source: bool = False
+    source: Path,
+    calibration: Path | None,
+    work_dir: Path,
+    *,
+    name: str | None = None,
+    trust_source: bool = False,
 ) -> tuple[Converted, list[tuple[float | None, str]]]:
     reports: list[tuple[float | None, str]] = []
     work_dir.mkdir()
     converted = convert_source(
         source,
+        name=name,
         calibration=calibration,
         trust_source=trust_source,
         work_dir=work_dir,
         progress=lambda fraction, message: reports.append((fraction, message)),
     )
     return converted, reports
-
-
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that ``make`` fills once a test run, also when several processes run it."""
-    base = factory.getbasetemp()
-    root = base.parent if base.name.startswith("popen-") else base
-    folder = root / name
-    with FileLock(root / f"{name}.lock"):
-        if not folder.exists():
-            draft = root / f"{name}.new"
-            draft.mkdir()
-            make(draft)
-            draft.rename(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -69,16 +60,9 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def digits(converted_digits: Path) -> Bundle:
     """The digits model, converted once."""
-
-    def make(folder: Path) -> None:
-        calibration = DIGITS / "calibration.npz"
-        converted, reports = convert(DIGITS / "model.keras", calibration, folder / "work")
-        (folder / "reports.json").write_text(json.dumps(reports))
-        write_bundle(folder / "digits", converted.contents())
-
-    return load_bundle(once(tmp_path_factory, "converted", make) / "digits")
+    return load_bundle(converted_digits)
 
 
 def predict(model: bytes, samples: np.ndarray) -> np.ndarray:
@@ -100,7 +84,7 @@ def predict(model: bytes, samples: np.ndarray) -> np.ndarray:
 
 def test_digits_become_one_int8_model(digits: Bundle) -> None:
     facts = digits.facts
-    assert (facts.name, facts.source.kind) == ("model", SourceKind.KERAS)
+    assert (facts.name, facts.source.kind) == ("digits", SourceKind.KERAS)
     (taken,), (given,) = facts.inputs, facts.outputs
     assert (taken.shape, taken.dtype) == ((1, 8, 8, 1), DType.INT8)
     assert (given.shape, given.dtype) == ((1, 10), DType.INT8)
@@ -178,8 +162,9 @@ def test_progress_only_goes_forward(digits: Bundle) -> None:
 
 def test_the_same_model_elsewhere_gives_the_same_bytes(digits: Bundle, tmp_path: Path) -> None:
     shutil.copy(DIGITS / "model.keras", tmp_path / "model.keras")
-    shutil.copy(DIGITS / "calibration.npz", tmp_path / "other.npz")
-    again, _ = convert(tmp_path / "model.keras", tmp_path / "other.npz", tmp_path / "work")
+    data = tmp_path / "other.npz"
+    shutil.copy(DIGITS / "calibration.npz", data)
+    again, _ = convert(tmp_path / "model.keras", data, tmp_path / "work", name="digits")
     copied = write_bundle(tmp_path / "digits", again.contents())
     for name in ("model.tflite", "bundle.json", "calibration.json", "calibration.npz"):
         assert (copied.path / name).read_bytes() == (digits.path / name).read_bytes()
@@ -267,7 +252,7 @@ def test_a_quantized_tflite_is_taken_as_it_is(digits: Bundle, tmp_path: Path) ->
 
 
 def test_a_float_tflite_is_quantized(digits: Bundle, tmp_path: Path) -> None:
-    source = digits.path.parent / "work" / "float.tflite"
+    source = digits.path / "float.tflite"
     made, _ = convert(source, DIGITS / "calibration.npz", tmp_path / "work")
     assert made.source.kind is SourceKind.TFLITE
     assert made.quantization is not None

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from edgeserve import pipeline
 from edgeserve.board import load_board
 from edgeserve.bundle import contents_of_tflite
 from edgeserve.bundle_store import Bundle, load_bundle, write_bundle
 from edgeserve.measurement import append_record
+from tests.once import once
 from tests.report.records import on_phone, small_model, sustained
 from tests.tools import need_board_tools
 
-DIGITS = Path(__file__).resolve().parents[2] / "models" / "digits"
-
 
 @pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def digits(tmp_path_factory: pytest.TempPathFactory, converted_digits: Path) -> Bundle:
     """The digits model, converted, planned, and measured on an emulated Cortex-M7 and the host."""
-    pytest.importorskip("tensorflow")
     need_board_tools(load_board("mps2-an500"))
     need_board_tools(load_board("host"))
-    base = tmp_path_factory.getbasetemp()
-    root = base.parent if base.name.startswith("popen-") else base
-    folder = root / "report" / "digits"
-    with FileLock(root / "report.lock"):
-        if not folder.exists():
-            draft = root / "report.new" / "digits"
-            draft.parent.mkdir()
-            calibration = DIGITS / "calibration.npz"
-            pipeline.convert(
-                DIGITS / "model.keras", draft, target="cortex-m7", calibration=calibration
-            )
-            for device, laps in (("mps2-an500", 3), ("host", 200)):
-                pipeline.bench(draft, device, board=None, laps=laps, warmup=1, seed=1)
-            pipeline.plan(draft, load_board("nucleo_h743zi2"))
-            draft.parent.rename(folder.parent)
-    return load_bundle(folder)
+
+    def make(folder: Path) -> None:
+        draft = folder / "digits"
+        shutil.copytree(converted_digits, draft)
+        for device, laps in (("mps2-an500", 3), ("host", 200)):
+            pipeline.bench(draft, device, board=None, laps=laps, warmup=1, seed=1)
+        pipeline.plan(draft, load_board("nucleo_h743zi2"))
+
+    return load_bundle(once(tmp_path_factory, "report", make) / "digits")
 
 
 @pytest.fixture

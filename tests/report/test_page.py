@@ -11,6 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from edgeserve import pipeline
+from edgeserve.accuracy_record import AccuracyRecord, LayerRecord
 from edgeserve.board import load_board
 from edgeserve.bundle import contents_of_tflite
 from edgeserve.bundle_store import Bundle, write_bundle
@@ -20,10 +21,23 @@ from edgeserve.report.markdown import code, escaped
 from edgeserve.report.page import html_document
 from edgeserve.report_pipeline import report
 from tests.report.records import PHONE, no_energy, on_board, on_phone, small_model, sustained
+from tests.report.test_accuracy_section import RECORD
 from tests.unit.test_picture import HOSTILE, Tags
 
 NAME = "</style><script>alert(1)</script>{{ 7 * 7 }}&\"'`|\u202e$x^2$ @all #1"
 SHOWN = NAME.replace("\u202e", "\\u202e")
+
+
+def hostile_accuracy(bundle: Bundle) -> AccuracyRecord:
+    layer = replace(RECORD.layers.layers[0], name=NAME, operator=NAME)  # type: ignore[union-attr]
+    return replace(
+        RECORD,
+        model_sha256=bundle.facts.model_sha256,
+        classes=(NAME, NAME),
+        layers=LayerRecord(16, (NAME,), (layer,), (), (NAME,)),
+        helps=(replace(RECORD.helps[0], what=NAME, option=NAME),),
+        notes=(NAME,),
+    )
 
 
 @pytest.fixture
@@ -42,6 +56,7 @@ def hostile(tmp_path: Path) -> Bundle:
         bundle.path / "phone_measurements.jsonl",
         on_phone(energy=None, absent=no_energy(NAME), asked=replace(PHONE.asked, threads=3)),
     )
+    bundle.record_accuracy(hostile_accuracy(bundle))
     quoted = NAME.replace("\\", "\\\\").replace('"', '\\"').replace("\u202e", "")
     (bundle.path / "claims.toml").write_text(
         f'[[claim]]\nname = "{quoted}"\nfigure = "p50"\nvalue = 1\nunit = "ms"\n'

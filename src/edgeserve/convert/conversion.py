@@ -2,7 +2,8 @@
 
 Every source becomes a float ``.tflite`` first. Keras and SavedModel are then quantized by the
 converter that made it, which knows more operators; everything else, and models with layers of both
-widths, by AI Edge Quantizer; or left as it is.
+widths, by AI Edge Quantizer; or left as it is. What keeps an accuracy budget is searched where one
+is given.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgeserve.bundle import (
-    KEPT_SAMPLES,
-    SourceKind,
-    tensor_facts,
-)
+from edgeserve.bundle import KEPT_SAMPLES, SourceKind, tensor_facts
 from edgeserve.bundle_store import read_tflite
+from edgeserve.convert.budget import AccuracyBudget, require_budget
+from edgeserve.convert.budget_search import within_budget
 from edgeserve.convert.calibration import (
     UNIT_RANGE,
     CalibrationSet,
@@ -24,14 +23,13 @@ from edgeserve.convert.calibration import (
 )
 from edgeserve.convert.converted import Converted, Request
 from edgeserve.convert.float_model import is_quantized
-from edgeserve.convert.float_source import float_of
 from edgeserve.convert.floats import left_as_floats
 from edgeserve.convert.input_shape import InputShape
+from edgeserve.convert.integer_source import integers_of
 from edgeserve.convert.precision import Precision, chosen
-from edgeserve.convert.quantized import quantized, require_quantizer
+from edgeserve.convert.quantized import assembled
 from edgeserve.convert.range_worker import find_ranges
 from edgeserve.convert.source import read_source
-from edgeserve.convert.tensorflow_source import by_tensorflow
 from edgeserve.convert.tflite_source import AS_IN_THE_FILE, Edges, take_tflite
 from edgeserve.convert.worker import Progress
 from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
@@ -44,8 +42,6 @@ from edgeserve.preprocess.host import affines
 from edgeserve.preprocess.ideal import cost
 from edgeserve.preprocess.suit import require_input
 from edgeserve.tflite.reader import read_model
-
-_BY_TENSORFLOW = frozenset({SourceKind.KERAS, SourceKind.HDF5, SourceKind.SAVED_MODEL})
 
 
 def convert_source(
@@ -62,6 +58,7 @@ def convert_source(
     precision: Precision = Precision.AUTO,
     int16_layers: tuple[str, ...] = (),
     input_shapes: tuple[InputShape, ...] = (),
+    budget: AccuracyBudget | None = None,
 ) -> Converted:
     """Convert the model at ``source``; a quantized ``.tflite`` is taken as it is, and with
     ``Precision.FLOAT32`` a float model too.
@@ -72,13 +69,16 @@ def convert_source(
     (``quantizer.quantize``), ``input_shapes`` settle what a source leaves open. ``declared`` says
     what happens before and after the model: calibration data that are raw go through it. Where it
     says nothing of the input, Keras' own preprocessing layers at the start of a model become a
-    declaration. Equal inputs and tool versions give equal bytes.
+    declaration. With a ``budget``, AUTO is the first form that keeps it
+    (``budget_search.within_budget``). Equal inputs and tool versions give equal bytes.
 
     Raises ConfigError (paths, calibration, options or a declaration that do not suit),
-    ConversionError and UnsupportedOp (the model), MissingTool (a framework), ToolFailed (the
-    making of a framework's environment).
+    ConversionError and UnsupportedOp (the model), AccuracyError (nothing keeps the budget),
+    MissingTool (a framework), ToolFailed (the making of a framework's environment).
     """
     made = chosen(precision)
+    if budget is not None:
+        require_budget(budget, precision, int16_layers)
     found = read_source(source)
     request = Request(
         source=found,
@@ -96,6 +96,8 @@ def convert_source(
     if found.kind is SourceKind.TFLITE:
         model = read_tflite(source)
         if is_quantized(read_model(model, name=request.name)):
+            if budget is not None:
+                raise _no_choice(source)
             return _suited(*take_tflite(request, model, edges))
     if edges != AS_IN_THE_FILE:
         raise ConfigError(
@@ -105,8 +107,19 @@ def convert_source(
     if made is Precision.FLOAT32:
         return _suited(*left_as_floats(request))
     read_calibration(calibration, request.front)
-    converted, samples = _from_floats(replace(request, precision=made))
+    asked = replace(request, precision=made)
+    if budget is None:
+        converted, samples = assembled(asked, integers_of(asked))
+    else:
+        converted, samples = within_budget(asked, budget)
     return _watched(_suited(converted, samples), samples, request)
+
+
+def _no_choice(source: Path) -> ConfigError:
+    return ConfigError(
+        f"{source} is quantized already: there is no form to choose",
+        hint="leave out the budget, or convert the float model that it came from",
+    )
 
 
 def _watched(converted: Converted, samples: CalibrationSet, request: Request) -> Converted:
@@ -120,13 +133,6 @@ def _watched(converted: Converted, samples: CalibrationSet, request: Request) ->
 
     ranges = find_ranges(*models, samples, request.work_dir, told)
     return replace(converted, ranges=ranges)
-
-
-def _from_floats(request: Request) -> tuple[Converted, CalibrationSet]:
-    if request.source.kind in _BY_TENSORFLOW and not request.int16_layers:
-        return by_tensorflow(request)
-    require_quantizer()
-    return quantized(request, float_of(request))
 
 
 def _suited(converted: Converted, samples: CalibrationSet | None) -> Converted:

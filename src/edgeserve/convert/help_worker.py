@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeserve.accuracy_record import Proportion
+from edgeserve.accuracy_record import Proportion, proportion
 from edgeserve.convert.agreement import Runner
-from edgeserve.convert.layer_errors import MOVING
-from edgeserve.convert.network import NetworkOp, read_network
+from edgeserve.convert.network import read_network
 from edgeserve.convert.precision import Precision
 from edgeserve.convert.quantizer import Ranges, observe, quantize
+from edgeserve.convert.readers import in_order, readers
 from edgeserve.convert.sample_files import MappedSamples, SampleFiles
-from edgeserve.convert.scores import proportion
 from edgeserve.convert.worker import Progress, serve
 from edgeserve.errors import ConfigError, ConversionError
 from edgeserve.tensor_ranges import RangeRecord
@@ -141,26 +140,9 @@ class _Session:
             return None
 
     def _trials(self, chosen: Sequence[str], name: str) -> list[tuple[str, ...]]:
-        """A tensor keeps its 16 bits only where its reader takes 16 bits."""
-        op = next(op for op in self._network.ops if self._name(op) == name)
-        alone = self._ordered({*chosen, name})
-        whole = self._ordered({*chosen, name, *self._readers(op)})
+        alone = in_order(self._network, {*chosen, name})
+        whole = in_order(self._network, {*chosen, name, *readers(self._network, name)})
         return [one for one in dict.fromkeys((alone, whole)) if one != tuple(chosen)]
-
-    def _readers(self, op: NetworkOp) -> set[str]:
-        names: set[str] = set()
-        for reader in self._network.ops:
-            if set(reader.inputs).intersection(op.outputs):
-                names.add(self._name(reader))
-                if reader.kind in MOVING:
-                    names |= self._readers(reader)
-        return names
-
-    def _name(self, op: NetworkOp) -> str:
-        return self._network.tensors[op.outputs[0]].name
-
-    def _ordered(self, names: set[str]) -> tuple[str, ...]:
-        return tuple(self._name(op) for op in self._network.ops if self._name(op) in names)
 
     def _answers(self, model: Runner) -> Answers:
         answers = [model.run(sample) for sample in self._samples]

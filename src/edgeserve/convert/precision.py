@@ -25,7 +25,8 @@ ACTIVATIONS = {Precision.INT8: DType.INT8, Precision.INT16X8: DType.INT16}
 
 
 def chosen(wanted: Precision) -> Precision:
-    """What is made where ``wanted`` is asked for: AUTO is INT8, whatever that costs in accuracy.
+    """What is made where ``wanted`` is asked for: AUTO is INT8, whatever that costs in accuracy:
+    what a budget makes of it is found by ``budget_search``.
 
     Raises ConfigError for forms that no microcontroller runs here.
     """

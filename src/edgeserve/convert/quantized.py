@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from edgeserve.bundle import Agreement, CalibrationRecord, Quantization
@@ -32,14 +32,26 @@ from edgeserve.graph import DType
 from edgeserve.tflite.reader import read_model
 
 
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """A float model and the ``tflite`` that ``converter`` made of it."""
+
+    floats: FloatModel
+    tflite: bytes
+    calibration: CalibrationRecord
+    agreement: Agreement
+    converter: str
+    int16_layers: tuple[str, ...] = ()
+
+
 def require_quantizer() -> None:
     """Raises MissingTool: before a source is converted, which takes longer."""
     if find_spec("ai_edge_quantizer") is None:
         raise MissingTool("ai-edge-quantizer", install=INSTALL)
 
 
-def quantized(request: Request, model: FloatModel) -> tuple[Converted, CalibrationSet]:
-    """What AI Edge Quantizer makes of ``model``, and the samples it was calibrated with.
+def quantized(request: Request, model: FloatModel) -> Integers:
+    """What AI Edge Quantizer makes of ``model``, in ``request.precision``.
 
     Raises what ``quantizer.quantize`` and ``calibration.match_inputs`` do.
     """
@@ -59,12 +71,9 @@ def quantized(request: Request, model: FloatModel) -> tuple[Converted, Calibrati
     result = run_worker(
         MODULE, job, QuantizerResult, work_dir=request.work_dir, progress=request.progress
     )
-    made = replace(model, tools=(*model.tools, *result.tools))
-    integers = (request.work_dir / QUANTIZED_FILE).read_bytes()
-    return assembled(
-        request,
-        made,
-        integers,
+    return Integers(
+        floats=replace(model, tools=tuple(dict.fromkeys((*model.tools, *result.tools)))),
+        tflite=(request.work_dir / QUANTIZED_FILE).read_bytes(),
         calibration=result.calibration,
         agreement=result.agreement,
         converter=CONVERTER,
@@ -72,22 +81,14 @@ def quantized(request: Request, model: FloatModel) -> tuple[Converted, Calibrati
     )
 
 
-def assembled(
-    request: Request,
-    model: FloatModel,
-    integers: bytes,
-    *,
-    calibration: CalibrationRecord,
-    agreement: Agreement,
-    converter: str,
-    int16_layers: Sequence[str] = (),
-) -> tuple[Converted, CalibrationSet]:
+def assembled(request: Request, made: Integers) -> tuple[Converted, CalibrationSet]:
     """The record of a conversion whose worker has ended, and the samples again."""
+    model = made.floats
     samples = calibrated(request.calibration, model.inputs, request.image_range, model.taken)
-    graph = read_model(integers, name=request.name)
+    graph = read_model(made.tflite, name=request.name)
     converted = Converted(
         name=request.name,
-        model_tflite=integers,
+        model_tflite=made.tflite,
         float_tflite=model.tflite,
         graph=graph,
         source=request.source.facts,
@@ -96,17 +97,17 @@ def assembled(
             activations=ACTIVATIONS[request.precision],
             weights=DType.INT8,
             weights_per_channel=is_per_channel(graph),
-            converter=converter,
+            converter=made.converter,
         ),
-        calibration=calibration,
+        calibration=made.calibration,
         samples=as_inputs(graph, samples),
-        agreement=agreement,
+        agreement=made.agreement,
         absent_reason=None,
         notes=(
             *model.taken.notes,
             *model.notes,
-            *_told_layers(int16_layers),
-            *agreement_notes(samples, agreement),
+            *_told_layers(made.int16_layers),
+            *agreement_notes(samples, made.agreement),
         ),
         declared=replace(request.declared, preprocess=model.taken.preprocess),
     )

@@ -126,10 +126,15 @@ def _watch(
 ) -> dict[int, _Seen]:
     model = KeptTensors(exact, network, reference=False)
     seen = {one.index: _Seen([], [], np.zeros((2, BINS + 2), np.int64), 0, 0) for one in watched}
+    padded = {op.outputs[0] for op in network.ops if op.kind == "PADV2"}
     for row, sample in enumerate(samples):
         model.run(sample)
         for one in watched:
-            _count(one, seen[one.index], model.values((one.index,))[one.index], row % 2)
+            values = model.values((one.index,))[one.index]
+            if one.index in padded:
+                # In front of a pool -Inf is padding: it saturates, and widens no range.
+                values = values[~np.isneginf(values)]
+            _count(one, seen[one.index], values, row % 2)
         progress((row + 1) / len(samples), f"watching the ranges of sample {row + 1}")
     return seen
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeserve.accuracy_record import Move, OutputError, Paired, Proportion, Rates
+from edgeserve.accuracy_record import Move, OutputError, Paired, Rates, proportion
 from edgeserve.bundle import TensorFacts
 from edgeserve.convert.layer_errors import Noise
 
@@ -17,14 +17,6 @@ MOST_MOVES = 20
 
 Scores = NDArray[np.float64]
 """Real outputs ``[samples, classes]``."""
-
-
-def proportion(right: int, total: int) -> Proportion:
-    """``right`` of ``total`` with Wilson's 95 % interval (scipy's ``binomtest``)."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(right, total).proportion_ci(confidence_level=0.95, method="wilson")
-    return Proportion(right, total, float(interval.low), float(interval.high))
 
 
 def rates(scores: Scores, labels: NDArray[np.int64], k: int | None) -> Rates:

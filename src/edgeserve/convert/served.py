@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edgeserve.bundle import BundleFacts, CalibrationKind, CalibrationRecord
@@ -32,17 +34,24 @@ def read_samples(
     Raises ConfigError as ``read_calibration`` and ``match_inputs`` do, and when images are mapped
     to another range than those of the calibration were.
     """
-    try:
+    with named_by(option):
         samples = _matched(path, facts, calibrated, image_range)
+    is_image = CalibrationKind.IMAGES
+    if calibrated is not None and samples.kind is is_image and calibrated.kind is is_image:
+        _require_same(samples.preprocessing, calibrated.preprocessing)
+    return samples
+
+
+@contextmanager
+def named_by(option: str) -> Iterator[None]:
+    """Errors of data that ``option`` names, where they would speak of calibration."""
+    try:
+        yield
     except ConfigError as error:
         raise ConfigError(
             error.what.replace("calibration data", "data", 1).replace("calibration ", "", 1),
             hint=error.hint.replace("--calibration", option),
         ) from error
-    is_image = CalibrationKind.IMAGES
-    if calibrated is not None and samples.kind is is_image and calibrated.kind is is_image:
-        _require_same(samples.preprocessing, calibrated.preprocessing)
-    return samples
 
 
 def _matched(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from edgeserve.convert.calibration import CalibrationSet
-from edgeserve.convert.converted import Converted, FloatModel, Request
-from edgeserve.convert.quantized import assembled
+from edgeserve.convert.converted import FloatModel, Request
+from edgeserve.convert.quantized import Integers
 from edgeserve.convert.tensorflow_worker import (
     FLOAT_FILE,
     INSTALL,
@@ -21,18 +20,16 @@ _MODULE = "edgeserve.convert.tensorflow_worker"
 _CONVERTER = "TensorFlow Lite, full integer, post-training"
 
 
-def by_tensorflow(request: Request) -> tuple[Converted, CalibrationSet]:
+def by_tensorflow(request: Request) -> Integers:
     """The model converted and quantized by TensorFlow's own quantizer.
 
     Raises MissingTool, ConversionError and ConfigError.
     """
     model, result = _run(request, quantizes=True)
     assert result.quantized is not None
-    integers = (request.work_dir / QUANTIZED_FILE).read_bytes()
-    return assembled(
-        request,
-        model,
-        integers,
+    return Integers(
+        floats=model,
+        tflite=(request.work_dir / QUANTIZED_FILE).read_bytes(),
         calibration=result.quantized.calibration,
         agreement=result.quantized.agreement,
         converter=_CONVERTER,

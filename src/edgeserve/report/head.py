@@ -8,13 +8,15 @@ from edgeserve.bundle import Agreement, BundleFacts, TensorFacts
 from edgeserve.postprocess.declaration import told as told_back
 from edgeserve.preprocess.declaration import told as told_front
 from edgeserve.report.content import Block, Line, Section, Table, Tone, columns
+from edgeserve.report.package import package_facts
 from edgeserve.report.recorded import Recorded
 
 
 def head_section(seen: Recorded) -> Section:
     """A table of facts, and what was remarked at conversion."""
     blocks: list[Block] = [Table(columns("!", "@"), tuple(_facts(seen.facts)))]
-    if seen.facts.agreement is None and seen.facts.quantization is None:
+    missing = seen.facts.agreement is None and seen.facts.quantization is None
+    if missing and seen.facts.coreml is None:
         why = seen.facts.absent_reason or "not recorded"
         blocks.append(
             Line(
@@ -49,6 +51,8 @@ def _facts(facts: BundleFacts) -> Iterator[tuple[str, str]]:
         )
     if facts.agreement is not None:
         yield from _agreement(facts.agreement)
+    if facts.coreml is not None:
+        yield from package_facts(facts.coreml)
     yield "made by", ", ".join(f"{tool.name} {tool.version}" for tool in facts.tools)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeserve.accuracy_record import AccuracyRecord
 from edgeserve.arena_map import ArenaMap
 from edgeserve.bundle import BundleFacts
 from edgeserve.claims_file import Claim
 from edgeserve.fit import Fit
 from edgeserve.measurement import Measurement
 from edgeserve.phone.record import PhoneMeasurement
+from edgeserve.tensor_ranges import RangeRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class Recorded:
     """A bundle: its facts, its boards, what was measured, what is claimed.
 
     ``faults`` say which board could not be looked at, and why. ``claims`` is None without a file.
-    ``command_name`` is how the bundle is called in commands that the report names.
+    ``accuracy`` is what the last ``accuracy`` found, ``accuracy_fault`` why it cannot be read;
+    ``ranges`` are those of the calibration. ``command_name`` is how the bundle is called in
+    commands that the report names.
     """
 
     command_name: str
@@ -61,3 +65,6 @@ class Recorded:
     phones: tuple[PhoneMeasurement, ...]
     claims: tuple[Claim, ...] | None
     battery: Battery | None
+    accuracy: AccuracyRecord | None = None
+    accuracy_fault: str = ""
+    ranges: RangeRecord | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgeserve.report.accuracy import accuracy_section
 from edgeserve.report.boards import arena_section, fit_section
 from edgeserve.report.claims import claims_section
 from edgeserve.report.content import Report
@@ -17,6 +18,7 @@ _SECTIONS = (
     head_section,
     fit_section,
     claims_section,
+    accuracy_section,
     latency_section,
     steps_section,
     arena_section,
@@ -24,6 +26,8 @@ _SECTIONS = (
     energy_section,
     heat_section,
 )
+_OF_AN_APP = (head_section, claims_section)
+"""Of a bundle for iOS: its model is float, and no device of ours measures it."""
 
 
 def make_report(seen: Recorded) -> Report:
@@ -32,5 +36,8 @@ def make_report(seen: Recorded) -> Report:
     devices |= {one.phone.model for one in seen.phones}
     measured = ", ".join(sorted(devices)) or "nothing yet"
     boards = ", ".join(view.board for view in seen.boards) or "none"
-    summary = (f"Measured on: {measured}.", f"Planned for: {boards}.")
-    return Report(seen.facts.name, summary, tuple(make(seen) for make in _SECTIONS))
+    summary: tuple[str, ...] = (f"Measured on: {measured}.", f"Planned for: {boards}.")
+    if seen.facts.coreml is not None:
+        summary = (f"A package for {seen.facts.coreml.minimum_os} or later.",)
+    sections = _SECTIONS if seen.facts.coreml is None else _OF_AN_APP
+    return Report(seen.facts.name, summary, tuple(make(seen) for make in sections))
