@@ -155,6 +155,7 @@ class CalibrationKind(StrEnum):
 
     NPZ = "npz"
     NPY = "npy"
+    CSV = "csv"
     IMAGES = "images"
     SOUNDS = "sounds"
 

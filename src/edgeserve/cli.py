@@ -128,7 +128,7 @@ def cli(verbose: bool) -> None:
 @click.option(
     "--calibration",
     type=click.Path(path_type=Path),
-    help="Samples of real input: .npz, .npy or a folder of images.",
+    help="Samples of real input: .npz, .npy, .csv, or a folder of images or sounds.",
 )
 @click.option(
     "--quantization",

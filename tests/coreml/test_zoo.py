@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from benchmarks.coreml import make_sources
+from benchmarks.coreml import converted, make_sources
 from benchmarks.coreml_source import NAMES, SAMPLES
 from edgeserve.convert.coreml.evaluate import operator_counts, parameter_count
 from edgeserve.convert.coreml_worker import BOUNDS
@@ -22,6 +22,7 @@ WINDOWS = {
     "autoencoder": {"linear": 10, "relu": 9},
 }
 CHECKED = 4
+MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +72,16 @@ def test_the_bounds_are_in_the_order_of_what_is_lost() -> None:
     bounds += [BOUNDS[WeightsForm.PALETTIZED6], BOUNDS[WeightsForm.PALETTIZED4]]
     assert bounds == sorted(bounds)
     assert BOUNDS[WeightsForm.FLOAT16] == 1e-2
+
+
+@pytest.mark.parametrize("name", ["anomaly", "gestures", "keywords"])
+def test_trained_models_are_within_a_hundredth(name: str, tmp_path: Path) -> None:
+    facts = converted(
+        MODELS / name / "model.keras",
+        MODELS / name / "calibration.npz",
+        WeightsForm.FLOAT16,
+        tmp_path / name,
+    )
+    assert facts is not None
+    assert facts.check.outputs
+    assert all(0 < one.relative < 1e-2 for one in facts.check.outputs)

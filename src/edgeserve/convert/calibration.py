@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeserve.bundle import CalibratedInput, CalibrationKind, CalibrationRecord
+from edgeserve.convert.csv_samples import read_csv
 from edgeserve.convert.raw_files import SOUND_SUFFIXES, clip_of, frame_of, upright
 from edgeserve.errors import ConfigError
 from edgeserve.preprocess.declaration import AudioInput, Front, ImageInput, SensorInput, told
@@ -28,7 +29,7 @@ LABELS_KEY = "y"
 SAMPLES_KEY = "x"
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".ppm"})
 _IMAGE_MODES = {1: "L", 3: "RGB"}
-_HINT = "give --calibration a .npz or .npy file, or a folder of images"
+_HINT = "give --calibration a .npz, .npy or .csv file, or a folder of images or sounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,17 @@ def read_calibration(path: Path | None, front: Front | None = None) -> Calibrati
             return _raw_samples(path, CalibrationKind.NPY, front, loaded, None)
         array = _checked_samples(loaded, f"{path}")
         return ArrayFile(path, CalibrationKind.NPY, ((SAMPLES_KEY, array),), None)
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path, front)
     raise ConfigError(f"calibration data {path} is of no kind that is read", hint=_HINT)
+
+
+def _read_csv(path: Path, front: Front | None) -> CalibrationSource:
+    found = read_csv(path)
+    if front is not None and _is_raw(found.values):
+        return _raw_samples(path, CalibrationKind.CSV, front, found.values, found.labels)
+    array = _checked_samples(found.values.astype(np.float32), f"{path}")
+    return ArrayFile(path, CalibrationKind.CSV, ((SAMPLES_KEY, array),), found.labels)
 
 
 def match_inputs(
@@ -169,7 +180,7 @@ def match_inputs(
     if isinstance(source, RawSamples):
         return _match_raw(source, specs)
     named = zip(specs, _by_input(source, specs), strict=True)
-    arrays = tuple(_channels_last(spec, array) for spec, array in named)
+    arrays = tuple(_as_laid_out(source.kind, spec, array) for spec, array in named)
     for spec, array in zip(specs, arrays, strict=True):
         if array.shape[1:] != spec.shape[1:]:
             raise ConfigError(
@@ -185,6 +196,16 @@ def match_inputs(
         classes=(),
         preprocessing="none: the arrays are the model's inputs",
     )
+
+
+def _as_laid_out(
+    kind: CalibrationKind, spec: InputSpec, array: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """A line of a CSV file has an input's elements in the source's order, whatever its shape."""
+    shape = (spec.source_shape or spec.shape)[1:]
+    if kind is CalibrationKind.CSV and array[0].size == np.prod(shape, dtype=np.int64):
+        array = array.reshape(len(array), *shape)
+    return _channels_last(spec, array)
 
 
 def _channels_last(spec: InputSpec, array: NDArray[np.float32]) -> NDArray[np.float32]:
