@@ -25,6 +25,7 @@ from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned
 from tests.kernels.conformance import forms_of
+from tests.kernels.float_models import float_models
 from tests.kernels.small_models import conv_of_quads, many_sums, small_models
 from tests.kernels.test_convolution import Case as Window
 from tests.kernels.test_convolution import depthwise
@@ -80,7 +81,7 @@ def _programs_of_every_kernel() -> dict[str, Program]:
     chosen: dict[str, Program] = {}
     seen: set[frozenset[KernelId]] = set()
     models = {**small_models(), "ADD of many": many_sums(), "CONV_2D of quads": conv_of_quads()}
-    models |= wide_models()
+    models |= {**wide_models(), **float_models()}
     relu = Window(5, 6, 5, 5, activation="RELU", zero_points=(3, -128))
     models["DEPTHWISE_CONV_2D with RELU"] = depthwise(relu)
     for model_name, model in models.items():
