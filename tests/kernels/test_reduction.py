@@ -133,7 +133,7 @@ def test_the_first_of_equals_wins(runner: HostRunner) -> None:
     [
         reduce("MEAN", (1, 4, 5), (1,), output=(1, 4, 1)),
         reduce("MEAN", (1, 4, 5), (1,), dtype="uint8", quants=((0.1, 0), (0.1, 0))),
-        reduce("MEAN", (1, 4, 5), (1,), dtype="float32"),
+        reduce("SUM", (1, 4, 5), (1,), dtype="float32"),
         reduce("REDUCE_MAX", (1, 4, 5), (1,)),
         reduce("SUM", (2,) * 8, (0, 2, 4, 6)),
         arg_max((1, 5), 1, "int32", (2,)),
