@@ -22,6 +22,9 @@ from tests.e2e.bench_images import BenchImage, build_image
 from tests.kernels.float_models import dense, network
 from tests.kernels.streamed import in_one_group
 
+# One cached bundle serves several tests: processes that share it would wait for each other.
+pytestmark = pytest.mark.xdist_group("the network of floats")
+
 DIGITS = Path(__file__).resolve().parents[2] / "models" / "digits"
 BOARDS = ("host", "mps2-an500", "mps2-an385")
 """The last one has no floating-point unit."""
