@@ -54,7 +54,7 @@ from edgeserve.strict_json import dump_json, load_json
 from edgeserve.tensor_ranges import RangeRecord
 from edgeserve.tflite.reader import MAX_FILE_BYTES
 
-LOCK_WAIT_S = 3.0
+LOCK_WAIT_S = 15.0
 
 BUNDLE_FILE = "bundle.json"
 MODEL_FILE = "model.tflite"
