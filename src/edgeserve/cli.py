@@ -9,28 +9,22 @@ from __future__ import annotations
 import io
 import logging
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgeserve import __version__, show, show_accuracy
 from edgeserve.cli_accuracy import accuracy
 from edgeserve.cli_apple import (
-    IOS,
-    Asked,
-    apple_options,
-    convert_for_ios,
     inspect_for_ios,
-    refuse_apple_options,
 )
 from edgeserve.cli_boards import boards
-from edgeserve.cli_convert import budget_options, source_options
+from edgeserve.cli_convert import convert
 from edgeserve.cli_export import export
 from edgeserve.cli_loop import loop
 from edgeserve.cli_phone import (
@@ -42,68 +36,21 @@ from edgeserve.cli_phone import (
 )
 from edgeserve.cli_report import compare, report
 from edgeserve.cli_shared import format_option, require_none_of, shown_progress
+from edgeserve.cli_wish import (
+    asked_wish,
+    by_rows_option,
+    flash_for_speed_option,
+    objective_option,
+    pin_option,
+)
 from edgeserve.errors import ConfigError, EdgeserveError
 
 if TYPE_CHECKING:
-    from edgeserve.convert.budget import AccuracyBudget
     from edgeserve.fit import Fit
-    from edgeserve.planfile import Wish
 
 INTERRUPTED = 130
 NO_READER = 141
 BUG = 3
-
-_objective = click.option(
-    "--objective",
-    type=click.Choice(["size", "balanced", "speed"]),
-    help="size: the least arena; balanced: the least at little cost; speed: the fewest "
-    "instructions that the board has room for. [default: as the bundle was planned, or balanced]",
-)
-_by_rows = click.option(
-    "--by-rows", is_flag=True, help="The caller hands in the inputs row by row, as a camera does."
-)
-
-
-class _ByteSize(click.ParamType[int]):
-    """``65536``, ``64K`` or ``1M``; K and M are 1,024 and its square."""
-
-    name = "bytes"
-    _TEXT = re.compile(r"(\d{1,9})([KM]?)", re.ASCII | re.IGNORECASE)
-    _UNITS: ClassVar = {"": 1, "K": 1 << 10, "M": 1 << 20}
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = self._TEXT.fullmatch(str(value))
-        if found is None:
-            self.fail(f"{value!r} is no size: write bytes, or as 64K or 1M", param, ctx)
-        return int(found[1]) * self._UNITS[found[2].upper()]
-
-
-_flash_for_speed = click.option(
-    "--flash-for-speed",
-    type=_ByteSize(),
-    help="Flash that the model may take beyond its normal size where that saves most instructions: "
-    "bytes, 64K, 1M.",
-)
-
-_pin = click.option(
-    "--pin",
-    multiple=True,
-    metavar="TENSOR=BANK",
-    help="Put a tensor into one of the board's memory regions; may be repeated.",
-)
-
-
-def _wish(
-    objective: str | None, by_rows: bool, flash_for_speed: int | None, pins: Sequence[str] = ()
-) -> Wish | None:
-    """What the options ask for; None where none was given."""
-    from edgeserve.banks import parse_pins
-    from edgeserve.plan.streaming import Objective
-    from edgeserve.planfile import Wish
-
-    if objective is None and not by_rows and flash_for_speed is None and not pins:
-        return None
-    return Wish(Objective(objective or "balanced"), by_rows, parse_pins(pins), flash_for_speed or 0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,165 +67,6 @@ def cli(verbose: bool) -> None:
 
 
 @cli.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("--target", required=True, help="cortex-m7, esp32, a board id or a board file, ios.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The bundle [default: out/NAME]."
-)
-@click.option(
-    "--calibration",
-    type=click.Path(path_type=Path),
-    help="Samples of real input: .npz, .npy, .csv, or a folder of images or sounds.",
-)
-@click.option(
-    "--quantization",
-    type=click.Choice(
-        ["auto", "int8", "int16x8", "float16", "float32", "palettized6", "palettized4"]
-    ),
-    default="auto",
-    show_default=True,
-    help="int16x8: int16 activations and int8 weights; float32 quantizes nothing. auto is int8 for "
-    "boards (with a budget: the first form that keeps it), float16 for ios, whose int8 and "
-    "palettes are of weights alone.",
-)
-@click.option(
-    "--image-range",
-    nargs=2,
-    type=float,
-    default=(0.0, 1.0),
-    show_default=True,
-    help="What pixel values 0..255 become, for a folder of images.",
-)
-@click.option(
-    "--preprocess",
-    type=click.Path(path_type=Path),
-    metavar="FILE.toml",
-    help="How raw data become the input, and outputs answers (docs/PREPROCESSING.md).",
-)
-@click.option(
-    "--labels",
-    type=click.Path(path_type=Path),
-    metavar="FILE.txt",
-    help="Names of the classes, one a line.",
-)
-@_objective
-@_by_rows
-@_flash_for_speed
-@click.option(
-    "--integer-edges",
-    is_flag=True,
-    help="Of a quantized .tflite: hand in and take out int8 where it has float32.",
-)
-@click.option(
-    "--transposed-inputs",
-    is_flag=True,
-    help="Of a quantized .tflite: hand in inputs in the layout to which it transposes them.",
-)
-@source_options
-@budget_options
-@click.option(
-    "--input-adapter",
-    type=click.Choice(["none", "uint8-to-int8", "float32-quantize"]),
-    default="none",
-    help="What `db` data are over the serial line: the tensors' bytes, pixels, or float32.",
-)
-@click.option("--force", is_flag=True, help="Replace an existing bundle.")
-@click.option(
-    "--trust-source", is_flag=True, help="Load models that may run code, such as Lambda layers."
-)
-@apple_options
-@format_option
-def convert(
-    source: Path,
-    target: str,
-    output: Path | None,
-    calibration: Path | None,
-    quantization: str,
-    image_range: tuple[float, float],
-    preprocess: Path | None,
-    labels: Path | None,
-    objective: str | None,
-    by_rows: bool,
-    flash_for_speed: int | None,
-    integer_edges: bool,
-    transposed_inputs: bool,
-    int16_layers: tuple[str, ...],
-    input_shape: tuple[str, ...],
-    budget: AccuracyBudget | None,
-    input_adapter: str,
-    force: bool,
-    trust_source: bool,
-    output_format: str,
-    **apple: str,
-) -> int:
-    """Turn SOURCE into a bundle: Keras, SavedModel, PyTorch .pt2, ONNX, or .tflite.
-
-    For ios the model stays float, and calibration data only check the package.
-    """
-    from edgeserve import pipeline
-    from edgeserve.bundle import InputAdapter
-    from edgeserve.convert.calibration import UNIT_RANGE
-    from edgeserve.convert.input_shape import parse_input_shapes
-    from edgeserve.convert.precision import Precision
-    from edgeserve.convert.tflite_source import Edges
-    from edgeserve.declaration_file import read_declaration
-
-    declared = read_declaration(preprocess, labels)
-    if declared.preprocess is not None and image_range != UNIT_RANGE:
-        raise click.UsageError("--image-range has no say beside --preprocess: mean and scale do it")
-    destination = output or Path("out") / source.stem
-    if target == IOS:
-        asked = Asked(
-            source,
-            destination,
-            calibration,
-            quantization,
-            image_range,
-            declared,
-            parse_input_shapes(input_shape),
-            force,
-            trust_source,
-            output_format,
-        )
-        return convert_for_ios(asked, **apple)
-    refuse_apple_options()
-    with shown_progress("converting", output_format) as progress:
-        compiled, fit = pipeline.convert(
-            source,
-            destination,
-            target=target,
-            calibration=calibration,
-            image_range=image_range,
-            force=force,
-            trust_source=trust_source,
-            edges=Edges(integer_edges, transposed_inputs),
-            wish=_wish(objective, by_rows, flash_for_speed),
-            declared=declared,
-            precision=Precision(quantization),
-            int16_layers=int16_layers,
-            input_shapes=parse_input_shapes(input_shape),
-            budget=budget,
-            input_adapter=InputAdapter(input_adapter),
-            progress=progress,
-        )
-    if output_format == "json":
-        from edgeserve.fit_formats import fit_json
-        from edgeserve.strict_json import to_json
-
-        show.print_json(
-            {
-                "bundle": str(compiled.bundle.path),
-                **to_json(compiled.bundle.facts),
-                "fit": fit_json(fit),
-            }
-        )
-    else:
-        show.print_bundle(compiled)
-        show.print_fits([fit], plans=False)
-    return 0 if fit.fits else 1
-
-
-@cli.command()
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL]...")
 @click.option("--board", "boards", multiple=True, help="Board id or board file; may be repeated.")
 @click.option("--all-boards", is_flag=True, help="Every board that edgeserve knows.")
@@ -287,10 +75,10 @@ def convert(
     type=click.Path(path_type=Path),
     help="The list of models to check [default: ./edgeserve.toml].",
 )
-@_objective
-@_by_rows
-@_flash_for_speed
-@_pin
+@objective_option
+@by_rows_option
+@flash_for_speed_option
+@pin_option
 @click.option("--reserve-ram", type=click.IntRange(0), default=0, help="Bytes of RAM kept free.")
 @click.option(
     "--reserve-flash", type=click.IntRange(0), default=0, help="Bytes of flash kept free."
@@ -343,7 +131,7 @@ def check(
     from edgeserve.fit import Budget, Reserve
 
     limits = (reserve_ram, reserve_flash, max_arena, max_flash, arena_growth, flash_growth)
-    wish = _wish(objective, by_rows, flash_for_speed, pin)
+    wish = asked_wish(objective, by_rows, flash_for_speed, pin)
     if not models:
         if boards or all_boards or any(limits) or wish:
             raise click.UsageError(
@@ -402,10 +190,10 @@ _partition = click.option(
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
-@_objective
-@_by_rows
-@_flash_for_speed
-@_pin
+@objective_option
+@by_rows_option
+@flash_for_speed_option
+@pin_option
 @click.option(
     "--tflm",
     type=click.Path(path_type=Path),
@@ -457,7 +245,7 @@ def plan(
         raise click.UsageError(f"--map draws {' and '.join(ENDINGS)} alone")
     where = pipeline.board_of_target(board)
     shared = pipeline.share((model, *share), where, sources) if share else None
-    compiled = pipeline.plan(model, where, _wish(objective, by_rows, flash_for_speed, pin))
+    compiled = pipeline.plan(model, where, asked_wish(objective, by_rows, flash_for_speed, pin))
     record = compiled.record()
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     seen = pipeline.survey(compiled) if map_file or output_format == "text" else None
@@ -523,10 +311,10 @@ def inspect(model: Path, board: str, calibrate: tuple[Path, ...], output_format:
     is_flag=True,
     help="For MLPerf Tiny's energy mode: 9600 baud, time stamps are pulses on a pin.",
 )
-@_objective
-@_by_rows
-@_flash_for_speed
-@_pin
+@objective_option
+@by_rows_option
+@flash_for_speed_option
+@pin_option
 @format_option
 def build(
     model: Path,
@@ -550,7 +338,7 @@ def build(
             pipeline.board_of_target(board),
             partition=partition,
             energy=energy,
-            wish=_wish(objective, by_rows, flash_for_speed, pin),
+            wish=asked_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
             changes=changes,
         )
@@ -595,10 +383,10 @@ def build(
     "--seed", type=click.IntRange(1, 2**32 - 1), default=0x12345678, help="Of xorshift32."
 )
 @_partition
-@_objective
-@_by_rows
-@_flash_for_speed
-@_pin
+@objective_option
+@by_rows_option
+@flash_for_speed_option
+@pin_option
 @format_option
 def bench(
     model: Path,
@@ -639,7 +427,7 @@ def bench(
             warmup=warmup,
             seed=seed,
             partition=partition,
-            wish=_wish(objective, by_rows, flash_for_speed, pin),
+            wish=asked_wish(objective, by_rows, flash_for_speed, pin),
             progress=progress,
             meter=None if meter is None else meter_wish(meter),
         )
@@ -658,10 +446,10 @@ def bench(
 @_board_of_port
 @click.option("--inputs", type=click.IntRange(1), default=20, show_default=True)
 @_partition
-@_objective
-@_by_rows
-@_flash_for_speed
-@_pin
+@objective_option
+@by_rows_option
+@flash_for_speed_option
+@pin_option
 @click.option(
     "--stream", is_flag=True, help="Send each row of the input when the device asks for it."
 )
@@ -702,7 +490,7 @@ def verify(
             board=board,
             inputs=inputs,
             partition=partition,
-            wish=_wish(objective, by_rows, flash_for_speed, pin),
+            wish=asked_wish(objective, by_rows, flash_for_speed, pin),
             stream=stream,
             progress=progress,
         )
@@ -771,6 +559,7 @@ def flash(
     return 0
 
 
+cli.add_command(convert)
 cli.add_command(accuracy)
 cli.add_command(export)
 cli.add_command(loop)
