@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+from importlib.util import find_spec
 
 import pytest
 
@@ -18,10 +19,7 @@ def need_programs(*names: str) -> None:
     """Skips the test where a program is not on PATH, or fails it where that may not be."""
     for name in names:
         if shutil.which(name) is None:
-            absent = f"{name} is not installed"
-            if os.environ.get(MUST_BE_HERE):
-                pytest.fail(absent)
-            pytest.skip(absent)
+            _go_without(name)
 
 
 def need_library(name: str, package: str) -> None:
@@ -29,10 +27,20 @@ def need_library(name: str, package: str) -> None:
     try:
         ctypes.CDLL(name)
     except OSError:
-        absent = f"{name} is not installed: {package}"
-        if os.environ.get(MUST_BE_HERE):
-            pytest.fail(absent)
-        pytest.skip(absent)
+        _go_without(f"{name}, of {package},")
+
+
+def need_package(name: str) -> None:
+    """The same for a Python package."""
+    if find_spec(name) is None:
+        _go_without(name)
+
+
+def _go_without(name: str) -> None:
+    absent = f"{name} is not installed"
+    if os.environ.get(MUST_BE_HERE):
+        pytest.fail(absent)
+    pytest.skip(absent)
 
 
 def need_board_tools(board: Board) -> None:

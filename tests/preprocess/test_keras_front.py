@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from edgeserve.convert.converted import Converted
 from edgeserve.preprocess.declaration import Crop, ImageInput, Resize
 from edgeserve.preprocess.host import affines, quantized
 from edgeserve.strict_json import from_json
+from tests.tools import need_package
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -24,8 +24,7 @@ REPO = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``keras_models.py`` makes."""
-    if find_spec("tensorflow") is None:
-        pytest.skip("tensorflow is not installed")
+    need_package("tensorflow")
     folder = tmp_path_factory.mktemp("keras")
     command = [sys.executable, "-m", "tests.preprocess.keras_models", str(folder)]
     done = subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from tests.preprocess.harness import Case
 from tests.preprocess.pictures import SIZES, picture, resize_key
 from tests.preprocess.signals import ALL, LOG_MEL, MFCC, raw_data
 from tests.preprocess.tensorflow_references import CLIPS
+from tests.tools import need_package
 
 REPO = Path(__file__).resolve().parents[2]
 sizes = pytest.mark.parametrize("size", SIZES, ids=str)
@@ -50,8 +50,7 @@ def test_gray_is_pillows_to_the_bit() -> None:
 @pytest.fixture(scope="module")
 def tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """What ``tensorflow_references.py`` says."""
-    if find_spec("tensorflow") is None:
-        pytest.skip("tensorflow is not installed")
+    need_package("tensorflow")
     file = tmp_path_factory.mktemp("tensorflow") / "references.npz"
     command = [sys.executable, "-m", "tests.preprocess.tensorflow_references", str(file)]
     done = subprocess.run(
