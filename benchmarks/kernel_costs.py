@@ -33,7 +33,7 @@ from edgeserve.build import compiler_version
 from edgeserve.cost.features import FEATURES
 from edgeserve.cost.table import COSTS_FILE, THOUSAND
 from edgeserve.cost.work import Turn
-from edgeserve.kernels import KERNELS
+from edgeserve.kernels.table import KERNELS
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.plan.streaming import Method, plan_groups

@@ -29,7 +29,8 @@ from edgeserve.build import (
     runs_of,
 )
 from edgeserve.firmware import kernel_sources, write_firmware
-from edgeserve.kernels import KERNELS, Params
+from edgeserve.kernels.record import Params
+from edgeserve.kernels.table import KERNELS
 from edgeserve.linkmap import Placed, parse_map
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program

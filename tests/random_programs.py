@@ -11,11 +11,9 @@ from random import Random
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from edgeserve.graph import DType
-from edgeserve.kernels import (
-    NO_BLOB,
+from edgeserve.kernels.portable import (
     AddParams,
     AveragePoolParams,
-    Blob,
     ConcatenationParams,
     Conv2dParams,
     CopyParams,
@@ -25,7 +23,6 @@ from edgeserve.kernels import (
     MaxPoolParams,
     MulParams,
     PadParams,
-    Params,
     ReduceParams,
     ResizeBilinearParams,
     ResizeNearestParams,
@@ -33,6 +30,7 @@ from edgeserve.kernels import (
     SvdfParams,
     TransposeConvParams,
 )
+from edgeserve.kernels.record import NO_BLOB, Blob, Params
 from edgeserve.program import Operand, Port, Program, Role, Step, Value
 
 P = TypeVar("P", bound=Params)

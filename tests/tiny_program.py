@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from edgeserve.arena import ArenaPlan
 from edgeserve.graph import DType, Quant
-from edgeserve.kernels import Blob, FullyConnectedParams, channel_table
+from edgeserve.kernels.portable import FullyConnectedParams
+from edgeserve.kernels.record import Blob, channel_table
 from edgeserve.memory import memory_problem
 from edgeserve.program import Operand, Oracle, Port, Program, Step, Value
 from edgeserve.stream_plan import StreamPlan

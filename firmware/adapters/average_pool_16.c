@@ -1,6 +1,6 @@
 /* Adapter of AVERAGE_POOL_2D of int16. */
 #include "es_checks.h"
-#include "es_kernels.h"
+#include "es_kernels_16.h"
 
 static es_status_t check(const es_call_t *call) {
     const es_pool_params_t *p = es_call_params(call);

@@ -1,6 +1,6 @@
 /* Adapter of DEQUANTIZE of int16. */
 #include "es_checks.h"
-#include "es_kernels.h"
+#include "es_kernels_16.h"
 
 static es_status_t check(const es_call_t *call) {
     return es_call_has_types(call, 1, ES_INT16, ES_FLOAT32) &&

@@ -1,6 +1,6 @@
 /* Adapter of FULLY_CONNECTED of int16. */
 #include "es_checks.h"
-#include "es_kernels.h"
+#include "es_kernels_16.h"
 
 /* A shift out of its range is undefined. */
 static int are_shifts(const es_dense_channel_16_t *channels, uint32_t count) {

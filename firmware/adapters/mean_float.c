@@ -1,6 +1,6 @@
 /* Adapter of MEAN of float32. */
 #include "es_checks.h"
-#include "es_kernels.h"
+#include "es_kernels_float.h"
 
 static es_status_t check(const es_call_t *call) {
     const es_mean_float_params_t *p = es_call_params(call);

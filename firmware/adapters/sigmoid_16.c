@@ -1,6 +1,6 @@
 /* Adapter of LOGISTIC and TANH of int16. */
 #include "es_checks.h"
-#include "es_kernels.h"
+#include "es_kernels_16.h"
 
 static es_status_t check(const es_call_t *call) {
     const es_sigmoid_16_params_t *p = es_call_params(call);

@@ -1,6 +1,6 @@
 /* Adapter of SOFTMAX of float32. */
 #include "es_checks.h"
-#include "es_kernels.h"
+#include "es_kernels_float.h"
 
 static es_status_t check(const es_call_t *call) {
     return es_call_has_types(call, 1, ES_FLOAT32, ES_FLOAT32) &&

@@ -1,6 +1,6 @@
 /* Adapter of RELU, RELU6, RELU_N1_TO_1, LOGISTIC and TANH of float32. */
 #include "es_checks.h"
-#include "es_kernels.h"
+#include "es_kernels_float.h"
 
 static es_status_t check(const es_call_t *call) {
     const es_unary_float_params_t *p = es_call_params(call);

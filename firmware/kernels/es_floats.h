@@ -4,7 +4,7 @@
 #ifndef ES_FLOATS_H
 #define ES_FLOATS_H
 
-#include "es_kernels.h"
+#include "es_kernels_float.h"
 #include "es_sixteen.h"
 #include "es_taps.h"
 

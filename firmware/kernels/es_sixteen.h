@@ -2,7 +2,7 @@
 #ifndef ES_SIXTEEN_H
 #define ES_SIXTEEN_H
 
-#include "es_kernels.h"
+#include "es_kernels_16.h"
 #include "es_taps.h"
 
 static inline int16_t *es_row_16(const es_rows_t *rows, uint32_t y) {

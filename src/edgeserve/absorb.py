@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from edgeserve.graph import DType
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import (
     AddParams,
     AveragePoolParams,
     Conv2dParams,
@@ -17,9 +17,9 @@ from edgeserve.kernels import (
     LookUpParams,
     MaxPoolParams,
     MulParams,
-    Params,
     TransposeConvParams,
 )
+from edgeserve.kernels.record import Params
 from edgeserve.program import Folded, Program, Role, Step, without_dead_values
 
 CLAMPING = (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeserve.graph import DType
-from edgeserve.kernels import FLOAT_ARITHMETIC
+from edgeserve.kernels.table import FLOAT_ARITHMETIC
 from edgeserve.program import Program
 
 TOLERANCE = 1e-5

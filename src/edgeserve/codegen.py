@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeserve.kernels import Params
+from edgeserve.kernels.record import Params
 from edgeserve.program import Port, Program
 from edgeserve.table import ModelTable
 

@@ -24,7 +24,7 @@ from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
 from edgeserve.errors import ConfigError, ToolError
 from edgeserve.folder_swap import recover, replacing
 from edgeserve.graph import DType
-from edgeserve.kernels import Params
+from edgeserve.kernels.record import Params
 from edgeserve.makefile import makefile
 from edgeserve.platformio import library_manifest, platformio_files
 from edgeserve.program import Program

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from edgeserve.graph import DType, Quant
-from edgeserve.kernels import KernelId, Params
+from edgeserve.kernels.record import KernelId, Params
 
 
 class Role(Enum):

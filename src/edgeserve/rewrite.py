@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import (
     AddParams,
     AveragePoolParams,
     ConcatenationParams,
@@ -19,7 +19,6 @@ from edgeserve.kernels import (
     LookUpParams,
     MaxPoolParams,
     MulParams,
-    Params,
     PreluParams,
     QuantizeParams,
     ResizeBilinearParams,
@@ -27,6 +26,7 @@ from edgeserve.kernels import (
     SoftmaxParams,
     TransposeConvParams,
 )
+from edgeserve.kernels.record import Params
 from edgeserve.program import Operand, Program, Role, Step
 from edgeserve.rows import Accumulate, Reach, SameRow, Whole, reaches
 from edgeserve.stream_plan import Place, StreamPlan

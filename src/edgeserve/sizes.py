@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeserve.errors import ConfigError
-from edgeserve.kernels import KERNELS, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.table import KERNELS
 
 SIZES_FILE = Path(__file__).with_name("sizes.json")
 _POINTER_BYTES = 4

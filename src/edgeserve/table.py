@@ -13,7 +13,7 @@ from math import prod
 from edgeserve.arena import align_up
 from edgeserve.errors import ModelError
 from edgeserve.graph import DType
-from edgeserve.kernels import KERNEL_SET_VERSION, Blob, blobs, encode
+from edgeserve.kernels.record import KERNEL_SET_VERSION, Blob, blobs, encode
 from edgeserve.program import Operand, Port, Program, Role, Step
 from edgeserve.stream_plan import MOST_FED, Action, BankUse, Feed, Place, StreamPlan, Turn
 

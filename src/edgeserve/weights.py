@@ -7,13 +7,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import (
-    Blob,
+from edgeserve.kernels.portable import (
     Conv2dParams,
     DepthwiseParams,
     FullyConnectedParams,
     TransposeConvParams,
 )
+from edgeserve.kernels.record import Blob
 
 LANES = 4
 """Output channels that the kernels compute together; their weights are interleaved."""

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.board_runner import BoardRunner, Case
 from edgeserve.board import load_board
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.table import write_table

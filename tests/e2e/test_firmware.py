@@ -20,7 +20,7 @@ from edgeserve.bundle import InputAdapter
 from edgeserve.errors import DeviceError
 from edgeserve.firmware import kernel_sources
 from edgeserve.image import Image
-from edgeserve.kernels import KERNELS
+from edgeserve.kernels.table import KERNELS
 from edgeserve.project import LIBRARY_FOLDER, read_project
 from edgeserve.resources import firmware_root
 from edgeserve.strict_json import dump_json

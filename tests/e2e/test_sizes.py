@@ -16,7 +16,8 @@ from edgeserve.board import Board, board_ids, load_board
 from edgeserve.build import build, compiler_version
 from edgeserve.firmware import write_firmware
 from edgeserve.image import Image
-from edgeserve.kernels import KERNELS, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.table import KERNELS
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program

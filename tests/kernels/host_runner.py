@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import KERNELS
+from edgeserve.kernels.table import KERNELS
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.stream_plan import StreamPlan

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeserve.arena import ALIGNMENT_BYTES, align_up
 from edgeserve.banks import Bank
-from edgeserve.kernels import CopyParams
+from edgeserve.kernels.portable import CopyParams
 from edgeserve.plan.order import orders_of
 from edgeserve.plan.stream import tasks_of
 from edgeserve.plan.streaming import Method, feedable, plan_groups

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from edgeserve.graph import DType
-from edgeserve.kernels import Conv2dParams, DepthwiseParams, FullyConnectedParams
+from edgeserve.kernels.portable import Conv2dParams, DepthwiseParams, FullyConnectedParams
 from edgeserve.lower import lower
 from edgeserve.narrow.bounds import Bounds
 from edgeserve.narrow.fixed import requantized

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from edgeserve.arena import align_up
-from edgeserve.kernels import ConvWinogradParams, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.tuned import ConvWinogradParams
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgeserve.errors import UnsupportedOp
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import assert_conforms

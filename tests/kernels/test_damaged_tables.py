@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from edgeserve.graph import OpKind
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgeserve.kernels import DepthwisePairsParams, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.tuned import DepthwisePairsParams
 from edgeserve.lower import lower
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned

@@ -15,7 +15,7 @@ from edgeserve.compilation import Compiled
 from edgeserve.convert.tflite_source import Edges
 from edgeserve.errors import ConfigError, ModelError
 from edgeserve.graph import DType
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.tflite.edges import without_float_edges, without_input_transposes
 from edgeserve.tflite.reader import read_model

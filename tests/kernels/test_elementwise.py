@@ -10,7 +10,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edgeserve.errors import UnsupportedOp
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.program import Program
 from edgeserve.tflite.reader import read_model

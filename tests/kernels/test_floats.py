@@ -13,7 +13,7 @@ import pytest
 
 from edgeserve.closeness import TOLERANCE, distance, near_values
 from edgeserve.errors import UnsupportedOp
-from edgeserve.kernels import FLOAT_ARITHMETIC
+from edgeserve.kernels.table import FLOAT_ARITHMETIC
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program

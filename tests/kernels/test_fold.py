@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.program import Program
 from tests.kernels.conformance import assert_conforms
 from tests.kernels.host_runner import HostRunner

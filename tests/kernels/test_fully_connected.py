@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgeserve.kernels import FullyConnectedPairsParams, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.tuned import FullyConnectedPairsParams
 from edgeserve.lower import lower
 from edgeserve.program import Step
 from edgeserve.tflite.reader import read_model

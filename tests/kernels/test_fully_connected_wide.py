@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve.kernels import FullyConnectedWideParams, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.tuned import FullyConnectedWideParams
 from edgeserve.lower import lower
 from edgeserve.program import Step
 from edgeserve.tflite.reader import read_model

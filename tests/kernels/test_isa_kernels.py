@@ -17,7 +17,7 @@ from benchmarks.board_runner import BoardRunner, Case
 from edgeserve.arena import align_up
 from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.errors import UnsupportedOp
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.program import Program
 from edgeserve.tflite.reader import read_model

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgeserve.arena import align_up
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Operand, Program, Role

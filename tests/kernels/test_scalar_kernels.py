@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve.kernels import ConvLanesParams, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.tuned import ConvLanesParams
 from edgeserve.lower import lower
 from edgeserve.program import Program, Step
 from edgeserve.tflite.reader import read_model

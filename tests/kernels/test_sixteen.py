@@ -9,7 +9,7 @@ import pytest
 
 from edgeserve.errors import UnsupportedOp
 from edgeserve.graph import DType
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.lower.requant import requant
 from edgeserve.program import Program

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve.kernels import ConvVectorsParams, DepthwiseVectorsParams, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.tuned import ConvVectorsParams, DepthwiseVectorsParams
 from edgeserve.lower import lower
 from edgeserve.program import Program
 from edgeserve.tflite.reader import read_model

@@ -17,7 +17,7 @@ import pytest
 from benchmarks.board_runner import Answer, BoardRunner, Case
 from benchmarks.cores import measure
 from edgeserve.board import load_board
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program

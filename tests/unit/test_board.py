@@ -21,7 +21,7 @@ from edgeserve.board import (
 from edgeserve.board_sources import board_header, memory_script
 from edgeserve.cost.table import costs_of
 from edgeserve.errors import ConfigError
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.resources import boards_root, firmware_root
 from edgeserve.sizes import code_size
 

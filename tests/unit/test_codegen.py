@@ -17,7 +17,7 @@ from edgeserve.codegen import c_literal, escape_comment, generate_sources, used_
 from edgeserve.errors import ConfigError
 from edgeserve.firmware import bench_config
 from edgeserve.graph import DType
-from edgeserve.kernels import KernelId
+from edgeserve.kernels.record import KernelId
 from edgeserve.plan.streaming import Method, plan_stream
 from edgeserve.program import Program
 from edgeserve.resources import firmware_root

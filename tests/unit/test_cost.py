@@ -14,7 +14,8 @@ from edgeserve.cost.pairs import _tiles
 from edgeserve.cost.table import THOUSAND, Costs, Fit, KernelCost, costs_of
 from edgeserve.cost.work import Turn
 from edgeserve.errors import ConfigError
-from edgeserve.kernels import KERNELS, KernelId
+from edgeserve.kernels.record import KernelId
+from edgeserve.kernels.table import KERNELS
 from edgeserve.lower import lower
 from edgeserve.program import Step
 from edgeserve.tflite.reader import read_model

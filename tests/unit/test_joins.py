@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from edgeserve.arena import Buffer, Problem
-from edgeserve.kernels import ConcatenationParams
+from edgeserve.kernels.portable import ConcatenationParams
 from edgeserve.memory import memory_problem
 from edgeserve.plan import plan_arena
 from edgeserve.plan.streaming import Method, Objective, plan_stream

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve import kernels, table
-from edgeserve.kernels import KERNELS, field_formats, record_bytes
+from edgeserve import table
+from edgeserve.kernels.record import KERNEL_SET_VERSION, Params, field_formats, record_bytes
+from edgeserve.kernels.table import KERNELS
 from edgeserve.resources import firmware_root
 from tests.tools import need_programs
 
@@ -27,15 +28,18 @@ TABLE_RECORDS: dict[str, struct.Struct] = {
 }
 
 
+KERNEL_HEADERS = ("es_kernels.h", "es_kernels_16.h", "es_kernels_float.h")
+
+
 def kernels_header() -> str:
-    return (firmware_root() / "kernels" / "es_kernels.h").read_text()
+    return "".join((firmware_root() / "kernels" / name).read_text() for name in KERNEL_HEADERS)
 
 
-def adapter_text(params: type[kernels.Params]) -> str:
+def adapter_text(params: type[Params]) -> str:
     return (firmware_root() / "adapters" / f"{params.SOURCE}.c").read_text()
 
 
-def struct_name(params: type[kernels.Params]) -> str | None:
+def struct_name(params: type[Params]) -> str | None:
     """The record that the adapter asks ``es_init`` to find; None where the kernel has none."""
     match = re.search(r"\.params_bytes = (?:sizeof\((\w+)\)|0),", adapter_text(params))
     assert match is not None
@@ -64,7 +68,8 @@ def measure(tmp_path: Path, structs: dict[str, list[str]]) -> dict[str, int]:
         values.append((name, f"sizeof({name})"))
         values += [(f"{name}.{field}", f"offsetof({name}, {field})") for field in fields]
     (tmp_path / "layout.c").write_text(
-        '#include <stddef.h>\n#include "es_kernels.h"\n#include "es_table.h"\n'
+        "".join(f'#include "{name}"\n' for name in ("es_table.h", *KERNEL_HEADERS))
+        + "#include <stddef.h>\n"
         f"const unsigned layout[] = {{{', '.join(value for _, value in values)}}};\n"
     )
     root = firmware_root()
@@ -109,7 +114,7 @@ def test_the_records_of_the_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("params", KERNELS, ids=lambda params: params.SOURCE)
-def test_the_parameters_of_a_kernel(params: type[kernels.Params], tmp_path: Path) -> None:
+def test_the_parameters_of_a_kernel(params: type[Params], tmp_path: Path) -> None:
     name = struct_name(params)
     if name is None:
         assert not dataclasses.fields(params)
@@ -128,7 +133,7 @@ def test_the_parameters_of_a_kernel(params: type[kernels.Params], tmp_path: Path
 
 
 @pytest.mark.parametrize("params", KERNELS, ids=lambda params: params.SOURCE)
-def test_the_adapter_has_the_id_of_the_kernel(params: type[kernels.Params]) -> None:
+def test_the_adapter_has_the_id_of_the_kernel(params: type[Params]) -> None:
     text = adapter_text(params)
     match = re.search(rf"const es_kernel_t {params.SYMBOL} = \{{(.*?)\}};", text, re.S)
     assert match is not None
@@ -141,5 +146,5 @@ def test_constants_agree() -> None:
     assert int(defined["ES_MAGIC"], 16) == table.MAGIC
     assert int(defined["ES_FORMAT_VERSION"]) == table.FORMAT_VERSION
     assert int(defined["ES_ONE_BANK_FORMAT"]) == table.ONE_BANK_FORMAT
-    assert int(defined["ES_KERNEL_SET_VERSION"]) == kernels.KERNEL_SET_VERSION
+    assert int(defined["ES_KERNEL_SET_VERSION"]) == KERNEL_SET_VERSION
     assert int(defined["ES_NO_COUNTER"], 16) == table.NO_COUNTER

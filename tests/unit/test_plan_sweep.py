@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from edgeserve.errors import PlanError
-from edgeserve.kernels import AddParams, Conv2dParams
+from edgeserve.kernels.portable import AddParams, Conv2dParams
 from edgeserve.plan import whole_plan
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.plan_sweep import sweep

@@ -14,7 +14,7 @@ import pytest
 from edgeserve.arena import live_bound_bytes
 from edgeserve.banks import Bank, Pin
 from edgeserve.errors import ConfigError
-from edgeserve.kernels import AddParams
+from edgeserve.kernels.portable import AddParams
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
 from edgeserve.plan.streaming import Method, Objective, feedable, plan_stream

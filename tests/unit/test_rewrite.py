@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import (
     AddParams,
     ArgMaxParams,
     AveragePoolParams,

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeserve.graph import DType
-from edgeserve.kernels import (
-    KERNELS,
+from edgeserve.kernels.portable import (
     AddParams,
     AveragePoolParams,
     ConcatenationParams,
@@ -16,10 +15,11 @@ from edgeserve.kernels import (
     CopyParams,
     FullyConnectedParams,
     GatherParams,
-    Params,
     ReduceParams,
     TransposeConvParams,
 )
+from edgeserve.kernels.record import Params
+from edgeserve.kernels.table import KERNELS
 from edgeserve.program import Operand, Program, Role, Step, Value
 from edgeserve.rows import (
     Accumulate,

@@ -10,36 +10,23 @@ from typing import TypeAlias
 
 from edgeserve.cost import flash, pairs, portable, scalar, vectors
 from edgeserve.cost.work import Turn, Work
-from edgeserve.kernels import (
-    AddByTableParams,
+from edgeserve.kernels.portable import (
     AddParams,
     ArgMaxParams,
     AveragePoolParams,
     ConcatenationParams,
     Conv2dParams,
-    ConvLanesParams,
-    ConvPairsParams,
-    ConvVectorsParams,
-    ConvWinogradParams,
     CopyParams,
-    DepthwiseColumnsParams,
-    DepthwisePairsParams,
     DepthwiseParams,
-    DepthwiseReluParams,
-    DepthwiseVectorsParams,
     DequantizeParams,
     ExtremumParams,
-    FullyConnectedBlocksParams,
-    FullyConnectedPairsParams,
     FullyConnectedParams,
-    FullyConnectedWideParams,
     GatherParams,
     LookUpParams,
     LstmParams,
     MaxPoolParams,
     MulParams,
     PadParams,
-    Params,
     PreluParams,
     QuantizeParams,
     ReduceParams,
@@ -48,6 +35,21 @@ from edgeserve.kernels import (
     SoftmaxParams,
     SvdfParams,
     TransposeConvParams,
+)
+from edgeserve.kernels.record import Params
+from edgeserve.kernels.tuned import (
+    AddByTableParams,
+    ConvLanesParams,
+    ConvPairsParams,
+    ConvVectorsParams,
+    ConvWinogradParams,
+    DepthwiseColumnsParams,
+    DepthwisePairsParams,
+    DepthwiseReluParams,
+    DepthwiseVectorsParams,
+    FullyConnectedBlocksParams,
+    FullyConnectedPairsParams,
+    FullyConnectedWideParams,
 )
 
 Features: TypeAlias = Callable[[Turn], Work]

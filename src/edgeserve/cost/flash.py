@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeserve.cost.work import Turn, Work, blocks_of
-from edgeserve.kernels import (
+from edgeserve.kernels.tuned import (
     QUAD,
     WINOGRAD_ROWS,
     ConvWinogradParams,

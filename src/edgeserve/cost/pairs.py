@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from edgeserve.cost.work import Turn, Work, axes_of, axis, blocks_of, clamps
-from edgeserve.kernels import (
+from edgeserve.kernels.tuned import (
     QUAD,
     TILE_PIXELS,
     ConvPairsParams,

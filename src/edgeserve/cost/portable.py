@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import prod
 
 from edgeserve.cost.work import LANES, Turn, Work, axes_of, blocks_of, clamps
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import (
     ArgMaxParams,
     AveragePoolParams,
     Conv2dParams,

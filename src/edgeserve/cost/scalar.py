@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeserve.cost.work import LANES, Turn, Work, axes_of, axis, clamps
-from edgeserve.kernels import (
+from edgeserve.kernels.tuned import (
     LANES_BLOCK,
     LANES_PIXELS,
     ConvLanesParams,

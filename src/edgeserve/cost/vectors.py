@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeserve.cost.work import Turn, Work, axes_of, clamps
-from edgeserve.kernels import (
+from edgeserve.kernels.tuned import (
     VECTOR_BYTES,
     VECTOR_PIXELS,
     ConvVectorsParams,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from edgeserve.kernels import Params
+from edgeserve.kernels.record import Params
 from edgeserve.program import Step
 
 Work: TypeAlias = Mapping[str, int]

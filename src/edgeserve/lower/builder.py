@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgeserve.errors import ModelError, UnsupportedOp
 from edgeserve.graph import DType, Graph, Op, Quant, Tensor
-from edgeserve.kernels import Params
+from edgeserve.kernels.record import Params
 from edgeserve.program import Folded, Operand, Oracle, Port, Program, Role, Step, Value
 
 REPLACE_HINT = "convert the model again, or replace the operator in the source model"

@@ -22,13 +22,8 @@ from edgeserve.graph import (
     Tensor,
     TransposeConvOptions,
 )
-from edgeserve.kernels import (
-    Blob,
-    Conv2dParams,
-    DepthwiseParams,
-    TransposeConvParams,
-    channel_table,
-)
+from edgeserve.kernels.portable import Conv2dParams, DepthwiseParams, TransposeConvParams
+from edgeserve.kernels.record import Blob, channel_table
 from edgeserve.lower.activation import fused_range
 from edgeserve.lower.builder import REQUANTIZE_HINT, Builder
 from edgeserve.lower.fold import PaddedSource, padded_source
@@ -166,6 +161,36 @@ def place(
     return Placement(source, out_h, out_w, top, left, leaves)
 
 
+def grouped_weights(b: Builder, op: Op) -> tuple[int, int, int, int]:
+    """(out_c, kernel_h, kernel_w, weight_c) of a CONV_2D whose weights divide the input's channels
+    into groups of ``weight_c``; or UnsupportedOp.
+    """
+    weights = b.tensor(op.inputs[1])
+    b.need(op, len(weights.shape) == 4, f"its weights have shape {list(weights.shape)}")
+    out_c, kernel_h, kernel_w, weight_c = weights.shape
+    _, _, c = b.spatial(op, b.tensor(op.inputs[0]))
+    b.need(
+        op,
+        c % weight_c == 0 and out_c % (c // weight_c) == 0,
+        f"weights {list(weights.shape)} do not divide {c} input channels into groups",
+    )
+    return out_c, kernel_h, kernel_w, weight_c
+
+
+def depthwise_weights(b: Builder, op: Op) -> tuple[int, int, int, int]:
+    """(kernel_h, kernel_w, out_c, multiplier) of a DEPTHWISE_CONV_2D; or UnsupportedOp."""
+    weights = b.tensor(op.inputs[1])
+    b.need(op, len(weights.shape) == 4, f"its weights have shape {list(weights.shape)}")
+    ones, kernel_h, kernel_w, out_c = weights.shape
+    _, _, c = b.spatial(op, b.tensor(op.inputs[0]))
+    b.need(
+        op,
+        ones == 1 and out_c % c == 0,
+        f"weights {list(weights.shape)} are not [1, h, w, a multiple of {c} channels]",
+    )
+    return kernel_h, kernel_w, out_c, out_c // c
+
+
 def _conv2d(b: Builder, op: Op) -> None:
     assert isinstance(op.options, ConvOptions)
     o = op.options
@@ -177,13 +202,7 @@ def _conv2d(b: Builder, op: Op) -> None:
         hint="give the layer a bias before converting",
     )
     layer = _layer(b, op, (b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), bias), 0, o.activation)
-    _, _, c = b.spatial(op, layer.source)
-    out_c, _, _, weight_c = layer.weights.shape
-    b.need(
-        op,
-        c % weight_c == 0 and out_c % (c // weight_c) == 0,
-        f"weights {list(layer.weights.shape)} do not divide {c} input channels into groups",
-    )
+    out_c, _, _, _ = grouped_weights(b, op)
     _convolve(b, op, layer, place(b, op, (layer.source, layer.weights), o, out_c), o)
 
 
@@ -226,15 +245,9 @@ def _depthwise(b: Builder, op: Op) -> None:
     o = op.options
     tensors = (b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), b.input(op, 2))
     layer = _layer(b, op, tensors, 3, o.activation)
-    _, _, c = b.spatial(op, layer.source)
-    ones, kernel_h, kernel_w, out_c = layer.weights.shape
-    b.need(
-        op,
-        ones == 1 and out_c % c == 0,
-        f"weights {list(layer.weights.shape)} are not [1, h, w, a multiple of {c} channels]",
-    )
+    kernel_h, kernel_w, out_c, multiplier = depthwise_weights(b, op)
     placed = place(b, op, (layer.source, layer.weights), o, out_c)
-    if c == 1:
+    if layer.source.shape[3] == 1:
         _one_channel(b, op, layer, placed, o)
         return
     weights = Blob(layer.matrix.tobytes(), f"weights {layer.weights.name}")
@@ -252,10 +265,10 @@ def _depthwise(b: Builder, op: Op) -> None:
         output_zero_point=layer.out_quant.zero_point,
         act_min=layer.act_min,
         act_max=layer.act_max,
-        multiplier=out_c // c,
+        multiplier=multiplier,
         weights=weights,
         channels=layer.channels(layer.biases - zero_point * sums),
-        pads=_pads(layer, c) if placed.leaves else weights,
+        pads=_pads(layer, layer.source.shape[3]) if placed.leaves else weights,
     )
     _step(b, op, layer, placed, params)
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edgeserve.graph import DType, Op, OpKind, Tensor
-from edgeserve.kernels import (
-    Dequantize16Params,
-    DequantizeParams,
-    Quantize16Params,
-    QuantizeParams,
-    Rescale16Params,
-)
+from edgeserve.kernels.portable import DequantizeParams, QuantizeParams
+from edgeserve.kernels.sixteen import Dequantize16Params, Quantize16Params, Rescale16Params
 from edgeserve.lower import tables
 from edgeserve.lower.builder import REQUANTIZE_HINT, Builder
 from edgeserve.lower.elementwise import emit_table

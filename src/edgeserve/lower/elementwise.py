@@ -8,16 +8,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edgeserve.graph import ActivationOptions, DType, LeakyReluOptions, Op, OpKind, Quant, Tensor
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import (
     AddParams,
-    Blob,
     ExtremumMode,
     ExtremumParams,
     LookUpParams,
     MulParams,
-    Params,
     PreluParams,
 )
+from edgeserve.kernels.record import Blob, Params
 from edgeserve.lower import tables
 from edgeserve.lower.activation import fused_range
 from edgeserve.lower.box import Box, dense_strides

@@ -23,10 +23,9 @@ from edgeserve.graph import (
     SoftmaxOptions,
     Tensor,
 )
-from edgeserve.kernels import (
+from edgeserve.kernels.floats import (
     BinaryFloatParams,
     BinaryFunction,
-    Blob,
     Conv2dFloatParams,
     DepthwiseFloatParams,
     FullyConnectedFloatParams,
@@ -36,8 +35,9 @@ from edgeserve.kernels import (
     UnaryFloatParams,
     UnaryFunction,
 )
+from edgeserve.kernels.record import Blob
 from edgeserve.lower.builder import MAX_EXTENT, Builder
-from edgeserve.lower.convolution import place
+from edgeserve.lower.convolution import depthwise_weights, grouped_weights, place
 from edgeserve.lower.elementwise import emit_binary
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.lower.pooling import pool_walks
@@ -105,14 +105,7 @@ def _conv2d(b: Builder, op: Op) -> None:
     assert isinstance(op.options, ConvOptions)
     o = op.options
     source, weights = b.tensor(op.inputs[0]), b.tensor(op.inputs[1])
-    b.need(op, len(weights.shape) == 4, f"its weights have shape {list(weights.shape)}")
-    out_c, kernel_h, kernel_w, weight_c = weights.shape
-    _, _, c = b.spatial(op, source)
-    b.need(
-        op,
-        c % weight_c == 0 and out_c % (c // weight_c) == 0,
-        f"weights {list(weights.shape)} do not divide {c} input channels into groups",
-    )
+    out_c, kernel_h, kernel_w, weight_c = grouped_weights(b, op)
     placed = place(b, op, (source, weights), o, out_c)
     constants = _constants(b, op, out_c)
     low, high = _fused(b, op, o.activation)
@@ -138,14 +131,7 @@ def _depthwise(b: Builder, op: Op) -> None:
     assert isinstance(op.options, DepthwiseOptions)
     o = op.options
     source, weights = b.tensor(op.inputs[0]), b.tensor(op.inputs[1])
-    b.need(op, len(weights.shape) == 4, f"its weights have shape {list(weights.shape)}")
-    ones, kernel_h, kernel_w, out_c = weights.shape
-    _, _, c = b.spatial(op, source)
-    b.need(
-        op,
-        ones == 1 and out_c % c == 0,
-        f"weights {list(weights.shape)} are not [1, h, w, a multiple of {c} channels]",
-    )
+    kernel_h, kernel_w, out_c, multiplier = depthwise_weights(b, op)
     placed = place(b, op, (source, weights), o, out_c)
     constants = _constants(b, op, out_c)
     low, high = _fused(b, op, o.activation)
@@ -160,7 +146,7 @@ def _depthwise(b: Builder, op: Op) -> None:
         pad_left=placed.left,
         act_min=low,
         act_max=high,
-        multiplier=out_c // c,
+        multiplier=multiplier,
         weights=constants[0],
         biases=constants[1],
     )

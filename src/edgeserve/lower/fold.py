@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from edgeserve.absorb import CLAMPING, absorbed, clamped
 from edgeserve.graph import DType, Op, OpKind, Tensor
-from edgeserve.kernels import LookUpParams, Params
+from edgeserve.kernels.portable import LookUpParams
+from edgeserve.kernels.record import Params
 from edgeserve.lower.builder import Builder
 from edgeserve.program import Program, Step
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeserve.graph import DType, FullyConnectedOptions, Op, OpKind, Tensor
-from edgeserve.kernels import Blob, FullyConnectedParams, channel_table
+from edgeserve.kernels.portable import FullyConnectedParams
+from edgeserve.kernels.record import Blob, channel_table
 from edgeserve.lower.activation import fused_range
 from edgeserve.lower.builder import REQUANTIZE_HINT, Builder
 from edgeserve.lower.lowering import Lowerings

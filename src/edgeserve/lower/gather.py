@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from edgeserve.graph import AxisOptions, DType, Op, OpKind
-from edgeserve.kernels import GatherParams
+from edgeserve.kernels.portable import GatherParams
 from edgeserve.lower.builder import MAX_EXTENT, Builder
 from edgeserve.lower.lowering import Lowerings
 

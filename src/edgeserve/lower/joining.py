@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from edgeserve.graph import Activation, AxisOptions, DType, Op, OpKind, Tensor
-from edgeserve.kernels import ConcatenationParams
+from edgeserve.kernels.portable import ConcatenationParams
 from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder, same_quant
 from edgeserve.lower.lowering import Lowerings
 

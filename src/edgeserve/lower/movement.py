@@ -16,7 +16,7 @@ from edgeserve.graph import (
     StridedSliceOptions,
     Tensor,
 )
-from edgeserve.kernels import CopyParams
+from edgeserve.kernels.portable import CopyParams
 from edgeserve.lower.box import BOX_DIMS, Box, dense_strides
 from edgeserve.lower.builder import MAX_EXTENT, STATIC_HINT, Builder
 from edgeserve.lower.lowering import Lowerings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeserve.graph import DType, Op, OpKind, Tensor
-from edgeserve.kernels import PadParams
+from edgeserve.kernels.portable import PadParams
 from edgeserve.lower.box import BOX_DIMS
 from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder, same_quant
 from edgeserve.lower.lowering import Lowerings

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgeserve.graph import DType, Op, OpKind, PoolOptions
-from edgeserve.kernels import AveragePoolParams, MaxPoolParams
+from edgeserve.kernels.portable import AveragePoolParams, MaxPoolParams
 from edgeserve.lower.activation import fused_range
 from edgeserve.lower.builder import Builder
 from edgeserve.lower.lowering import Lowerings

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeserve.graph import Activation, DType, LstmOptions, Op, OpKind, SvdfOptions, Tensor
-from edgeserve.kernels import Blob, LstmParams, SvdfParams
+from edgeserve.kernels.portable import LstmParams, SvdfParams
+from edgeserve.kernels.record import Blob
 from edgeserve.lower.builder import REQUANTIZE_HINT, Builder
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.lower.requant import Requant, float32, requant

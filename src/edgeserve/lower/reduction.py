@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import prod
 
 from edgeserve.graph import DType, Op, OpKind, ReduceOptions, Tensor
-from edgeserve.kernels import ArgMaxParams, ReduceMode, ReduceParams
+from edgeserve.kernels.portable import ArgMaxParams, ReduceMode, ReduceParams
 from edgeserve.lower.box import Box, dense_strides
 from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder, same_quant
 from edgeserve.lower.lowering import Lowerings

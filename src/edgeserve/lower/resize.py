@@ -11,7 +11,8 @@ import struct
 import numpy as np
 
 from edgeserve.graph import DType, Op, OpKind, ResizeOptions, Tensor
-from edgeserve.kernels import Blob, ResizeBilinearParams, ResizeNearestParams
+from edgeserve.kernels.portable import ResizeBilinearParams, ResizeNearestParams
+from edgeserve.kernels.record import Blob
 from edgeserve.lower.builder import MAX_EXTENT, Builder
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.lower.requant import round_half_away

@@ -27,17 +27,16 @@ from edgeserve.graph import (
     SoftmaxOptions,
     Tensor,
 )
-from edgeserve.kernels import (
+from edgeserve.kernels.record import Blob, Params
+from edgeserve.kernels.sixteen import (
     Add16Params,
     AveragePool16Params,
-    Blob,
     Conv2d16Params,
     Depthwise16Params,
     FullyConnected16Params,
     MaxPool16Params,
     Mean16Params,
     Mul16Params,
-    Params,
     Rescale16Params,
     Sigmoid16Params,
     Softmax16Params,
@@ -45,7 +44,13 @@ from edgeserve.kernels import (
 from edgeserve.lower import tables_16
 from edgeserve.lower.activation import fused_range
 from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder
-from edgeserve.lower.convolution import Placement, place, weight_factors
+from edgeserve.lower.convolution import (
+    Placement,
+    depthwise_weights,
+    grouped_weights,
+    place,
+    weight_factors,
+)
 from edgeserve.lower.elementwise import emit_binary, float32_factor
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.lower.pooling import pool_walks
@@ -172,14 +177,7 @@ def _conv2d(b: Builder, op: Op) -> None:
     assert isinstance(op.options, ConvOptions)
     o = op.options
     source, weights, output = b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), b.output(op)
-    b.need(op, len(weights.shape) == 4, f"its weights have shape {list(weights.shape)}")
-    out_c, kernel_h, kernel_w, weight_c = weights.shape
-    _, _, c = b.spatial(op, source)
-    b.need(
-        op,
-        c % weight_c == 0 and out_c % (c // weight_c) == 0,
-        f"weights {list(weights.shape)} do not divide {c} input channels into groups",
-    )
+    out_c, kernel_h, kernel_w, weight_c = grouped_weights(b, op)
     placed = place(b, op, (source, weights), o, out_c)
     channels = _channels(b, op, 0)
     low, high = fused_range(b, op, o.activation, b.quant(op, output), DType.INT16)
@@ -205,14 +203,7 @@ def _depthwise(b: Builder, op: Op) -> None:
     assert isinstance(op.options, DepthwiseOptions)
     o = op.options
     source, weights, output = b.tensor(op.inputs[0]), b.tensor(op.inputs[1]), b.output(op)
-    b.need(op, len(weights.shape) == 4, f"its weights have shape {list(weights.shape)}")
-    ones, kernel_h, kernel_w, out_c = weights.shape
-    _, _, c = b.spatial(op, source)
-    b.need(
-        op,
-        ones == 1 and out_c % c == 0,
-        f"weights {list(weights.shape)} are not [1, h, w, a multiple of {c} channels]",
-    )
+    kernel_h, kernel_w, out_c, multiplier = depthwise_weights(b, op)
     placed = place(b, op, (source, weights), o, out_c)
     channels = _channels(b, op, 3)
     low, high = fused_range(b, op, o.activation, b.quant(op, output), DType.INT16)
@@ -227,7 +218,7 @@ def _depthwise(b: Builder, op: Op) -> None:
         pad_left=placed.left,
         act_min=low,
         act_max=high,
-        multiplier=out_c // c,
+        multiplier=multiplier,
         weights=_weights(b, op),
         channels=channels,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edgeserve.graph import DType, Op, OpKind, SoftmaxOptions
-from edgeserve.kernels import SoftmaxParams
+from edgeserve.kernels.portable import SoftmaxParams
 from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder
 from edgeserve.lower.lowering import Lowerings
 from edgeserve.lower.requant import requant

@@ -11,7 +11,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import (
     AddParams,
     AveragePoolParams,
     ConcatenationParams,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgeserve.absorb import absorbed, clamped
-from edgeserve.kernels import LookUpParams, Params
+from edgeserve.kernels.portable import LookUpParams
+from edgeserve.kernels.record import Params
 from edgeserve.narrow.propagation import BoundsOfValues
 from edgeserve.program import Program, Step
 

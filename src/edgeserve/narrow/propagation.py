@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import (
     AddParams,
     AveragePoolParams,
     ConcatenationParams,

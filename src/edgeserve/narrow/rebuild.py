@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeserve.kernels import (
-    Blob,
+from edgeserve.kernels.portable import (
     ConcatenationParams,
     Conv2dParams,
     DepthwiseParams,
     FullyConnectedParams,
-    Params,
     ReduceParams,
     TransposeConvParams,
 )
+from edgeserve.kernels.record import Blob, Params
 from edgeserve.narrow.bounds import Bounds, Flags, Ints
 from edgeserve.narrow.channels import Kept, is_by_channel, is_mixing, kept_channels
 from edgeserve.narrow.propagation import BoundsOfValues

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import (
     AveragePoolParams,
     Conv2dParams,
     DepthwiseParams,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
-from edgeserve.kernels import blobs
+from edgeserve.kernels.record import blobs
 from edgeserve.plan.effort import KernelModel
 from edgeserve.program import Operand, Program, Role, Step
 from edgeserve.rewrite import one_row

@@ -6,7 +6,7 @@ output row, whatever its kernel keeps in registers.
 
 from __future__ import annotations
 
-from edgeserve.kernels import CopyParams
+from edgeserve.kernels.portable import CopyParams
 from edgeserve.program import Operand, Program, Role, Step
 from edgeserve.rows import Accumulate, Reach, Whole, reaches, rows_read
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from edgeserve.cost.table import Costs
-from edgeserve.kernels import Params
+from edgeserve.kernels.record import Params
 from edgeserve.program import Program, Step
 from edgeserve.tune.addition import addition_by_table
 from edgeserve.tune.convolution import convolution_by_pairs, with_small_tile

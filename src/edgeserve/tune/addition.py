@@ -13,7 +13,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import AddByTableParams, AddParams, Blob
+from edgeserve.kernels.portable import AddParams
+from edgeserve.kernels.record import Blob
+from edgeserve.kernels.tuned import AddByTableParams
 from edgeserve.program import Operand, Program, Step
 
 LEFT_SHIFT = 20

@@ -16,14 +16,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import Conv2dParams, DepthwiseParams
+from edgeserve.kernels.record import Blob
+from edgeserve.kernels.tuned import (
     QUAD,
     SMALL_TILE_PIXELS,
     TILE_PIXELS,
-    Blob,
-    Conv2dParams,
     ConvPairsParams,
-    DepthwiseParams,
     quads_of_row,
 )
 from edgeserve.program import Program, Step

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import Blob, DepthwisePairsParams, DepthwiseParams, DepthwiseReluParams
+from edgeserve.kernels.portable import DepthwiseParams
+from edgeserve.kernels.record import Blob
+from edgeserve.kernels.tuned import DepthwisePairsParams, DepthwiseReluParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.scale import Scale, scale_of
 

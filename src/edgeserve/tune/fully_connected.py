@@ -17,7 +17,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import Blob, FullyConnectedPairsParams, FullyConnectedParams
+from edgeserve.kernels.portable import FullyConnectedParams
+from edgeserve.kernels.record import Blob
+from edgeserve.kernels.tuned import FullyConnectedPairsParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.scale import least_tie
 

@@ -16,15 +16,13 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import Conv2dParams, DepthwiseParams, FullyConnectedParams
+from edgeserve.kernels.record import Blob
+from edgeserve.kernels.tuned import (
     LANES_BLOCK,
-    Blob,
-    Conv2dParams,
     ConvLanesParams,
     DepthwiseColumnsParams,
-    DepthwiseParams,
     FullyConnectedBlocksParams,
-    FullyConnectedParams,
 )
 from edgeserve.program import Program, Step
 from edgeserve.tune.convolution import channels_of

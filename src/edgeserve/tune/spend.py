@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from edgeserve.kernels import Params, blobs
+from edgeserve.kernels.record import Params, blobs
 from edgeserve.program import Program, Step
 
 

@@ -14,14 +14,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edgeserve.kernels import (
+from edgeserve.kernels.portable import Conv2dParams, DepthwiseParams, FullyConnectedParams
+from edgeserve.kernels.record import Blob
+from edgeserve.kernels.tuned import (
     VECTOR_BYTES,
-    Blob,
-    Conv2dParams,
     ConvVectorsParams,
-    DepthwiseParams,
     DepthwiseVectorsParams,
-    FullyConnectedParams,
     vector_bytes,
 )
 from edgeserve.program import Program, Step

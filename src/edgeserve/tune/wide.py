@@ -14,7 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeserve.kernels import Blob, FullyConnectedParams, FullyConnectedWideParams
+from edgeserve.kernels.portable import FullyConnectedParams
+from edgeserve.kernels.record import Blob
+from edgeserve.kernels.tuned import FullyConnectedWideParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.fully_connected import BLOCK, LOWEST, QUAD, WIDE, Matrix
 from edgeserve.tune.scale import least_tie

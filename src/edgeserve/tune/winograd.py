@@ -14,7 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeserve.kernels import QUAD, Blob, Conv2dParams, ConvWinogradParams
+from edgeserve.kernels.portable import Conv2dParams
+from edgeserve.kernels.record import Blob
+from edgeserve.kernels.tuned import QUAD, ConvWinogradParams
 from edgeserve.program import Program, Step
 from edgeserve.tune.convolution import Channel, Weights, channels_of, is_within, settled
 from edgeserve.tune.scale import Scale

@@ -1,0 +1,1 @@
+"""The kernels that the runtime has: a record of parameters for each."""
