@@ -61,6 +61,7 @@ class Region:
     ``access_cost`` is what a byte read or written costs, compared with the board's other regions;
     what lies in an arena there is aligned to ``alignment_bytes``. ``dma``: peripherals reach it;
     ``cached``: the core sees it through a data cache. None where the file does not say.
+    ``access_source`` says where these three are from.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Region:
     alignment_bytes: int = ALIGNMENT_BYTES
     dma: bool | None = None
     cached: bool | None = None
+    access_source: str | None = None
 
     @property
     def free_bytes(self) -> int:
@@ -302,6 +304,7 @@ def _region(table: TomlTable) -> Region:
         alignment_bytes=_or(table.optional_number("alignment_bytes"), ALIGNMENT_BYTES),
         dma=table.optional_flag("dma"),
         cached=table.optional_flag("cached"),
+        access_source=table.optional_text("access_source"),
     )
     table.finish()
     if not _REGION.fullmatch(region.name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeserve.board_figures import figures_of, unverified
+from edgeserve.board_figures import NONE_FOUND, Figure, figures_of, unverified
 from edgeserve.show import columns, draw, say
 from edgeserve.strict_json import to_json
 
@@ -33,4 +33,10 @@ def print_board(board: Board) -> None:
     say(f"{board.id}: {board.name} ({board.kind.value})")
     for figure in figures_of(board):
         say(f"  {figure.what:<16} {figure.value}{'' if figure.is_verified else '  (unverified)'}")
-        say(f"  {'':<16} from {figure.source}" if figure.source else f"  {'':<16} no source given")
+        say(f"  {'':<16} {_origin(figure)}")
+
+
+def _origin(figure: Figure) -> str:
+    if figure.source is None:
+        return "no source given"
+    return "no source found" if figure.source == NONE_FOUND else f"from {figure.source}"

@@ -36,6 +36,9 @@ reserved_bytes = 0x100
 reserved_for = "the loader"
 holds = ["arena", "data", "stack"]
 source = "the data sheet, page 3; its address: none found"
+dma = true
+cached = false
+access_source = "the manual, page 5"
 
 [constants]
 uart = 0x40004000
@@ -69,21 +72,41 @@ def test_figures_in_the_order_of_the_file(file: str) -> None:
             "32,768 bytes at 0x20000000, 256 of them reserved",
             "the data sheet, page 3; its address: none found",
         ),
+        Figure("ram access", "reached by DMA, not behind a data cache", "the manual, page 5"),
         Figure("constants", "uart 0x40004000", None),
+        Figure("platformio", "not known", NONE_FOUND),
         Figure("upload", "dfu; dfu_id 0483:df11; address 0x8000000", "the loader's manual"),
+        Figure("usb", "not known", NONE_FOUND),
+        Figure("supply", "not known", NONE_FOUND),
         Figure("current, active", "1,500 uA", "the data sheet, page 4"),
+        Figure("current, asleep", "not known", NONE_FOUND),
     )
+
+
+def test_what_access_costs_is_told_where_memories_are_compared(tmp_path: Path) -> None:
+    path = tmp_path / "two.toml"
+    second = FILE[FILE.index('[[region]]\nname = "ram"') : FILE.index("[constants]")]
+    second = second.replace('"ram"', '"slow"').replace("dma = true", "access_cost = 3")
+    path.write_text(FILE.replace("[constants]", second + "[constants]"), encoding="utf-8")
+    told = {figure.what: figure.value for figure in figures_of(load_board(str(path)))}
+    assert told["ram access"] == "reached by DMA, not behind a data cache, cost 1"
+    assert told["slow access"] == "not behind a data cache, cost 3"
+    path.write_text(FILE.replace("dma = true\ncached = false\n", ""), encoding="utf-8")
+    told = {figure.what: figure.value for figure in figures_of(load_board(str(path)))}
+    assert told["ram access"] == "not known"
 
 
 def test_what_has_no_source_is_unverified(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     board = load_board(file)
-    assert unverified(board) == ("ram", "constants")
-    assert board_json(board)["unverified"] == ["ram", "constants"]
+    missing = ("ram", "constants", "platformio", "usb", "supply", "current, asleep")
+    assert unverified(board) == missing
+    assert board_json(board)["unverified"] == list(missing)
     print_board(board)
     lines = capsys.readouterr().out.splitlines()
-    marked = [line.split()[0] for line in lines if line.endswith("(unverified)")]
-    assert marked == ["ram", "constants"]
-    assert [line.strip() for line in lines if "no source" in line] == ["no source given"]
+    marked = [line[2:18].strip() for line in lines if line.endswith("(unverified)")]
+    assert marked == list(missing)
+    told = [line.strip() for line in lines if "no source" in line]
+    assert told == ["no source given", *["no source found"] * 4]
 
 
 @pytest.mark.parametrize("name", board_ids())
