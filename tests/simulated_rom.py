@@ -1,13 +1,17 @@
-"""A simulated ESP32-C3: the loader in its ROM, as Espressif's serial protocol describes it."""
+"""A simulated ESP32-C3: the loader in its ROM, as Espressif's serial protocol describes it, and
+whatever it starts once it was flashed.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import socket
 import struct
+import subprocess
 import threading
 from functools import reduce
 from operator import xor
+from pathlib import Path
 
 END, ESCAPE = b"\xc0", b"\xdb"
 FLASH_BEGIN, FLASH_DATA, FLASH_END = 0x02, 0x03, 0x04
@@ -21,15 +25,21 @@ CHECKSUM_START = 0xEF
 class SimulatedRom:
     """Listens on ``url``; what was written is in ``flash``. One client at a time.
 
-    With ``damages`` it flips a bit of all that it writes, as a bad flash would.
+    With ``damages`` it flips a bit of all that it writes, as a bad flash would. ``program`` is what
+    runs once something was written and the loader's client has gone, as after a reset: a bench
+    firmware of the host, on the same socket.
     """
 
-    def __init__(self, chip_id: int = 5, damages: bool = False) -> None:
+    def __init__(
+        self, chip_id: int = 5, damages: bool = False, program: Path | None = None
+    ) -> None:
         self.flash = bytearray(b"\xff" * (4 << 20))
         self.finished = False
         self._chip_id = chip_id
         self._damage = 1 if damages else 0
         self._begin = (0, 0)
+        self._program = program
+        self._written = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -44,6 +54,9 @@ class SimulatedRom:
             except OSError:
                 return
             with client:
+                if self._written and self._program is not None:
+                    _run(self._program, client)
+                    continue
                 pending = b""
                 while data := client.recv(65536):
                     *packets, pending = (pending + data).split(END)
@@ -83,7 +96,19 @@ class SimulatedRom:
         offset, block = self._begin
         at = offset + sequence * block
         self.flash[at : at + length] = bytes(byte ^ self._damage for byte in payload)
+        self._written = True
         return 0
+
+
+def _run(program: Path, client: socket.socket) -> None:
+    """A program of this machine as what is at the other end, until the client goes."""
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=client.fileno()) as child:
+        assert child.stdin is not None
+        while data := client.recv(65536):
+            child.stdin.write(data)
+            child.stdin.flush()
+        child.stdin.close()
+        child.wait(10)
 
 
 def frame(command: int, value: int, body: bytes, status: int) -> bytes:

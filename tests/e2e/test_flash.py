@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 from edgeserve import cli, flash, pipeline
 from edgeserve.board import load_board
@@ -36,6 +41,10 @@ source = "a limit of this test"
 [upload]
 methods = ["uf2"]
 uf2_volume = "BOARD"
+
+[usb]
+ids = ["1209:0001"]
+source = "ids for tests"
 """
 
 
@@ -109,3 +118,57 @@ def test_nothing_is_written_where_nothing_is_connected(
     assert run(bench, bench.model, "/dev/ttyACM99") == 4
     assert "nothing is at /dev/ttyACM99" in capsys.readouterr().err
     assert not (bench.drive / "bench.uf2").exists()
+
+
+def plugged(name: str, serial: str) -> ListPortInfo:
+    info = ListPortInfo(name)
+    info.vid, info.pid, info.serial_number = 0x1209, 0x0001, serial
+    return info
+
+
+def failed(bench: Bench, port: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command says that could not reach the board: an error, a hint, nothing written."""
+    assert run(bench, bench.model, port) == 4
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 2
+    assert not (bench.drive / "bench.uf2").exists()
+    return said.err
+
+
+def test_two_boards_of_a_kind_need_a_name(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = [plugged("/dev/ttyACM0", "1"), plugged("/dev/ttyACM1", "2")]
+    monkeypatch.setattr(list_ports, "comports", lambda: two)
+    said = failed(bench, "auto", capsys)
+    assert "2 boards could be a my_board: /dev/ttyACM0" in said
+    assert "/dev/ttyACM1" in said
+    assert "--port" in said
+
+
+def test_a_port_in_use_is_told(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    ours, theirs = pty.openpty()
+    with closing(os.fdopen(ours, "rb")), closing(os.fdopen(theirs, "rb")) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        name = os.ttyname(theirs)
+        assert f"{name} is in use by another program" in failed(bench, name, capsys)
+
+
+def test_a_port_that_is_not_permitted_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = pty.openpty()
+    name, really = os.ttyname(theirs), os.open
+
+    def denied(path: str, *arguments: int, **named: int) -> int:
+        if path == name:
+            raise PermissionError(13, "Permission denied", path)
+        return really(path, *arguments, **named)
+
+    with closing(os.fdopen(ours, "rb")), closing(os.fdopen(theirs, "rb")):
+        monkeypatch.setattr(os, "open", denied)
+        said = failed(bench, name, capsys)
+    assert f"no permission to open {name}" in said
+    assert "usermod -aG dialout" in said
+    assert "udev" in said

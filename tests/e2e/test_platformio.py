@@ -27,6 +27,9 @@ BOARDS = [
     if board.port and board.platformio and not board.framework
 ]
 
+PROJECTS = [board.id for board in map(load_board, board_ids()) if board.port and board.platformio]
+"""All boards whose project PlatformIO takes."""
+
 SCONS = """\
 import sys
 sys.path.insert(0, {site!r})
@@ -163,6 +166,28 @@ def test_make_builds_the_same_tree(name: str, tmp_path: Path) -> None:
         assert {"es_run", "es_port_ticks", "uart_start"} <= symbols(image.elf)
     subprocess.run(["make", "-s", "-C", str(project), "EXTRA_CFLAGS=-Werror"], check=True)
     assert (project / "build" / "bench.elf").is_file()
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_pio_reads_every_project(name: str, core_dir: Path, tmp_path: Path) -> None:
+    """PlatformIO's own reading of platformio.ini: no option that it does not know, no other
+    platform, board or framework than the board's file says. A vendor's platform is not needed.
+    """
+    told = load_board(name).platformio
+    assert told is not None
+    project = write_tiny(tmp_path, name, tiny_program())
+    here = ("--project-dir", project)
+    lint = pio(core_dir, "project", "config", *here, "--lint")
+    assert "is free from linting errors" in lint
+    read = json.loads(pio(core_dir, "project", "config", *here, "--json-output"))
+    environments = {title: dict(options) for title, options in read if title.startswith("env:")}
+    assert {f"env:{name}", f"env:{name}-app"} <= set(environments)
+    for title, options in environments.items():
+        assert options["platform"] == f"{told.platform}@{told.version}", title
+        assert options["board"] == told.board, title
+        framework = load_board(name).framework
+        assert options.get("framework", []) == ([framework] if framework else []), title
+        assert options["build_src_filter"], title
 
 
 def test_boards_with_a_port_of_ours() -> None:

@@ -181,7 +181,8 @@ def _opening_error(port: str, error: Exception) -> DeviceError:
     if code in (errno.EACCES, errno.EPERM):
         return DeviceError(
             f"no permission to open {port}",
-            hint="join the port's group: sudo usermod -aG dialout $USER, then log in again",
+            hint="join the port's group: sudo usermod -aG dialout $USER, then log in again; where "
+            'no group has it, give it a udev rule with TAG+="uaccess"',
         )
     return DeviceError(f"{port} cannot be opened: {_one_line(text)}", hint=_NAMES_HINT)
 
