@@ -57,6 +57,28 @@ def test_it_is_quiet_fetches_nothing_and_fits_the_window(
     )
 
 
+@pytest.mark.parametrize("kind", ["board", "phone"])
+def test_wide_tables_are_whole_in_a_wide_window_and_told_in_a_narrow_one(
+    browser: Browser, pages: dict[str, Path], kind: str
+) -> None:
+    scrolled = "[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth)"
+    browser.open(pages[kind], width=1200)
+    assert browser.ask(f"{scrolled}.map(e => e.ariaLabel)") == []
+    browser.open(pages[kind], width=NARROW)
+    assert browser.ask(f"{scrolled}.length") >= 3
+    # The caption of a table that is wider than the window is read without scrolling, and after it.
+    inside = (
+        f"{scrolled}.map(e => e.querySelector('caption span')).filter(e => e).every(e => "
+        "{ const b = e.getBoundingClientRect(); return b.left >= 0 && b.right <= innerWidth; })"
+    )
+    assert browser.ask(inside)
+    browser.ask(f"{scrolled}.forEach(e => {{ e.scrollLeft = 1000; }}), 1")
+    assert browser.ask(inside)
+    options = "[...document.querySelectorAll('.option')]"
+    assert browser.ask(f"{options}.length") >= 2
+    assert browser.ask(f"{options}.every(e => e.getClientRects().length == 1)")
+
+
 def test_it_would_be_seen_if_the_page_asked_for_something_or_were_too_wide(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import Any
 from xml.etree.ElementTree import tostring
@@ -17,6 +18,8 @@ from edgeserve.report.content import Report
 
 _TEMPLATE = "page.html.jinja"
 _STYLE = "page.css"
+_OPTION = re.compile(r"(?<!\S)(--[\w-]+)")
+"""What a browser would break behind its dashes: every second part of a text that it splits."""
 
 
 def html_document(report: Report) -> str:
@@ -44,6 +47,7 @@ def html_document(report: Report) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["parts"] = _OPTION.split
     environment.filters["distribution"] = lambda chart: trusted(draw_distribution(chart))
     environment.filters["timeline"] = lambda chart: trusted(draw_timeline(chart))
     environment.filters["arena"] = lambda picture: trusted(_arena(picture))
