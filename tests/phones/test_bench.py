@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -351,6 +353,40 @@ def test_a_warm_phone_is_flagged(connect: Connect, files: Files) -> None:
     assert record.throttled is None  # a status alone is no throttling: latency did not rise
 
 
+def test_a_phone_that_slows_down_in_mid_run(
+    pixel6: tuple[Phone, str], files: Files, tmp_path: Path
+) -> None:
+    """From a time on inferences take longer, and the phone says why: both are put together."""
+    phone, serial = pixel6
+    hot = tmp_path / "hot"
+    library = tmp_path / "libSlowingLiteRt.so"
+    source = Path(__file__).with_name("slowing_litert.c")
+    linked = ["-Wl,--no-as-needed", str(files.library), f"-Wl,-rpath,{files.library.parent}"]
+    argv = ["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", f'-DHOT="{hot}"', str(source), *linked]
+    subprocess.run([*argv, "-ldl", "-o", str(library)], check=True)
+    at_s: list[float] = []
+
+    def say(text: str) -> None:
+        if (told := re.match(r"measuring: (\d+) s", text)) and int(told[1]) >= 11 and not at_s:
+            at_s.append(int(told[1]))
+            hot.touch()
+            phone.answer("dumpsys thermalservice", _recorded("throttled.thermalservice"))
+            caps = "/sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq"
+            phone.write_sysfs(caps, "1328000\n")
+
+    plan = replace(QUICK, idle_s=0, cold_starts=0, duration_s=24.0)
+    slowing = replace(files, library=library)
+    record = bench_phone(Adb(serial), load_phone("pixel6"), slowing, SUBJECT, plan, say)
+    assert at_s
+    assert record.throttled is not None
+    assert abs(record.throttled.at_s - at_s[0]) <= 5
+    assert record.throttled.rise == pytest.approx(0.4, abs=0.1)
+    assert record.throttled.witnesses == ("thermal status above 0", "frequency cap lowered")
+    assert Flag.HOT in record.flags
+    assert record.output_crc32 == "f7cb3257"
+    assert_settings_are_back(phone)
+
+
 MOMENTS: dict[str, Callable[[str], bool]] = {
     "when it is asked who it is": lambda service: "ro.build.fingerprint" in service,
     "while a file is sent": lambda service: service.startswith("sync:"),
@@ -437,8 +473,6 @@ def _recorded(name: str) -> str:
 
 
 def _reconnect(serial: str) -> None:
-    import subprocess
-
     subprocess.run(["adb", "disconnect", serial], check=False, capture_output=True)
     subprocess.run(["adb", "connect", serial], check=True, capture_output=True)
 

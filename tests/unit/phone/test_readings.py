@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -216,6 +217,23 @@ def test_caps_and_what_a_shell_may_not_read() -> None:
     assert caps == (Cap("policy0", 1_803_000, 1_803_000), Cap("policy4", 1_328_000, 2_253_000))
     assert [cap.lowered for cap in caps] == [False, True]
     assert isinstance(parse_caps("policy0  \n"), Absent)
+
+
+def test_every_text_says_whether_it_was_recorded_or_composed() -> None:
+    """The README names all of them, and docs/PHONES.md counts both kinds."""
+    readme = (RECORDED / "README.md").read_text(encoding="utf-8")
+    kinds = {
+        name: kind
+        for names, kind in re.findall(
+            r"^\| (.+?) \| \*?(recorded|composed)\b", readme, re.MULTILINE
+        )
+        for name in re.findall(r"`([\w.]+\.txt)`", names)
+    }
+    assert set(kinds) == {path.name for path in RECORDED.glob("*.txt")}
+    count = list(kinds.values()).count
+    page = (Path(__file__).parents[3] / "docs/PHONES.md").read_text(encoding="utf-8")
+    assert f"Of its {len(kinds)} texts, {count('recorded')} are recorded" in page
+    assert f"{count('composed')} are *composed*" in page
 
 
 PARSERS: dict[str, Callable[[str], object]] = {
