@@ -55,6 +55,7 @@ from edgeserve.lower import lower
 from edgeserve.measurement import Measurement, append_measurement
 from edgeserve.memory import shared_problems
 from edgeserve.metering.wish import MeterWish, wished_meter
+from edgeserve.phone.kind import phone_ids
 from edgeserve.picture.file import write_picture
 from edgeserve.picture.page import Page
 from edgeserve.plan import plan_arena, whole_plan
@@ -86,12 +87,16 @@ def silent(share: float | None, message: str) -> None:
 
 def board_of_target(target: str) -> Board:
     """The board that a `--target` means. Raises ConfigError."""
-    if target not in TARGETS and target not in board_ids() and not target.endswith(".toml"):
+    if not _is_board(target):
         raise ConfigError(
             f"unknown target {target!r}",
             hint=f"targets: {', '.join([*TARGETS, 'ios', *board_ids()])}; or a board file's path",
         )
     return load_board(TARGETS.get(target, target))
+
+
+def _is_board(target: str) -> bool:
+    return target in TARGETS or target in board_ids() or target.endswith(".toml")
 
 
 def open_model(path: Path) -> Bundle:
@@ -490,7 +495,16 @@ def opened(
         raise ConfigError(
             f"{device} is a port: what board is on it?", hint="name it: --board mps2-an500"
         )
-    kind = load_board(board) if board is not None and is_port(device) else board_of_target(device)
+    if board is not None and is_port(device):
+        kind = load_board(board)
+    elif _is_board(device):
+        kind = board_of_target(device)
+    else:
+        raise ConfigError(
+            f"unknown device {device!r}",
+            hint="`edgeserve devices` lists boards and ports; bench takes a phone too: a kind of "
+            f"phone ({', '.join(phone_ids())}), adb or adb:SERIAL",
+        )
     bundle = open_model(path)
     if is_port(device):
         compiled, image = compile_bundle(bundle, kind, wish), None

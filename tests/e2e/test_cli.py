@@ -251,7 +251,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("inspect truncated.tflite", "truncated.tflite: "),
     ("build good.tflite --board nrf5340dk", "firmware cannot be built for nrf5340dk"),
     ("bench good.tflite", "Missing option '--device'"),
-    ("bench good.tflite --device nosuch", "unknown target 'nosuch'"),
+    ("bench good.tflite --device nosuch", "unknown device 'nosuch'"),
     ("bench good.tflite --device /dev/nosuch", "what board is on it"),
     ("bench good.tflite --device host --meter joulescope", "no meter can tell its energy apart"),
     ("bench good.tflite --device host --meter wattmeter", "names no meter"),
