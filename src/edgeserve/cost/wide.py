@@ -1,4 +1,4 @@
-"""Features of the kernels of int16 and float32 elements: loops over single outputs and taps.
+"""Features of the kernels of int16 and float32 elements.
 
 One function serves both widths: they are built alike, and each kernel has coefficients of its own.
 Without a floating-point unit an addition of floats costs more or less by their values: there an
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import prod
 
-from edgeserve.cost.work import Turn, Work, axes_of
+from edgeserve.cost.work import LANES, Turn, Work, axes_of
 from edgeserve.kernels.floats import (
     BinaryFloatParams,
     BinaryFunction,
@@ -33,49 +33,63 @@ Convolution = Conv2d16Params | Depthwise16Params | Conv2dFloatParams | Depthwise
 
 
 def convolution(turn: Turn) -> Work:
-    """The taps of each output's window that lie inside the image."""
-    p = turn.step.params
+    """Blocks of four channels and single ones, each over the taps that lie inside the image."""
+    p, out_c = turn.step.params, turn.step.output.c
     assert isinstance(p, Convolution)
-    depth = p.weight_c if isinstance(p, Conv2d16Params | Conv2dFloatParams) else 1
-    work = _windows(turn, p, (p.dilation_h, p.dilation_w))
-    return {**work, "product": work["tap"] * depth}
+    down, across = axes_of(turn.step, p, (p.dilation_h, p.dilation_w))
+    pixels, taps = turn.rows * across.count, turn.share(down.taps * across.taps)
+    if isinstance(p, Conv2d16Params | Conv2dFloatParams):
+        depth, groups = p.weight_c, turn.step.inputs[0].c // p.weight_c
+        fours, ones = (groups * n for n in divmod(out_c // groups, LANES))
+        joins = groups == 1 and p.dilation_w == 1
+    else:
+        depth, joins = 1, False
+        fours, ones = divmod(out_c, LANES) if p.multiplier == 1 else (0, out_c)
+    lines = turn.share(down.taps * across.count)
+    return {
+        "turn": 1,
+        "row": turn.rows,
+        "pixel": pixels,
+        "output": pixels * out_c,
+        "block": pixels * (fours + ones),
+        "line": lines * (fours + ones),
+        "run of four": 0 if joins else taps * fours,
+        "run of one": 0 if joins else taps * ones,
+        "product of four": taps * depth * fours,
+        "product of one": taps * depth * ones,
+    }
+
+
+def fully_connected(turn: Turn) -> Work:
+    """Vectors by four channels at a time, and by single ones."""
+    source, out_c = turn.step.inputs[0], turn.step.output.c
+    fours, ones = divmod(out_c, LANES)
+    products = turn.rows * source.w * source.c
+    return {
+        "turn": 1,
+        "row": turn.rows,
+        "output": turn.rows * out_c,
+        "block": turn.rows * (fours + ones),
+        "product of four": products * fours,
+        "product of one": products * ones,
+    }
 
 
 def pool(turn: Turn) -> Work:
-    """As a convolution, without weights; a mean of floats ends with a division."""
-    p = turn.step.params
+    """Windows inside the image, element by element; a mean of floats ends with a division."""
+    p, channels = turn.step.params, turn.step.output.c
     assert isinstance(p, AveragePool16Params | MaxPool16Params | PoolFloatParams)
-    work = _windows(turn, p)
-    divides = isinstance(p, PoolFloatParams) and not p.is_max
-    return {**work, "mean": work["output"]} if divides else work
-
-
-def _windows(
-    turn: Turn,
-    p: Convolution | AveragePool16Params | MaxPool16Params | PoolFloatParams,
-    dilation: tuple[int, int] = (1, 1),
-) -> dict[str, int]:
-    down, across = axes_of(turn.step, p, dilation)
-    channels = turn.step.output.c
+    down, across = axes_of(turn.step, p)
     pixels = turn.rows * across.count
+    divides = isinstance(p, PoolFloatParams) and not p.is_max
     return {
         "turn": 1,
         "row": turn.rows,
         "pixel": pixels,
         "output": pixels * channels,
+        "mean": pixels * channels * divides,
         "row of taps": turn.share(down.taps * across.count) * channels,
         "tap": turn.share(down.taps * across.taps) * channels,
-    }
-
-
-def fully_connected(turn: Turn) -> Work:
-    """A dot product for each output."""
-    source, outputs = turn.step.inputs[0], turn.rows * turn.step.output.c
-    return {
-        "turn": 1,
-        "row": turn.rows,
-        "output": outputs,
-        "product": outputs * source.w * source.c,
     }
 
 
