@@ -39,7 +39,7 @@ from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.plan.streaming import Method, plan_groups
 from edgeserve.program import Program, Role, Step, without_dead_values
-from edgeserve.show import columns, draw
+from edgeserve.show.console import columns, draw
 from edgeserve.stimulus import xorshift_stimulus
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
