@@ -18,7 +18,7 @@ from benchmarks.models import models_folder, portable, run_on
 from benchmarks.sizes import BOARDS
 from edgeserve.board import Board, load_board
 from edgeserve.measurement import per_inference
-from edgeserve.show import columns, draw
+from edgeserve.show.console import columns, draw
 
 BASELINE = Path(__file__).with_name("baseline_ref.toml")
 

@@ -19,7 +19,7 @@ from edgeserve.board import load_board
 from edgeserve.build import run_tool
 from edgeserve.errors import ToolFailed
 from edgeserve.resources import firmware_root
-from edgeserve.show import columns, draw
+from edgeserve.show.console import columns, draw
 
 BOARD = "mps2-an500"
 PASSES = 100

@@ -28,6 +28,7 @@ from benchmarks.board_runner import Answer, BoardRunner, Case
 from benchmarks.inner_loops import print_loops
 from benchmarks.kernel_grid import GRID
 from benchmarks.sizes import BOARDS
+from benchmarks.wide_grid import WIDE_GRID
 from edgeserve.board import load_board
 from edgeserve.build import compiler_version
 from edgeserve.cost.features import FEATURES
@@ -38,7 +39,7 @@ from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.plan.streaming import Method, plan_groups
 from edgeserve.program import Program, Role, Step, without_dead_values
-from edgeserve.show import columns, draw
+from edgeserve.show.console import columns, draw
 from edgeserve.stimulus import xorshift_stimulus
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
@@ -89,7 +90,7 @@ def grid() -> tuple[tuple[Program, bool], ...]:
     """The grid's programs, and which are held out."""
     return tuple(
         (lower(read_model(model, name=f"{family} {number}")), number % HELD_OUT == HELD_OUT - 1)
-        for family, models in GRID.items()
+        for family, models in {**GRID, **WIDE_GRID}.items()
         for number, model in enumerate(models())
     )
 

@@ -27,7 +27,7 @@ from edgeserve.device.start import start_image
 from edgeserve.image import Image
 from edgeserve.measurement import Measurement, per_inference
 from edgeserve.planfile import Wish
-from edgeserve.show import columns, draw
+from edgeserve.show.console import columns, draw
 from edgeserve.stimulus import xorshift_stimulus
 
 HERE = Path(__file__).resolve().parent

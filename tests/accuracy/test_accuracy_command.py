@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve import cli, show_accuracy
+from edgeserve import cli
 from edgeserve.accuracy_record import AccuracyRecord, DeviceAnswers, Proportion, Rates
 from edgeserve.bundle_store import Bundle, load_bundle
 from edgeserve.errors import ConfigError
+from edgeserve.show.accuracy import print_accuracy
 from tests.accuracy.conftest import CALIBRATION, TEST
 from tests.e2e.test_documents import DOCUMENTED, agree
 from tests.tools import need_programs
@@ -111,7 +112,7 @@ def test_a_drop_of_exactly_the_budget_is_within_it(digits: Bundle) -> None:
 def test_an_emulated_board_is_called_one(digits: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
     device = DeviceAnswers("mps2-an500", "mps2-an500", True, 3, 3, None, 3, 2, None)
     record = record_of(digits, device=device)
-    show_accuracy.print_accuracy(digits, record, None, markdown=False)
+    print_accuracy(digits, record, None, markdown=False)
     told = "mps2-an500 (emulated): 3 of 3 samples give the reference's bytes, 3 its class, 2 are"
     assert told in capfd.readouterr().out
 

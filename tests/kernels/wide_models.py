@@ -86,11 +86,21 @@ def windows(
     return b.finish([x], [y])
 
 
-def quantize(source: str, target: str, scales: tuple[float, float], points: Any = (0, 0)) -> bytes:
+def quantize(
+    source: str,
+    target: str,
+    scales: tuple[float, float],
+    points: tuple[int, int] = (0, 0),
+    *,
+    shape: Shape = (1, 8, 16, 8),
+) -> bytes:
     b = ModelBuilder()
-    shape = (1, 8, 16, 8)
-    given = {} if source == "float32" else {"scale": scales[0], "zero_point": points[0]}
-    taken = {} if target == "float32" else {"scale": scales[1], "zero_point": points[1]}
+    given: dict[str, Any] = {}
+    taken: dict[str, Any] = {}
+    if source != "float32":
+        given = {"scale": scales[0], "zero_point": points[0]}
+    if target != "float32":
+        taken = {"scale": scales[1], "zero_point": points[1]}
     x = b.tensor("x", shape, source, **given)
     y = b.tensor("y", shape, target, **taken)
     b.op("DEQUANTIZE" if target == "float32" else "QUANTIZE", [x], [y])

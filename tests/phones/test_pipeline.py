@@ -27,7 +27,7 @@ from edgeserve.phone.record import PhoneMeasurement, Scenario
 from edgeserve.phone.record_file import read_phone_measurements
 from edgeserve.postprocess.declaration import Postprocess
 from edgeserve.preprocess.declaration import Colour, ImageInput, Layout, PixelFormat, Resize
-from edgeserve.show_phone import phone_json, print_phone
+from edgeserve.show.phone import phone_json, print_phone
 from tests.phones.conftest import ROOT, build_harness
 from tests.phones.pipelines import BOXES, CLASSES, FRONT, Made, jpeg, make_bundle
 from tests.phones.simulated_phone import Phone

@@ -12,7 +12,7 @@ from edgeserve.baseline import Sizes, against_baseline, read_baseline
 from edgeserve.checkfile import Growth
 from edgeserve.errors import ConfigError
 from edgeserve.fit import Shortage
-from edgeserve.fit_formats import fit_json
+from edgeserve.show.fit_formats import fit_json
 from tests.unit.fits import footprint, made_fit
 
 KEY = ("kws", "nucleo_h743zi2")

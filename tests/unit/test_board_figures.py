@@ -9,7 +9,7 @@ import pytest
 
 from edgeserve.board import Kind, board_ids, load_board
 from edgeserve.board_figures import NONE_FOUND, Figure, figures_of, unverified
-from edgeserve.show_boards import board_json, print_board
+from edgeserve.show.boards import board_json, print_board
 
 FILE = """\
 name = "A board"

@@ -20,16 +20,13 @@ from edgeserve.lower import lower
 from edgeserve.program import Step
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import forms, tuned
+from tests.kernels.float_models import float_models
 from tests.kernels.small_models import many_sums, small_models
 from tests.kernels.test_convolution import Case, conv2d
+from tests.kernels.wide_models import wide_models
 
 MEDIAN_LIMIT = 100
 """In thousandths, on shapes that the fit has not seen."""
-WITHOUT_COSTS: dict[KernelId, str] = {
-    **{kind: "plain loops of int16: a rough guess does" for kind in KernelId if 60 <= kind <= 72},
-    **{kind: "of float32: `inspect` calls it a guess" for kind in KernelId if 80 <= kind <= 87},
-}
-"""Kernels without features or shapes yet, each with the reason; nothing else may lack them."""
 
 LAYER = Case(16, 16, 16, 16, least_weight=-127)
 
@@ -42,7 +39,8 @@ def _layer() -> Step:
 def _chosen_on(core: str) -> Iterator[KernelId]:
     """Every kernel that a model may have there, by the small model of each operator."""
     isa = load_board(BOARDS[core]).cpu.isa
-    for name, model in {**small_models(), "sums": many_sums()}.items():
+    models = {**small_models(), **wide_models(), **float_models(), "sums": many_sums()}
+    for name, model in models.items():
         program = lower(read_model(model, name=name))
         for step in program.steps:
             yield from (form.kernel for form in (step, *forms(program, step, isa)))
@@ -55,13 +53,11 @@ def test_every_kernel_that_may_be_chosen_has_its_costs(core: str) -> None:
     chosen = set(_chosen_on(core))
     assert len(chosen) > 20
     missing = {kernel for kernel in chosen if source[kernel] not in measured}
-    assert missing <= set(WITHOUT_COSTS), f"measure them: make bench-kernels ({missing})"
+    assert not missing, f"measure them: make bench-kernels ({missing})"
 
 
-def test_no_exception_is_out_of_date() -> None:
-    known = {kind.KERNEL for kind in FEATURES}
-    assert not known & set(WITHOUT_COSTS)
-    assert known | set(WITHOUT_COSTS) == {kind.KERNEL for kind in KERNELS}
+def test_every_kernel_has_features() -> None:
+    assert {kind.KERNEL for kind in FEATURES} == {kind.KERNEL for kind in KERNELS}
 
 
 @pytest.mark.parametrize("core", BOARDS)

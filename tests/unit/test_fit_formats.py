@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from edgeserve.fit import Fit
-from edgeserve.fit_formats import fit_json, github_lines, junit_xml
+from edgeserve.show.fit_formats import fit_json, github_lines, junit_xml
 from tests.unit.fits import made_fit
 
 HOSTILE = [

@@ -18,13 +18,13 @@ from edgeserve.board import load_board
 from edgeserve.codegen import generate_sources
 from edgeserve.errors import EdgeserveError
 from edgeserve.fit import Footprint, PeakTensor, check_fit
-from edgeserve.fit_formats import fit_json
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
 from edgeserve.narrow import narrowed
 from edgeserve.plan.streaming import Method, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.planfile import Wish, plan_record
+from edgeserve.show.fit_formats import fit_json
 from edgeserve.sizes import code_size
 from edgeserve.strict_json import dump_json
 from edgeserve.table import write_table

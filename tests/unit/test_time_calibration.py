@@ -10,7 +10,7 @@ from edgeserve.board import load_board
 from edgeserve.calibration import Judged, Run, estimate_time, run_of
 from edgeserve.errors import ConfigError
 from edgeserve.measurement import Measurement, Place, Subject, Unit
-from edgeserve.show_time import told_time
+from edgeserve.show.time import told_time
 from tests.unit.test_measurement import RECORD
 
 TABLE = "cd" * 32

@@ -1,7 +1,8 @@
-/* FULLY_CONNECTED of int16, portable.
+/* FULLY_CONNECTED of int16, portable: four channels at once, the last ones one by one.
  *
  * LiteRT's reference scales each sum by a double here. Its product is exact in integers of 128
  * bits, which are cheaper than doubles on every core without them. */
+#include "es_runs.h"
 #include "es_sixteen.h"
 
 typedef struct product {
@@ -53,13 +54,19 @@ void es_fully_connected_16(const es_fully_connected_16_params_t *p, const int8_t
     for (uint32_t y = y0; y < y1; y++) {
         const int16_t *x = es_row_16(in, y);
         int16_t *q = es_row_16(out, y);
-        const int8_t *w = weights;
-        for (uint32_t n = 0; n < out->c; n++) {
-            uint64_t sum = (uint64_t)channels[n].bias;
-            for (uint32_t k = 0; k < depth; k++) {
-                sum += (uint64_t)(int64_t)(x[k] * *w++);
+        for (uint32_t n = 0, lanes; n < out->c; n += lanes) {
+            const int8_t *w = weights + n * depth;
+            uint64_t sums[ES_RUN_LANES] = {0};
+            lanes = n + ES_RUN_LANES <= out->c ? ES_RUN_LANES : 1;
+            if (lanes == ES_RUN_LANES) {
+                es_add_runs_16(sums, x, w, depth, depth);
+            } else {
+                es_add_run_16(sums, x, w, depth);
             }
-            q[n] = finish(p, (int64_t)sum, &channels[n]);
+            for (uint32_t lane = 0; lane < lanes; lane++) {
+                const es_dense_channel_16_t *channel = &channels[n + lane];
+                q[n + lane] = finish(p, (int64_t)(sums[lane] + (uint64_t)channel->bias), channel);
+            }
         }
     }
 }

@@ -8,8 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from edgeserve.cost import flash, pairs, portable, scalar, vectors
+from edgeserve.cost import flash, pairs, portable, scalar, vectors, wide
 from edgeserve.cost.work import Turn, Work
+from edgeserve.kernels.floats import (
+    BinaryFloatParams,
+    Conv2dFloatParams,
+    DepthwiseFloatParams,
+    FullyConnectedFloatParams,
+    MeanFloatParams,
+    PoolFloatParams,
+    SoftmaxFloatParams,
+    UnaryFloatParams,
+)
 from edgeserve.kernels.portable import (
     AddParams,
     ArgMaxParams,
@@ -37,6 +47,21 @@ from edgeserve.kernels.portable import (
     TransposeConvParams,
 )
 from edgeserve.kernels.record import Params
+from edgeserve.kernels.sixteen import (
+    Add16Params,
+    AveragePool16Params,
+    Conv2d16Params,
+    Depthwise16Params,
+    Dequantize16Params,
+    FullyConnected16Params,
+    MaxPool16Params,
+    Mean16Params,
+    Mul16Params,
+    Quantize16Params,
+    Rescale16Params,
+    Sigmoid16Params,
+    Softmax16Params,
+)
 from edgeserve.kernels.tuned import (
     AddByTableParams,
     ConvLanesParams,
@@ -91,4 +116,25 @@ FEATURES: Mapping[type[Params], Features] = {
     FullyConnectedBlocksParams: scalar.fully_connected_blocks,
     ConvWinogradParams: flash.conv_winograd,
     FullyConnectedWideParams: flash.fully_connected_wide,
+    Conv2d16Params: wide.convolution,
+    Depthwise16Params: wide.convolution,
+    FullyConnected16Params: wide.fully_connected,
+    AveragePool16Params: wide.pool,
+    MaxPool16Params: wide.pool,
+    Mean16Params: wide.mean,
+    Add16Params: wide.elements,
+    Mul16Params: wide.elements,
+    Softmax16Params: portable.softmax,
+    Sigmoid16Params: wide.elements,
+    Rescale16Params: wide.elements,
+    Quantize16Params: portable.elementwise,
+    Dequantize16Params: portable.elementwise,
+    Conv2dFloatParams: wide.convolution,
+    DepthwiseFloatParams: wide.convolution,
+    FullyConnectedFloatParams: wide.fully_connected,
+    PoolFloatParams: wide.pool,
+    MeanFloatParams: wide.mean,
+    BinaryFloatParams: wide.elements,
+    SoftmaxFloatParams: portable.softmax,
+    UnaryFloatParams: wide.elements,
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from edgeserve import show, show_boards
-from edgeserve.cli_shared import format_option
+from edgeserve.cli.shared import format_option
+from edgeserve.show.boards import board_json, print_board, print_boards
+from edgeserve.show.console import print_json
 
 
 @click.command()
@@ -21,13 +22,13 @@ def boards(board: str | None, output_format: str) -> int:
     if board is not None:
         one = load_board(board)
         if output_format == "json":
-            show.print_json(show_boards.board_json(one))
+            print_json(board_json(one))
         else:
-            show_boards.print_board(one)
+            print_board(one)
         return 0
     known = [load_board(name) for name in board_ids()]
     if output_format == "json":
-        show.print_json([show_boards.board_json(one) for one in known])
+        print_json([board_json(one) for one in known])
     else:
-        show_boards.print_boards(known)
+        print_boards(known)
     return 0

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeserve.show import print_energy, say, shown_path
+from edgeserve.show.console import say, shown_path
+from edgeserve.show.measurement import print_energy
 
 if TYPE_CHECKING:
     from edgeserve.distribution import Percentile

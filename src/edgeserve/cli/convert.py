@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeserve import show
-from edgeserve.cli_apple import IOS, Asked, apple_options, convert_for_ios, refuse_apple_options
-from edgeserve.cli_shared import Percent, format_option, shown_progress
-from edgeserve.cli_wish import (
+from edgeserve.cli.apple import IOS, Asked, apple_options, convert_for_ios, refuse_apple_options
+from edgeserve.cli.shared import Percent, format_option, shown_progress
+from edgeserve.cli.wish import (
     asked_wish,
     by_rows_option,
     flash_for_speed_option,
     objective_option,
 )
+from edgeserve.show.bundle import print_bundle
+from edgeserve.show.console import print_json
+from edgeserve.show.fits import print_fits
 
 if TYPE_CHECKING:
     from edgeserve.convert.budget import AccuracyBudget
@@ -231,10 +233,10 @@ def convert(
             progress=progress,
         )
     if output_format == "json":
-        from edgeserve.fit_formats import fit_json
+        from edgeserve.show.fit_formats import fit_json
         from edgeserve.strict_json import to_json
 
-        show.print_json(
+        print_json(
             {
                 "bundle": str(compiled.bundle.path),
                 **to_json(compiled.bundle.facts),
@@ -242,6 +244,6 @@ def convert(
             }
         )
     else:
-        show.print_bundle(compiled)
-        show.print_fits([fit], plans=False)
+        print_bundle(compiled)
+        print_fits([fit], plans=False)
     return 0 if fit.fits else 1

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeserve import show, show_loop
-from edgeserve.cli_shared import format_option, shown_progress
+from edgeserve.cli.shared import format_option, shown_progress
+from edgeserve.show.console import print_json
+from edgeserve.show.loop import loop_json, print_loop
 
 if TYPE_CHECKING:
     from edgeserve.loop_pipeline import Question
@@ -79,9 +80,9 @@ def loop(model: Path, emulate: bool, output_format: str, **asked: Any) -> int:
         with shown_progress("replaying", output_format) as progress:
             answer = run(question, progress)
     if output_format == "json":
-        show.print_json(show_loop.loop_json(answer))
+        print_json(loop_json(answer))
     else:
-        show_loop.print_loop(answer)
+        print_loop(answer)
     return 0 if answer.forecast.utilization < 1 else 1
 
 

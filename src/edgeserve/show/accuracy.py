@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgeserve.identifier import short_name
-from edgeserve.show import columns, draw, plain, say
+from edgeserve.show.console import columns, draw, plain, say
 
 if TYPE_CHECKING:
     from edgeserve.accuracy_record import (

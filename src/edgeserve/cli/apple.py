@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeserve import show, show_apple
-from edgeserve.cli_shared import require_none_of, shown_progress
+from edgeserve.cli.shared import require_none_of, shown_progress
+from edgeserve.show.apple import package_json, print_package
+from edgeserve.show.console import print_json
 
 if TYPE_CHECKING:
     from edgeserve.bundle_store import Bundle
@@ -125,6 +126,6 @@ def inspect_for_ios(model: Path, output_format: str) -> bool:
 
 def _print(bundle: Bundle, output_format: str) -> None:
     if output_format == "json":
-        show.print_json(show_apple.package_json(bundle))
+        print_json(package_json(bundle))
     else:
-        show_apple.print_package(bundle)
+        print_package(bundle)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgeserve import show, show_accuracy
-from edgeserve.cli_shared import Percent, shown_progress
+from edgeserve.cli.shared import Percent, shown_progress
+from edgeserve.show.accuracy import accuracy_json, print_accuracy
+from edgeserve.show.console import print_json
 
 _data_type = click.Path(path_type=Path)
 
@@ -128,7 +129,7 @@ def accuracy(
         bundle, record = accuracy_pipeline.accuracy(asked, progress)
     good = accuracy_pipeline.is_good(asked, record)
     if output_format == "json":
-        show.print_json(show_accuracy.accuracy_json(bundle, record))
+        print_json(accuracy_json(bundle, record))
     else:
-        show_accuracy.print_accuracy(bundle, record, max_drop, markdown=output_format == "markdown")
+        print_accuracy(bundle, record, max_drop, markdown=output_format == "markdown")
     return 0 if good else 1

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgeserve import show
-from edgeserve.cli_shared import format_option
+from edgeserve.cli.shared import format_option
+from edgeserve.show.console import print_json, shown_path
 
 
 @click.command()
@@ -46,9 +46,9 @@ def export(
         None if objective is None else Wish(Objective(objective)),
     )
     if output_format == "json":
-        show.print_json({**to_json(done), "path": str(done.path)})
+        print_json({**to_json(done), "path": str(done.path)})
     else:
-        click.echo(show.shown_path(done.path))
+        click.echo(shown_path(done.path))
         click.echo(
             f"  {done.name}: {done.files} files for {done.board}, "
             f"{done.arena_bytes:,} bytes of arena; not compiled here"

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from edgeserve import show, show_compare
 from edgeserve.compare.metric import Metric
+from edgeserve.show.compare import compare_json, compare_markdown, print_compare
+from edgeserve.show.console import print_json, say, shown_path
 
 _MJ_A_MWH = 3600.0
 
@@ -86,7 +87,7 @@ def report(
         report_pipeline.write_markdown(made, destination)
     else:
         report_pipeline.write_report(made, destination)
-    show.say(show.shown_path(destination))
+    say(shown_path(destination))
     return 0
 
 
@@ -129,9 +130,9 @@ def compare(
     wanted = frozenset(map(Metric, metrics)) or frozenset(Metric)
     answer = report_pipeline.compare(before, after, budget, wanted)
     if output_format == "json":
-        show.print_json(show_compare.compare_json(answer))
+        print_json(compare_json(answer))
     elif output_format == "markdown":
-        click.echo(show_compare.compare_markdown(answer))
+        click.echo(compare_markdown(answer))
     else:
-        show_compare.print_compare(answer)
+        print_compare(answer)
     return 1 if answer.has_regressed else 0

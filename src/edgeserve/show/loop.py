@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from edgeserve.show import columns, draw, say
+from edgeserve.show.console import columns, draw, say
 
 if TYPE_CHECKING:
     from edgeserve.device.answers import LoopStats

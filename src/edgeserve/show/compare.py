@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgeserve.show import columns, draw, say
+from edgeserve.show.console import columns, draw, say
 
 if TYPE_CHECKING:
     from edgeserve.compare.comparison import Comparison

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgeserve.coreml_facts import CoremlCheck, OutputError, Port, PortKind, SamplesFrom
-from edgeserve.show import say, shown_path
+from edgeserve.show.console import say, shown_path
 from edgeserve.strict_json import to_json
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from edgeserve import show, show_phone
-from edgeserve.cli_shared import shown_progress
+from edgeserve.cli.shared import shown_progress
+from edgeserve.show.console import print_json, shown_path
+from edgeserve.show.phone import phone_json, print_phone
 
 SCENARIOS = ("single", "sustained", "frames", "multistream", "pipeline", "cold")
 BOARD_OPTIONS = (
@@ -164,9 +165,9 @@ def bench_phone(
             picture=picture,
         )
     if output_format == "json":
-        show.print_json(show_phone.phone_json(measurement, file))
+        print_json(phone_json(measurement, file))
     else:
-        show_phone.print_phone(measurement, file)
+        print_phone(measurement, file)
     return 0
 
 
@@ -184,5 +185,5 @@ def android(ndk: Path | None, aar: Path | None, sha256: str | None) -> int:
     from edgeserve import phone_pipeline
 
     for what, path in phone_pipeline.setup_android(ndk, aar, sha256):
-        click.echo(f"{what}: {show.shown_path(path)}")
+        click.echo(f"{what}: {shown_path(path)}")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgeserve.board_figures import NONE_FOUND, Figure, figures_of, unverified
-from edgeserve.show import columns, draw, say
+from edgeserve.show.console import columns, draw, say
 from edgeserve.strict_json import to_json
 
 if TYPE_CHECKING:

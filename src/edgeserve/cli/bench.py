@@ -1,0 +1,94 @@
+"""`edgeserve bench`: measurements on boards and phones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeserve.cli.device import board_of_port_option, device_option, partition_option
+from edgeserve.cli.phone import BOARD_OPTIONS, bench_phone, is_phone, phone_options
+from edgeserve.cli.shared import format_option, require_none_of, shown_progress
+from edgeserve.cli.wish import (
+    asked_wish,
+    by_rows_option,
+    flash_for_speed_option,
+    objective_option,
+    pin_option,
+)
+from edgeserve.show.console import print_json
+from edgeserve.show.measurement import measurement_json, print_measurement
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@device_option
+@board_of_port_option
+@phone_options
+@click.option("--laps", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--warmup", type=click.IntRange(0), default=1, show_default=True)
+@click.option(
+    "--input",
+    "stimulus",
+    type=click.Choice(["xorshift"]),
+    default="xorshift",
+    help="What the model is given.",
+)
+@click.option(
+    "--seed", type=click.IntRange(1, 2**32 - 1), default=0x12345678, help="Of xorshift32."
+)
+@partition_option
+@objective_option
+@by_rows_option
+@flash_for_speed_option
+@pin_option
+@format_option
+def bench(
+    model: Path,
+    device: str,
+    board: str | None,
+    laps: int,
+    warmup: int,
+    stimulus: str,
+    seed: int,
+    partition: bool,
+    objective: str | None,
+    by_rows: bool,
+    flash_for_speed: int | None,
+    pin: tuple[str, ...],
+    output_format: str,
+    **phone: Any,
+) -> int:
+    """Measure a model on a device: a board (per inference and per step, memory and flash), or a
+    phone over adb (latency, cold start, energy, heat).
+
+    On a board the output is held against the oracle first: a wrong answer is not measured. The
+    record goes to the bundle's measurements.jsonl, that of a phone to phone_measurements.jsonl.
+    """
+    if is_phone(device):
+        require_none_of(BOARD_OPTIONS, "a phone has no use for")
+        return bench_phone(model, device, output_format, **phone)
+    meter = phone.pop("meter")
+    require_none_of(phone, "only a phone has a use for")
+    from edgeserve import pipeline
+    from edgeserve.metering.wish import meter_wish
+
+    with shown_progress("measuring", output_format) as progress:
+        target, measurement = pipeline.bench(
+            model,
+            device,
+            board=board,
+            laps=laps,
+            warmup=warmup,
+            seed=seed,
+            partition=partition,
+            wish=asked_wish(objective, by_rows, flash_for_speed, pin),
+            progress=progress,
+            meter=None if meter is None else meter_wish(meter),
+        )
+    if output_format == "json":
+        print_json(measurement_json(target, measurement))
+    else:
+        print_measurement(target, measurement)
+    return 0

@@ -1,0 +1,82 @@
+"""`edgeserve build`: the firmware project and its bench image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgeserve.cli.device import partition_option
+from edgeserve.cli.shared import format_option, shown_progress
+from edgeserve.cli.wish import (
+    asked_wish,
+    by_rows_option,
+    flash_for_speed_option,
+    objective_option,
+    pin_option,
+)
+from edgeserve.show.bundle import print_project_changes
+from edgeserve.show.console import print_json, shown_path
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
+@partition_option
+@click.option(
+    "--energy",
+    is_flag=True,
+    help="For MLPerf Tiny's energy mode: 9600 baud, time stamps are pulses on a pin.",
+)
+@objective_option
+@by_rows_option
+@flash_for_speed_option
+@pin_option
+@format_option
+def build(
+    model: Path,
+    board: str,
+    partition: bool,
+    energy: bool,
+    objective: str | None,
+    by_rows: bool,
+    flash_for_speed: int | None,
+    pin: tuple[str, ...],
+    output_format: str,
+) -> int:
+    """Write the firmware project of a model for a board, and build its bench image."""
+    from edgeserve import pipeline
+    from edgeserve.strict_json import to_json
+
+    changes: list[str] = []
+    with shown_progress("building", output_format) as progress:
+        _, image = pipeline.build(
+            pipeline.open_model(model),
+            pipeline.board_of_target(board),
+            partition=partition,
+            energy=energy,
+            wish=asked_wish(objective, by_rows, flash_for_speed, pin),
+            progress=progress,
+            changes=changes,
+        )
+    if output_format == "json":
+        document = to_json(image)
+        print_json({**document, "elf": str(image.elf), "project_changes": changes})
+        return 0
+    click.echo(shown_path(image.elf))
+    click.echo(
+        f"  project: {shown_path(image.elf.parent.parent)} (make builds it without edgeserve)"
+    )
+    print_project_changes(changes)
+    for what, size in (
+        ("code (runtime and kernels)", image.code_bytes),
+        ("model", image.model_bytes),
+        ("harness (port and bench)", image.harness_bytes),
+        ("arena", image.arena_bytes),
+        ("other RAM of the runtime", image.ram_other_bytes),
+        ("RAM of the bench", image.bench_ram_bytes),
+        ("stack, worst case", image.stack_bytes),
+    ):
+        click.echo(f"  {what:<28}{'not known' if size is None else f'{size:>12,}'}")
+    click.echo(f"  by {image.compiler}")
+    return 0

@@ -1,0 +1,107 @@
+"""`edgeserve plan`: the arena, and plans for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgeserve.cli.shared import format_option
+from edgeserve.cli.wish import (
+    asked_wish,
+    by_rows_option,
+    flash_for_speed_option,
+    objective_option,
+    pin_option,
+)
+from edgeserve.show.console import print_json
+from edgeserve.show.plan import (
+    print_bought,
+    print_objectives,
+    print_plan,
+    print_savings,
+    print_shared,
+    print_tflm,
+    shared_json,
+    tflm_json,
+)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
+@objective_option
+@by_rows_option
+@flash_for_speed_option
+@pin_option
+@click.option(
+    "--tflm",
+    type=click.Path(path_type=Path),
+    metavar="OUT.tflite",
+    help="Also write the model with a memory plan for TensorFlow Lite Micro inside.",
+)
+@click.option(
+    "--share",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="OTHER",
+    help="Another model that takes turns with MODEL in one arena; may be repeated.",
+)
+@click.option(
+    "--sources",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="With --share: write the C sources of all of them, planned together.",
+)
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also draw the arena: a picture (.svg), or a page with all names and figures (.html).",
+)
+@format_option
+def plan(
+    model: Path,
+    board: str,
+    objective: str | None,
+    by_rows: bool,
+    flash_for_speed: int | None,
+    pin: tuple[str, ...],
+    tflm: Path | None,
+    share: tuple[Path, ...],
+    sources: Path | None,
+    map_file: Path | None,
+    output_format: str,
+) -> int:
+    """Plan a model's arena and draw it: who lies where and when, and what each idea saved."""
+    from edgeserve import pipeline
+    from edgeserve.picture.file import ENDINGS, is_picture
+    from edgeserve.strict_json import to_json
+
+    if sources and not share:
+        raise click.UsageError("--sources goes with --share")
+    if map_file and not is_picture(map_file):
+        raise click.UsageError(f"--map draws {' and '.join(ENDINGS)} alone")
+    where = pipeline.board_of_target(board)
+    shared = pipeline.share((model, *share), where, sources) if share else None
+    compiled = pipeline.plan(model, where, asked_wish(objective, by_rows, flash_for_speed, pin))
+    record = compiled.record()
+    offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
+    seen = pipeline.survey(compiled) if map_file or output_format == "text" else None
+    if seen and map_file:
+        pipeline.draw(seen, map_file)
+    if seen is None or output_format == "json":
+        also = {"tflm": tflm_json(tflm, offline)} if tflm and offline else {}
+        also |= {"shared": shared_json(shared)} if shared else {}
+        print_json({**to_json(record), **also})
+        return 0
+    print_plan(compiled.bundle.name, record, seen.picture)
+    print_savings(seen)
+    print_objectives(seen.objectives)
+    print_bought(compiled)
+    if tflm and offline:
+        print_tflm(tflm, offline)
+    if shared:
+        print_shared(shared)
+    return 0

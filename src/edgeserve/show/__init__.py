@@ -1,0 +1,1 @@
+"""Results as text for people and as JSON documents for programs (schemas in docs/FORMAT.md)."""
