@@ -34,10 +34,13 @@ typedef struct es_lanes_job {
     int8_t *out_at[ES_LANES_PIXELS]; /* where the pixels of the tile go */
 } es_lanes_job_t;
 
-/* A pixel of the output, by the input's row and column where its window begins. */
+/* A pixel of the output, by where its window lies in the input. */
 typedef struct es_lanes_pixel {
-    int32_t top, left;
-    int is_plain;
+    int32_t top;     /* the row where it begins */
+    uint32_t at;     /* in every row of the image the byte of the first tap inside */
+    int8_t *room;    /* where a kernel row of it is gathered; null: its taps are plain bytes */
+    uint32_t before; /* bytes of a kernel row to the left of the image */
+    uint32_t inside; /* bytes of a kernel row inside the image */
 } es_lanes_pixel_t;
 
 static inline void es_lanes_put(uint32_t *to, int32_t a, int32_t b, int32_t c) {
@@ -68,29 +71,44 @@ static inline uint32_t *es_lanes_pack(uint32_t *to, const int8_t *const from[ES_
     return to;
 }
 
-static inline int8_t *es_lanes_copy(int8_t *to, const int8_t *from, uint32_t bytes) {
+static inline void es_lanes_copy(int8_t *to, const int8_t *from, uint32_t bytes) {
     for (const int8_t *end = from + bytes; from != end;) {
         *to++ = *from++;
     }
-    return to;
 }
 
-/* Gathers a kernel row that lies beside the image or skips columns. `row`: of the image. */
-static ES_LANES_OUT_OF_LINE void es_lanes_gather(const es_lanes_job_t *j, const int8_t *row,
-                                                 int32_t left, int8_t *to) {
+/* A pixel whose windows lie beside the image or skip columns. What is beside the image is the same
+ * in all kernel rows, and is written here, once. */
+static ES_LANES_OUT_OF_LINE void es_lanes_prepare(const es_lanes_job_t *j, es_lanes_pixel_t *pixel,
+                                                  int32_t left, int8_t *room) {
     const es_conv_lanes_params_t *p = j->params;
-    const uint32_t c = j->in.c, kernel_w = p->kernel_w, dilation = p->dilation_w;
-    const es_taps_t taps = es_taps(left, j->in.w, dilation, kernel_w);
-    const uint32_t inside = taps.end > taps.first ? taps.end - taps.first : 0;
-    const uint32_t before = inside > 0 ? taps.first : kernel_w;
-    const uint32_t together = dilation == 1 ? inside : 1;
-    uint32_t x = (uint32_t)left + before * dilation;
+    const uint32_t c = j->in.c, dilation = p->dilation_w;
+    const es_taps_t taps = es_taps(left, j->in.w, dilation, p->kernel_w);
 
-    to = es_lanes_copy(to, j->blank, before * c);
-    for (uint32_t k = 0; k < inside; k += together, x += dilation) {
-        to = es_lanes_copy(to, row + x * c, together * c);
+    pixel->room = room;
+    pixel->at = pixel->before = pixel->inside = 0;
+    if (taps.end > taps.first) {
+        pixel->at = ((uint32_t)left + taps.first * dilation) * c;
+        pixel->before = taps.first * c;
+        pixel->inside = (taps.end - taps.first) * c;
     }
-    es_lanes_copy(to, j->blank, (kernel_w - before - inside) * c);
+    memset(room, p->pad, j->row_taps);
+}
+
+/* Gathers a kernel row of a prepared pixel. `row`: of the image. */
+static ES_LANES_OUT_OF_LINE void es_lanes_gather(const es_lanes_job_t *j, const int8_t *row,
+                                                 const es_lanes_pixel_t *pixel) {
+    const uint32_t c = j->in.c, dilation = j->params->dilation_w, inside = pixel->inside;
+    const int8_t *from = row + pixel->at;
+    int8_t *to = pixel->room + pixel->before;
+
+    if (dilation == 1) {
+        es_lanes_copy(to, from, inside);
+        return;
+    }
+    for (const int8_t *end = to + inside; to != end; to += c, from += dilation * c) {
+        es_lanes_copy(to, from, c);
+    }
 }
 
 /* A row of the image, or null outside of it. */
@@ -101,31 +119,39 @@ static inline const int8_t *es_lanes_row(const es_rows_t *in, uint32_t y) {
     return (const int8_t *)in->base + (y < in->depth ? y : y % in->depth) * in->row_bytes;
 }
 
+/* A kernel row of a pixel, as neighbouring bytes. `row`: of the image, or null outside of it. */
+static inline const int8_t *es_lanes_bytes(const es_lanes_job_t *j, const int8_t *row,
+                                           const es_lanes_pixel_t *pixel) {
+    if (row == NULL) {
+        return j->blank;
+    }
+    if (pixel->room == NULL) {
+        return row + pixel->at;
+    }
+    es_lanes_gather(j, row, pixel);
+    return pixel->room;
+}
+
 /* Packs the windows of three pixels. */
 static inline void es_lanes_fill(const es_lanes_job_t *j,
                                  const es_lanes_pixel_t pixels[ES_LANES_PIXELS]) {
-    const uint32_t dilation = j->params->dilation_h, c = j->in.c;
+    const es_lanes_pixel_t *one = &pixels[0], *two = &pixels[1], *three = &pixels[2];
+    const uint32_t dilation = j->params->dilation_h;
     uint32_t *to = j->tile;
 
     for (uint32_t k = 0, far = 0; k < j->params->kernel_h; k++, far += dilation) {
-        const int8_t *from[ES_LANES_PIXELS], *row = NULL;
-        int8_t *room = j->rows;
+        const int8_t *row = es_lanes_row(&j->in, (uint32_t)one->top + far);
+        const int8_t *from[ES_LANES_PIXELS];
 
-        for (uint32_t i = 0; i < ES_LANES_PIXELS; i++, room += j->row_taps) {
-            const es_lanes_pixel_t *pixel = &pixels[i];
-
-            if (i == 0 || pixel->top != pixel[-1].top) {
-                row = es_lanes_row(&j->in, (uint32_t)pixel->top + far);
-            }
-            if (row == NULL) {
-                from[i] = j->blank;
-            } else if (pixel->is_plain) {
-                from[i] = row + (uint32_t)pixel->left * c;
-            } else {
-                es_lanes_gather(j, row, pixel->left, room);
-                from[i] = room;
-            }
+        from[0] = es_lanes_bytes(j, row, one);
+        if (two->top != one->top) {
+            row = es_lanes_row(&j->in, (uint32_t)two->top + far);
         }
+        from[1] = es_lanes_bytes(j, row, two);
+        if (three->top != two->top) {
+            row = es_lanes_row(&j->in, (uint32_t)three->top + far);
+        }
+        from[2] = es_lanes_bytes(j, row, three);
         to = es_lanes_pack(to, from, j->row_taps);
     }
 }
@@ -217,14 +243,20 @@ static inline void es_lanes_rows(es_lanes_job_t *j, uint32_t y, uint32_t y1) {
         es_lanes_pixel_t pixels[ES_LANES_PIXELS];
 
         for (uint32_t i = 0; i < ES_LANES_PIXELS; i++) {
+            const int32_t left = (int32_t)(x * p->stride_w) - p->pad_left;
+
             if (y == y1) {
                 pixels[i] = pixels[i - 1];
                 j->out_at[i] = j->out_at[i - 1];
                 continue;
             }
             pixels[i].top = (int32_t)(y * p->stride_h) - p->pad_top;
-            pixels[i].left = (int32_t)(x * p->stride_w) - p->pad_left;
-            pixels[i].is_plain = x >= j->first && x < j->end;
+            if (x >= j->first && x < j->end) {
+                pixels[i].at = (uint32_t)left * j->in.c;
+                pixels[i].room = NULL;
+            } else {
+                es_lanes_prepare(j, &pixels[i], left, j->rows + i * j->row_taps);
+            }
             j->out_at[i] = (int8_t *)es_row(&j->out, y) + x * j->out.c;
             if (++x == j->out.w) {
                 x = 0;

@@ -24,7 +24,8 @@ def conv_lanes(turn: Turn) -> Work:
     tiles, blocks = -(-pixels // LANES_PIXELS), -(-output.c // LANES_BLOCK)
     down, across = axes_of(step, p, (p.dilation_h, p.dilation_w))
     apart = p.dilation_w > 1 and p.kernel_w > 1
-    beside = turn.rows * (output.w if apart else across.leaving)
+    beside = output.w if apart else across.leaving
+    gathered = across.taps - (output.w - beside) * p.kernel_w
     runs = -(-taps // p.run)
     return {
         "turn": 1,
@@ -33,8 +34,9 @@ def conv_lanes(turn: Turn) -> Work:
         "tile row": tiles * p.kernel_h,
         "tile tap": tiles * taps,
         "pixel": pixels,
-        "padded row": beside * p.kernel_h,
-        "padded tap": beside * taps,
+        "padded pixel": turn.rows * beside,
+        "padded row": turn.rows * beside * p.kernel_h,
+        "padded tap": turn.rows * gathered * p.kernel_h * source.c,
         "outside": turn.share((p.kernel_h * down.count - down.taps) * output.w),
         "outside tap": turn.share((p.kernel_h * down.count - down.taps) * output.w)
         * p.kernel_w
