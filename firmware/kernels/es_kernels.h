@@ -71,7 +71,10 @@ typedef struct es_conv_pairs_params {
  *
  *   i32 bias_0, i32 bias_0 + 256 * bias_1, the words of its taps,
  *   i32 multiplier_0, i32 addend_0, i32 multiplier_1, i32 addend_1,
- *   u32 exponent_0 | exponent_1 << 8.
+ *   u32 exponent_0 | exponent_1 << 8 | in_reverse << 31.
+ *
+ * A pair in reverse is channels 1 and 0, where only the even one has a sum that is small enough to
+ * be the second; `negatives` must not be 0 then.
  *
  * A word holds two taps as int16 weight_0 + 256 * weight_1. The window's taps are those of
  * [kernel_h][kernel_w][in->c], but each kernel row gives quads (four taps) alone: of each the words

@@ -24,7 +24,8 @@ typedef struct es_pairs_product {
 } es_pairs_product_t;
 
 /* Writes the channels [out[0], end) of the first 1 to 3 pixels of a tile. At least one pair.
- * `negatives`: 0 where the output's least value is its zero point or above. */
+ * `negatives`: 0 where the output's least value is its zero point or above, and no pair stands in
+ * reverse. */
 void es_pairs_multiply(const es_pairs_product_t *product, uint32_t pixels, uint32_t negatives);
 
 /* The same of both pixels of a tile of two. */

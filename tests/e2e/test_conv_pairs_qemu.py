@@ -43,11 +43,17 @@ class Trial:
     """One layer with its inputs, what the board is given and what it must answer."""
 
     def __init__(
-        self, name: str, model: bytes, inputs: list[list[Array]] | None = None, *, rows: int = 0
+        self,
+        name: str,
+        model: bytes,
+        inputs: list[list[Array]] | None = None,
+        *,
+        rows: int = 0,
+        spared: bool = False,
     ) -> None:
-        """``rows``: of a turn, on rings; 0 for a whole layer."""
+        """``rows``: of a turn, on rings; 0 for a whole layer. ``spared``: with little scratch."""
         lowered = lower(read_model(model, name=name))
-        program = tuned(lowered, load_board(BOARD).cpu.isa)
+        program = tuned(lowered, load_board(BOARD).cpu.isa, 0 if spared else None)
         self.name, self.step = name, program.steps[0]
         self.kernel = self.step.kernel
         if inputs is None:
@@ -85,6 +91,31 @@ def test_walks(board_runner: BoardRunner) -> None:
 def test_walks_on_rings(board_runner: BoardRunner) -> None:
     cases = enumerate(layers.walked()[::2])
     trials = (Trial(repr(case), conv2d(case), rows=1 + i % 3) for i, case in cases)
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def test_walks_with_pairs_in_reverse(board_runner: BoardRunner) -> None:
+    trials = []
+    for i, case in enumerate(layers.walked_with_pairs_in_reverse()):
+        shown = replace(case, activation=("NONE", "RELU")[i // 2 % 2])
+        trials += [
+            Trial(repr(shown), conv2d(shown), spared=spared, rows=rows)
+            for spared, rows in ((False, 0), (True, 0), (bool(i % 2), 1 + i % 3))
+        ]
+    assert all(layers.in_reverse(trial.step) for trial in trials)
+    assert_equal_on_the_board(board_runner, trials)
+
+
+def test_pairs_in_reverse(board_runner: BoardRunner) -> None:
+    trials = [
+        Trial(f"pair {i}, {pixels}, {activation}", pair.model, pair.inputs, spared=spared)
+        for activation in ("NONE", "RELU")
+        for pixels in range(1, 6)
+        for spared in (False, True)
+        for i, pair in enumerate(layers.pairs_about_an_int24(pixels, activation))
+        if pair.reverse is not None
+    ]
+    assert sum(layers.in_reverse(trial.step) == [1] for trial in trials) == len(trials) // 3
     assert_equal_on_the_board(board_runner, trials)
 
 

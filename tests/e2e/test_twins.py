@@ -13,12 +13,16 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from benchmarks import twins
+from benchmarks.models import run_on
 from edgeserve import pipeline
+from edgeserve.board import load_board
 from edgeserve.bundle import quantize_samples, tensor_facts
 from edgeserve.checkfile import Growth, ModelEntry
 from edgeserve.fit import Budget, Reserve
 from edgeserve.graph import OpKind
+from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
+from edgeserve.measurement import per_inference
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish, options
 from edgeserve.resources import boards_root
@@ -27,6 +31,7 @@ from edgeserve.tflm import offline_plan
 from edgeserve.verify import verify
 from models.twins.catalogue import TWINS, Family, Twin
 from models.twins.source import images, samples
+from tests.kernels.test_conv_pairs import in_reverse
 
 # One process builds; others would wait for its lock.
 pytestmark = pytest.mark.xdist_group("twins")
@@ -52,6 +57,9 @@ MLPERF_TINY = {
     "mlperf_tiny_vww": "vww_96_int8",
 }
 LEAST_DISTINCT_VALUES = 16
+# Of MobileNetV2 1.0 at 224 x 224: convolutions but the depthwise ones, and an inference.
+CONVOLUTIONS = 35
+LARGE_MOBILENET_INSTRUCTIONS = 330_000_000
 # Of a thousand classes few have a share of 1/256, which is the output's scale.
 LEAST_DISTINCT_SHARES = 5
 
@@ -177,6 +185,17 @@ def test_a_twin_runs_bit_for_bit_in_a_small_arena(
     assert found.coverage.uncovered == ()
     assert marks.guards_intact
     assert marks.arena_bytes <= compiled.plan.arena_bytes <= ARENA_LIMITS[name, wish]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_every_convolution_of_a_large_mobilenet_runs_by_pairs() -> None:
+    """Also those of 960 input channels, where some odd channels leave 24 bits."""
+    run = run_on(twins.twin("mobilenet_v2_100_224"), load_board("mps2-an500"))
+    pairs = [step for step in run.compiled.program.steps if step.kernel is KernelId.CONV_PAIRS]
+    assert len(pairs) == CONVOLUTIONS
+    assert sum(len(in_reverse(step)) for step in pairs) > 0
+    assert per_inference(run.measurement) <= LARGE_MOBILENET_INSTRUCTIONS
 
 
 @pytest.mark.soak

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from edgeserve.arena import align_up
-from edgeserve.kernels.record import KernelId
-from edgeserve.kernels.tuned import ConvPairsParams
+from edgeserve.kernels.record import Blob, KernelId
+from edgeserve.kernels.tuned import ConvPairsParams, quads_of_row
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
-from edgeserve.program import Program
+from edgeserve.program import Program, Step
 from edgeserve.stream_plan import Span
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model
@@ -46,10 +46,25 @@ SHAPES = [
     Case(3, 3, 9, 4, kernel=(7, 7)),
     Case(2, 9, 16, 3, kernel=(2, 2)),
 ]
+# With weights of -128, so that some of their many pairs stand in reverse.
+FULL_RANGE_SHAPES = [
+    Case(4, 5, 20, 67, kernel=(1, 1)),
+    Case(1, 8, 24, 86, kernel=(1, 1)),
+    Case(5, 7, 2, 96),
+    Case(3, 6, 3, 71, kernel=(2, 3)),
+]
 
 
 def walked() -> list[Case]:
-    cases = [replace(shape, least_weight=-127, **walk) for shape in SHAPES for walk in WALKS]
+    return _walked([replace(shape, least_weight=-127) for shape in SHAPES])
+
+
+def walked_with_pairs_in_reverse() -> list[Case]:
+    return _walked(FULL_RANGE_SHAPES)
+
+
+def _walked(shapes: list[Case]) -> list[Case]:
+    cases = [replace(shape, **walk) for shape in shapes for walk in WALKS]
     return [case for case in cases if min(case.output) >= 1]
 
 
@@ -62,10 +77,32 @@ def kernel_of(model: bytes) -> KernelId:
     return step.kernel
 
 
+def in_reverse(step: Step) -> list[int]:
+    """Which pairs of a step stand in reverse."""
+    p = step.params
+    assert isinstance(p, ConvPairsParams)
+    row_quads, row_left = quads_of_row(p.kernel_h, p.kernel_w * step.inputs[0].c)
+    quads = p.kernel_h * row_quads - (-p.kernel_h * row_left // 4)
+    pairs = np.frombuffer(p.stream.data, np.uint32).reshape(-1, 7 + 2 * quads)
+    assert len(pairs) == -(-step.output.c // 2)
+    return np.flatnonzero(pairs[:, -1] >> 31).tolist()
+
+
 @pytest.mark.parametrize("case", walked(), ids=repr)
 def test_walks(runner: HostRunner, case: Case) -> None:
     program = assert_conforms(runner, conv2d(case), runs=1, isa=ISA)
     assert program.steps[0].kernel is KernelId.CONV_PAIRS
+    assert in_reverse(program.steps[0]) == []
+
+
+@pytest.mark.parametrize("activation", ["NONE", "RELU"])
+@pytest.mark.parametrize("case", walked_with_pairs_in_reverse(), ids=repr)
+def test_walks_with_pairs_in_reverse(runner: HostRunner, case: Case, activation: str) -> None:
+    program = assert_conforms(runner, conv2d(replace(case, activation=activation)), runs=1, isa=ISA)
+    (step,) = program.steps
+    assert isinstance(step.params, ConvPairsParams)
+    assert 0 < len(in_reverse(step)) < step.output.c // 4
+    assert step.params.negatives
 
 
 @pytest.mark.parametrize("quantisation", QUANTISATIONS, ids=repr)
@@ -87,33 +124,35 @@ def layer(
     *,
     zero_point: int = 0,
     activation: str = "NONE",
+    pixels: int = 3,
 ) -> bytes:
-    """A pointwise layer over three pixels: of each output channel its weights and bias, and the
+    """A pointwise layer over a row of pixels: of each output channel its weights and bias, and the
     factor from a sum to an output.
     """
     b = ModelBuilder()
     out_c, c = len(weights), len(weights[0])
-    x = b.tensor("x", (1, 1, 3, c), "int8", scale=1.0, zero_point=0)
+    x = b.tensor("x", (1, 1, pixels, c), "int8", scale=1.0, zero_point=0)
     data = np.array(weights, np.int8).reshape(out_c, 1, 1, c)
     w = b.tensor("w", data.shape, "int8", scale=factor, data=data)
     bias = b.tensor("bias", (out_c,), "int32", scale=factor, data=np.array(biases, np.int32))
-    y = b.tensor("y", (1, 1, 3, out_c), "int8", scale=1.0, zero_point=zero_point)
+    y = b.tensor("y", (1, 1, pixels, out_c), "int8", scale=1.0, zero_point=zero_point)
     options = {"padding": "VALID", "strideH": 1, "strideW": 1}
     b.op("CONV_2D", [x, w, bias], [y], {**options, "fusedActivationFunction": activation})
     return b.finish([x], [y])
 
 
-def extremes(channels: int) -> list[list[Array]]:
+def extremes(channels: int, pixels: int = 3) -> list[list[Array]]:
     """Inputs at both ends of their range and between."""
     rows = [[-128, 127, 0], [127, -128, 1], [-1, 64, -128], [127, 127, -127], [3, -5, 7]]
-    pixels = [np.array(row, np.int8).reshape(1, 1, 3, 1) for row in rows]
-    return [[np.repeat(pixel, channels, axis=3)] for pixel in pixels]
+    filled = [np.resize(np.array(row, np.int8), (1, 1, pixels, 1)) for row in rows]
+    return [[np.repeat(row, channels, axis=3)] for row in filled]
 
 
 @dataclass(frozen=True)
 class Limit:
     """A layer whose first or second channel has so many weights of 127. With one bias the least or
-    the greatest sum is just inside, with the next just outside.
+    the greatest sum is just inside, with the next just outside. The first channel's sum is small,
+    or, where ``beside`` is set, just outside too.
     """
 
     taps: int
@@ -122,14 +161,15 @@ class Limit:
     factor: float
     zero_point: int = 0
     second: bool = False
+    beside: bool = False
 
     def models(self) -> list[bytes]:
         found = []
         for bias in (self.inside, self.outside):
             weights, biases = [[127] * self.taps], [bias]
             if self.second:
-                weights.insert(0, [1] * self.taps)
-                biases.insert(0, 0)
+                weights.insert(0, [127 if self.beside else 1] * self.taps)
+                biases.insert(0, self.outside if self.beside else 0)
             found.append(layer(weights, biases, self.factor, zero_point=self.zero_point))
         return found
 
@@ -143,8 +183,8 @@ def below(taps: int, least: int, *rest: Any) -> Limit:
 
 
 LIMITS = {
-    "a second sum is an int24, above": above(260, 2**23 - 1, 2.0**-17, 0, True),
-    "a second sum is an int24, below": below(260, -(2**23), 2.0**-17, 0, True),
+    "one sum of two is an int24, above": above(260, 2**23 - 1, 2.0**-17, 0, True, True),
+    "one sum of two is an int24, below": below(260, -(2**23), 2.0**-17, 0, True, True),
     "a sum is an int31, above": above(520, 2**30 - 1, 2.0**-23, -128),
     "a sum is an int31, below": below(520, -(2**30), 2.0**-23, 127),
     # 255 << 23 and three quarters of the sum, less one where it is negative.
@@ -163,6 +203,53 @@ def test_both_sides_of_a_limit(runner: HostRunner, name: str) -> None:
     assert kernels == [KernelId.CONV_PAIRS, KernelId.CONV_2D]
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A layer of five channels, of whose three pairs the second is looked at."""
+
+    model: bytes
+    inputs: list[list[Array]]
+    reverse: bool | None
+    """Whether it stands in reverse; None where the kernel cannot have it."""
+
+
+def pairs_about_an_int24(pixels: int = 3, activation: str = "NONE") -> list[Pair]:
+    """Both channels just inside or just outside 24 bits, at either end. What makes the one great
+    makes the other small, so that none passes for the other.
+    """
+    taps, found = 400, []
+    weights = [[w] * taps for w in (3, -4, -127, 127, -2)]
+    reverse = {(0, 0): False, (1, 0): False, (0, 1): True, (1, 1): None}
+    ends = ((2**23 - 1, (-128, 127), 1), (-(2**23), (127, -128), -1))
+    for last, (first_input, second_input), step in ends:
+        for (first, second), expected in reverse.items():
+            biases = [
+                last + step * first + taps * 127 * first_input,
+                last + step * second - taps * 127 * second_input,
+            ]
+            model = layer(
+                weights, [5, -6, *biases, 7], 2.0**-17, pixels=pixels, activation=activation
+            )
+            found.append(Pair(model, extremes(taps, pixels), expected))
+    return found
+
+
+@pytest.mark.parametrize("activation", ["NONE", "RELU"])
+@pytest.mark.parametrize("pixels", range(1, 6))
+def test_a_pair_stands_in_reverse_where_its_second_sum_is_no_int24(
+    runner: HostRunner, pixels: int, activation: str
+) -> None:
+    for pair in pairs_about_an_int24(pixels, activation):
+        program = assert_conforms(runner, pair.model, inputs=pair.inputs, isa=ISA)
+        (step,) = program.steps
+        if pair.reverse is None:
+            assert step.kernel is KernelId.CONV_2D
+            continue
+        assert in_reverse(step) == ([1] if pair.reverse else [])
+        assert isinstance(step.params, ConvPairsParams)
+        assert step.params.negatives == (pair.reverse or activation == "NONE")
+
+
 @pytest.mark.parametrize(
     ("pair", "kernel"),
     [
@@ -170,7 +257,7 @@ def test_both_sides_of_a_limit(runner: HostRunner, name: str) -> None:
         ((127, 127), KernelId.CONV_PAIRS),
         ((0, -128), KernelId.CONV_PAIRS),
         ((127, -128), KernelId.CONV_PAIRS),
-        ((-1, -128), KernelId.CONV_2D),
+        ((-1, -128), KernelId.CONV_PAIRS),  # in reverse
         ((-128, -128), KernelId.CONV_2D),
     ],
 )
@@ -183,6 +270,13 @@ def test_both_weights_fit_one_word_or_not(
         model = layer(weights, [100, -100], 0.01)
         assert kernel_of(model) is kernel
         assert_conforms(runner, model, inputs=extremes(5), isa=ISA)
+
+
+def test_weights_that_fit_one_word_neither_way(runner: HostRunner) -> None:
+    """One pair of them fits in order alone, another in reverse alone."""
+    model = layer([[-128, -1, 5], [-1, -128, 6]], [100, -100], 0.01)
+    assert kernel_of(model) is KernelId.CONV_2D
+    assert_conforms(runner, model, inputs=extremes(3), isa=ISA)
 
 
 @pytest.mark.parametrize(
@@ -261,3 +355,22 @@ def test_scratch_suffices_to_the_byte(runner: HostRunner, case: Case) -> None:
     (step,) = program.steps
     short = replace(program, steps=(replace(step, scratch_bytes=step.scratch_bytes - 1),))
     assert runner.run_table(with_exact_scratch(short), [], 1).status == ES_OUT_OF_BOUNDS
+
+
+@pytest.mark.parametrize("pixels", range(1, 6))
+@pytest.mark.parametrize("negatives", [0, 1])
+@pytest.mark.parametrize("tile", [2, 3])
+def test_any_stream_is_safe(runner: HostRunner, tile: int, negatives: int, pixels: int) -> None:
+    """Wrong numbers are all that a stream without proofs can make."""
+    program = by_pairs(layer([[1] * 5] * 7, [0] * 7, 0.01, pixels=pixels))
+    (step,) = program.steps
+    p = step.params
+    assert isinstance(p, ConvPairsParams)
+    rng = np.random.default_rng(pixels)
+    stream = Blob(rng.bytes(len(p.stream.data)), p.stream.note)
+    params = replace(p, stream=stream, negatives=negatives, tile_pixels=tile)
+    scratch = params.scratch_bytes((1, pixels, 5), (1, pixels))
+    wild = replace(program, steps=(replace(step, params=params, scratch_bytes=scratch),))
+    inputs = random_inputs(program, rng)
+    ran = runner.run_table(with_exact_scratch(wild), [inputs[0].tobytes()], 1)
+    assert ran.status == ES_OK

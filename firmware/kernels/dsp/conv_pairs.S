@@ -154,13 +154,14 @@ es_pairs_pack_pixel:
     .endif
     .endm
 
-@ clamp(value >> exponent); a shift by register looks at the lowest byte of r5 alone.
+@ clamp(value >> exponent); a shift by register looks at the lowest byte of r5 alone. No flags.
     .macro shift value
     asr     \value, \value, r5
     ssat    \value, #8, \value
     .endm
 
-@ From the sums of a pair to its results, then on to the next pair or out.
+@ From the sums of a pair to its results, then on to the next pair or out. Only layers whose sums
+@ may be negative have pairs in reverse, whose word of exponents is negative.
     .macro finish pixels, negatives
     ldmia   r0!, {r1-r5}            @ multiplier, addend of channel 0; of channel 1; exponents
     sub     r11, r11, r8            @ 256 * channel 1
@@ -201,7 +202,7 @@ es_pairs_pack_pixel:
     .if \pixels > 2
     shift   r10
     .endif
-    lsr     r5, r5, #8
+    asrs    r5, r5, #8              @ the exponent of channel 1; N: in reverse
     shift   r11
     .if \pixels > 1
     shift   r12
@@ -209,15 +210,30 @@ es_pairs_pack_pixel:
     .if \pixels > 2
     shift   lr
     .endif
-    ldmia   sp, {r1-r4}             @ out of pixel 0, 1, 2; end
     bfi     r8, r11, #8, #8
-    strh    r8, [r1], #2
     .if \pixels > 1
     bfi     r9, r12, #8, #8
-    strh    r9, [r2], #2
     .endif
     .if \pixels > 2
     bfi     r10, lr, #8, #8
+    .endif
+    .if \negatives
+    bpl     5f
+    rev16   r8, r8
+    .if \pixels > 1
+    rev16   r9, r9
+    .endif
+    .if \pixels > 2
+    rev16   r10, r10
+    .endif
+5:
+    .endif
+    ldmia   sp, {r1-r4}             @ out of pixel 0, 1, 2; end
+    strh    r8, [r1], #2
+    .if \pixels > 1
+    strh    r9, [r2], #2
+    .endif
+    .if \pixels > 2
     strh    r10, [r3], #2
     .endif
     stmia   sp, {r1-r3}
@@ -243,8 +259,8 @@ es_pairs_pack_pixel:
     .endif
     subs    r5, r5, #1
     and     r3, r5, #\unrolled - 1  @ quads in the first pass; 0: all
-    add     r5, r5, #\unrolled - 1
-    lsr     r5, r5, #\unrolled / 4 + 1
+    adds    r5, r5, #\unrolled - 1
+    lsrs    r5, r5, #\unrolled / 4 + 1
     adr     r4, 9f
     ldr     r4, [r4, r3, lsl #2]
     it      eq

@@ -67,6 +67,7 @@ static void multiply(const es_pairs_product_t *product, uint32_t width, uint32_t
 
     for (uint32_t n = 0; n < channels; n += 2, pair += ES_PAIRS_RECORD_WORDS + words) {
         const uint32_t *weights = pair + 2, *scales = weights + words;
+        const uint32_t first = negatives ? scales[4] >> 31 : 0; /* 1: in reverse */
 
         for (uint32_t i = 0; i < pixels; i++) {
             uint32_t sum = pair[0], both = pair[1];
@@ -78,8 +79,9 @@ static void multiply(const es_pairs_product_t *product, uint32_t width, uint32_t
             }
             /* 256 times the other sum: twice of it is an exact shift away. */
             const int32_t other = (int32_t)(both - sum) >> 7;
-            product->out[i][n] = finished((int32_t)(sum << 1), scales, scales[4], negatives);
-            product->out[i][n + 1] = finished(other, scales + 2, scales[4] >> 8, negatives);
+            int8_t *out = product->out[i] + n;
+            out[first] = finished((int32_t)(sum << 1), scales, scales[4], negatives);
+            out[1 - first] = finished(other, scales + 2, scales[4] >> 8, negatives);
         }
     }
 }

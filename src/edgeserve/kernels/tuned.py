@@ -32,7 +32,8 @@ class ConvPairsParams(Params):
 
     ``stream`` holds biases, weights and requantization of each pair as ``es_conv_pairs`` reads them
     (``tune/convolution.py`` writes it). ``pad`` is the input's zero point. ``negatives`` is 0 where
-    the output's least value is its zero point or above, so that no negative sum shows.
+    the output's least value is its zero point or above, so that no negative sum shows, and no pair
+    stands in reverse.
     ``tile_pixels`` is ``TILE_PIXELS``, or ``SMALL_TILE_PIXELS`` where scratch is short.
     """
 

@@ -4,7 +4,8 @@ A pair of weights is the int16 ``w0 + 256 * w1``, so that one multiplication ser
 the sums come out as ``sum_0 + 256 * sum_1``, and a second chain gives ``sum_0`` alone. Scales lie
 in a form that a rounding multiplication and one shift apply (``es_conv_pairs`` in es_kernels.h).
 Both are exact inside ranges, and whether a layer stays in them is known here: the weights are, and
-all that an int8 input can be.
+all that an int8 input can be. The range of the second channel is the smaller one; where only the
+first one of a pair is in it, the pair stands in reverse, and the kernel puts its results in order.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ MOST_TAPS = 1 << 24
 _QUAD_ORDER = (0, 2, 1, 3)
 """A quad of a kernel row lies as taps 0 and 2, then 1 and 3."""
 _INT8_MIN, _INT8_MAX = -128, 127
+_IN_REVERSE = 1 << 31
+"""Of a pair's word of exponents."""
 
 Weights = npt.NDArray[np.int64]
 
@@ -75,9 +78,11 @@ def convolution_by_pairs(program: Program, step: Step) -> Step | None:
         return None
     if p.kernel_h * p.kernel_w * p.weight_c > MOST_TAPS:
         return None
-    stream = stream_of(channels_of(p, step.output.c), p)
-    if stream is None:
+    pairs = pairs_of(channels_of(p, step.output.c), p)
+    if pairs is None:
         return None
+    # The kernel puts pairs in order only where it minds negative sums, which costs a little.
+    negatives = p.act_min < p.output_zero_point or any(pair.is_reversed for pair in pairs)
     params = ConvPairsParams(
         kernel_h=p.kernel_h,
         kernel_w=p.kernel_w,
@@ -90,9 +95,9 @@ def convolution_by_pairs(program: Program, step: Step) -> Step | None:
         pad=int.from_bytes(p.pads.data[:1], "little", signed=True),
         act_min=p.act_min,
         act_max=p.act_max,
-        negatives=int(p.act_min < p.output_zero_point),
+        negatives=int(negatives),
         tile_pixels=TILE_PIXELS,
-        stream=Blob(stream, p.weights.note),
+        stream=Blob(b"".join(pair.data for pair in pairs), p.weights.note),
     )
     return _with(step, params)
 
@@ -123,18 +128,27 @@ def channels_of(p: Conv2dParams, out_c: int) -> list[Channel]:
     return [Channel(taps, *numbers) for taps, numbers in zip(rows, table, strict=True)]
 
 
-def stream_of(channels: Sequence[Channel], p: Conv2dParams) -> bytes | None:
-    """The stream of all pairs, or None where a channel or a pair leaves a range."""
-    stream = b""
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A pair as the stream has it."""
+
+    data: bytes
+    is_reversed: bool = False
+
+
+def pairs_of(channels: Sequence[Channel], p: Conv2dParams) -> list[Pair] | None:
+    """All pairs, or None where a channel or a pair leaves a range."""
+    pairs = []
     for first in range(0, len(channels), 2):
-        pair = [settled(channel, p) for channel in channels[first : first + 2]]
-        if len(pair) == 1:
-            pair.append(silent(channels[first], 0))
-        data = pair_of(pair[0], pair[1], p.output_zero_point)
-        if data is None:
+        two = [settled(channel, p) for channel in channels[first : first + 2]]
+        if len(two) == 1:
+            # Behind the last channel, which is so never the second of its pair.
+            two.append(silent(channels[first], 0))
+        pair = pair_of(two[0], two[1], p.output_zero_point)
+        if pair is None:
             return None
-        stream += data
-    return stream
+        pairs.append(pair)
+    return pairs
 
 
 def settled(channel: Channel, p: Conv2dParams | DepthwiseParams) -> Channel:
@@ -164,9 +178,20 @@ def requantized(value: int, multiplier: int, shift: int) -> int:
     return (y + half - (half > 0 and y < 0)) >> -shift
 
 
-def pair_of(channel_0: Channel, channel_1: Channel, zero_point: int) -> bytes | None:
+def pair_of(channel_0: Channel, channel_1: Channel, zero_point: int) -> Pair | None:
+    """A pair as it stands, or else in reverse; None where both leave a range."""
+    data = _record(channel_0, channel_1, zero_point)
+    if data is not None:
+        return Pair(data)
+    data = _record(channel_1, channel_0, zero_point, _IN_REVERSE)
+    return None if data is None else Pair(data, is_reversed=True)
+
+
+def _record(
+    channel_0: Channel, channel_1: Channel, zero_point: int, flags: int = 0
+) -> bytes | None:
     """A pair in the stream, or None where it leaves a range: the second sum must be an int24, and
-    both weights together an int16.
+    both weights together an int16. ``flags`` stand beside the exponents.
     """
     scale_0, scale_1 = channel_0.scale(zero_point), channel_1.scale(zero_point)
     both = in_order(channel_0.taps) + 256 * in_order(channel_1.taps)
@@ -179,7 +204,7 @@ def pair_of(channel_0: Channel, channel_1: Channel, zero_point: int) -> bytes | 
             both.astype("<i2").tobytes(),
             struct.pack("<ii", scale_0.multiplier, scale_0.addend),
             struct.pack("<ii", scale_1.multiplier, scale_1.addend),
-            struct.pack("<I", scale_0.exponent | scale_1.exponent << 8),
+            struct.pack("<I", scale_0.exponent | scale_1.exponent << 8 | flags),
         )
     )
 
