@@ -178,8 +178,9 @@ def _sources(
     for path in _port_files(str(board.port)):
         if path.parent.name != _LIBC and path.suffix in (".c", ".cpp"):
             yield ProjectSource(f"{PORT_FOLDER}/{path.name}", Part.PORT)
-    for path in sorted((root / "loop").glob("*.c")):
-        yield ProjectSource(library_path(f"loop/{path.name}"), Part.LOOP)
+    for folder in ("loop", "sensors"):
+        for path in sorted((root / folder).glob("*.c")):
+            yield ProjectSource(library_path(f"{folder}/{path.name}"), Part.LOOP)
     for path in sorted((root / "bench").glob("*.c")):
         yield ProjectSource(library_path(f"bench/{path.name}"), Part.BENCH)
     yield ProjectSource(f"{USER_FOLDER}/app.c", Part.APP)
@@ -233,7 +234,7 @@ def _files(
         ):
             origin = source.path.removeprefix(f"{LIBRARY_FOLDER}/")
             yield source.path, (root / origin).read_bytes()
-    for folder in ("include", "runtime", "adapters", "kernels", "loop", "bench"):
+    for folder in ("include", "runtime", "adapters", "kernels", "loop", "sensors", "bench"):
         for path in sorted((root / folder).glob("*.h")):
             yield library_path(f"{folder}/{path.name}"), path.read_bytes()
     for isa in board.cpu.isa:
