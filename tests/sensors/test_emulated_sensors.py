@@ -70,7 +70,9 @@ class Monitor:
 
     def feel(self, field: tuple[int, int, int]) -> None:
         for axis, value in zip("xyz", field, strict=True):
-            self.command("qom-set", path="/machine/peripheral/mag", property=f"mag-{axis}", value=value)
+            self.command(
+                "qom-set", path="/machine/peripheral/mag", property=f"mag-{axis}", value=value
+            )
 
 
 @pytest.fixture(scope="module", params=["mps2-an500", "mps2-an385"])
@@ -144,7 +146,9 @@ STEP = 7
 
 def test_an_adc_samples_at_its_rate_without_a_gap(converter: Link) -> None:
     for _ in range(2):  # a stopped one starts again, where the model has counted to
-        told = re.fullmatch(r"samples((?: \d+){96}), ticks a sample (\d+), rate (\d+)", asked(converter, "a"))
+        told = re.fullmatch(
+            r"samples((?: \d+){96}), ticks a sample (\d+), rate (\d+)", asked(converter, "a")
+        )
         assert told is not None
         samples = [int(word) for word in told[1].split()]
         assert [(b - a) % 4096 for a, b in pairwise(samples)] == [STEP] * 95
