@@ -19,8 +19,7 @@ static es_fault_t get(const es_imu_t *imu, uint8_t first, uint8_t *bytes, uint32
 
 static es_fault_t put(const es_imu_t *imu, const es_imu_write_t *write) {
     const uint8_t bytes[] = {write->address, write->value};
-    es_fault_t fault =
-        imu->bus->write(imu->bus->context, address_of(imu), bytes, sizeof bytes);
+    es_fault_t fault = imu->bus->write(imu->bus->context, address_of(imu), bytes, sizeof bytes);
     uint8_t left = write->until;
 
     for (uint32_t i = 0; fault == ES_FAULT_NONE && left != 0; i++) {
@@ -47,6 +46,10 @@ static es_fault_t identify(const es_imu_t *imu) {
     return told == imu->chip->identity_is ? ES_FAULT_NONE : ES_FAULT_IDENTITY;
 }
 
+static uint8_t axes_of(const es_imu_t *imu) {
+    return imu->axes != 0 ? imu->axes : imu->chip->axes;
+}
+
 static bool fits(const es_imu_t *imu) {
     const es_imu_chip_t *chip = imu->chip;
     const uint32_t bytes = (uint32_t)chip->data_bytes[0] + chip->data_bytes[1];
@@ -55,7 +58,8 @@ static bool fits(const es_imu_t *imu) {
     return bytes <= MOST_SAMPLE_BYTES && in_fifo <= MOST_SAMPLE_BYTES &&
            chip->data_bytes[0] <= imu->bus->most_bytes &&
            chip->data_bytes[1] <= imu->bus->most_bytes && in_fifo <= imu->bus->most_bytes &&
-           chip->axes <= ES_IMU_MOST_AXES && (!imu->fifo || chip->fifo != NULL);
+           chip->axes <= ES_IMU_MOST_AXES && axes_of(imu) <= chip->axes &&
+           (!imu->fifo || chip->fifo != NULL);
 }
 
 static es_fault_t start(es_sensor_t *sensor) {
@@ -68,7 +72,7 @@ static es_fault_t start(es_sensor_t *sensor) {
     if (!fits(imu)) {
         return ES_FAULT_SETUP;
     }
-    sensor->format = (es_sensor_format_t){2, chip->axes, chip->rate_mhz};
+    sensor->format = (es_sensor_format_t){2, axes_of(imu), chip->rate_mhz};
     es_fault_t fault = imu->bus->start(imu->bus->context, chip->bus_hz);
     if (fault == ES_FAULT_NONE) {
         fault = identify(imu);
@@ -89,8 +93,10 @@ static int16_t value_at(const uint8_t *bytes, es_imu_order_t order) {
 }
 
 /* From the bytes of the data registers to axes. */
-static void scale(const es_imu_chip_t *chip, const uint8_t *bytes, int16_t *axes) {
-    for (uint32_t i = 0; i < chip->axes; i++) {
+static void scale(const es_imu_t *imu, const uint8_t *bytes, int16_t *axes) {
+    const es_imu_chip_t *chip = imu->chip;
+
+    for (uint32_t i = 0; i < axes_of(imu); i++) {
         const int32_t value = value_at(&bytes[2 * chip->from[i]], chip->order);
         axes[i] = (int16_t)(value * (1 << chip->shift));
     }
@@ -110,7 +116,7 @@ static es_fault_t poll_registers(const es_imu_t *imu, int16_t *axes, uint32_t *c
         fault = get(imu, chip->data[1], &bytes[chip->data_bytes[0]], chip->data_bytes[1]);
     }
     if (fault == ES_FAULT_NONE) {
-        scale(chip, bytes, axes);
+        scale(imu, bytes, axes);
         *count = 1;
     }
     return fault;
@@ -140,14 +146,14 @@ static es_fault_t fifo_sample(const es_imu_t *imu, int16_t *axes) {
         return fault;
     }
     if (fifo->tags[0] == 0) {
-        scale(imu->chip, raw, axes);
+        scale(imu, raw, axes);
         return ES_FAULT_NONE;
     }
     /* Words that do not make a sample: the pairs have shifted. */
     if (!untag(fifo, raw, bytes)) {
         return ES_FAULT_OVERRUN;
     }
-    scale(imu->chip, bytes, axes);
+    scale(imu, bytes, axes);
     return ES_FAULT_NONE;
 }
 
@@ -178,7 +184,7 @@ static es_fault_t poll_fifo(es_imu_t *imu, int16_t *axes, uint32_t room, uint32_
     const uint32_t there = words / fifo->words_of_sample;
     const uint32_t wanted = there < room ? there : room;
     for (uint32_t i = 0; i < wanted; i++) {
-        fault = fifo_sample(imu, &axes[i * chip->axes]);
+        fault = fifo_sample(imu, &axes[i * axes_of(imu)]);
         if (fault == ES_FAULT_OVERRUN) {
             *count = 0; /* what was read before it is in front of the gap */
             return run_over(imu);

@@ -3,9 +3,9 @@
  *     static es_imu_t imu = {.sensor.driver = &es_imu_driver, .chip = &es_lsm6dsox};
  *     imu.bus = es_port_i2c(0);
  *
- * A sample is int16 axes as the chip has them: acceleration x, y, z and rotation x, y, z, or a field.
- * `chip` says what a step is. With `fifo` the chip keeps samples until they are taken; without, one
- * that is not taken within its period is lost unseen, as the chip does not tell. */
+ * A sample is int16 axes as the chip has them: acceleration x, y, z and rotation x, y, z, or a
+ * field. `chip` says what a step is. With `fifo` the chip keeps samples until they are taken;
+ * without, one that is not taken within its period is lost unseen, as the chip does not tell. */
 #ifndef ES_IMU_H
 #define ES_IMU_H
 
@@ -70,19 +70,20 @@ typedef struct es_imu {
     const es_imu_chip_t *chip;
     const es_i2c_t *bus;
     uint8_t address; /* 0: the chip's own */
+    uint8_t axes;    /* the first so many of the chip's; 0: all */
     bool fifo;       /* use it */
 } es_imu_t;
 
 extern const es_driver_t es_imu_driver;
 
 /* firmware/sensors/es_imu_chips.c names the source of every register. */
-extern const es_imu_chip_t es_lsm6dsox;        /* Nano RP2040 Connect */
-extern const es_imu_chip_t es_lsm6ds3;         /* Nano 33 IoT, Uno WiFi Rev2 */
-extern const es_imu_chip_t es_lsm6ds3tr_c;     /* XIAO nRF52840 Sense */
-extern const es_imu_chip_t es_lsm9ds1;         /* Nano 33 BLE (Sense), first revision */
+extern const es_imu_chip_t es_lsm6dsox;    /* Nano RP2040 Connect */
+extern const es_imu_chip_t es_lsm6ds3;     /* Nano 33 IoT, Uno WiFi Rev2 */
+extern const es_imu_chip_t es_lsm6ds3tr_c; /* XIAO nRF52840 Sense */
+extern const es_imu_chip_t es_lsm9ds1;     /* Nano 33 BLE (Sense), first revision */
 extern const es_imu_chip_t es_mpu6050;
 extern const es_imu_chip_t es_mpu6500;
-extern const es_imu_chip_t es_lsm303dlhc_mag;  /* three axes of a magnetic field */
+extern const es_imu_chip_t es_lsm303dlhc_mag; /* three axes of a magnetic field */
 
 #ifdef __cplusplus
 }

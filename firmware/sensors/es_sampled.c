@@ -26,6 +26,7 @@ static es_fault_t start(es_sensor_t *sensor) {
         sampled->shift > MOST_SHIFT) {
         return ES_FAULT_SETUP;
     }
+    sensor->format = (es_sensor_format_t){2, 1, 0};
     const es_fault_t fault = sampled->sampler->start(sampled->sampler->context, sampling);
     if (fault != ES_FAULT_NONE) {
         return fault;
@@ -34,7 +35,7 @@ static es_fault_t start(es_sensor_t *sensor) {
         sampled->sampler->stop(sampled->sampler->context);
         return ES_FAULT_SETUP;
     }
-    sensor->format = (es_sensor_format_t){2, 1, sampling->actual_mhz};
+    sensor->format.rate_mhz = sampling->actual_mhz;
     return ES_FAULT_NONE;
 }
 

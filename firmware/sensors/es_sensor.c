@@ -168,8 +168,7 @@ bool es_window_poll(es_window_t *window, uint64_t now) {
         /* A stopped sensor has no format yet: it delivers nothing either. */
         const size_t sample_bytes = es_sensor_sample_bytes(sensor);
         uint8_t *end = bytes + window->filled * sample_bytes;
-        const uint32_t count =
-            es_sensor_poll(sensor, now, end, window->samples - window->filled);
+        const uint32_t count = es_sensor_poll(sensor, now, end, window->samples - window->filled);
         if (count == 0) {
             return false;
         }

@@ -51,6 +51,9 @@ COMMAND_BYTES = 1024
 _LIBC = "libc"
 """The folder of a port that becomes ``LIBC_FOLDER``."""
 
+_SHARED = {"arduino": "esp", "espidf": "esp"}
+"""A second folder of ports that are over the same maker's drivers."""
+
 _log = logging.getLogger(__name__)
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,+=/:@-]+")
 
@@ -194,6 +197,8 @@ def _port_files(port: str) -> Iterator[Path]:
     for name in port.split("/"):
         folder /= name
         yield from sorted(path for path in folder.iterdir() if path.is_file())
+    if port in _SHARED:
+        yield from sorted((firmware_root() / "ports" / _SHARED[port]).iterdir())
     if (folder / _LIBC).is_dir():
         yield from sorted((folder / _LIBC).iterdir())
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import socket
-import time
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,15 +16,11 @@ from edgeserve.device.link import Link
 from edgeserve.device.qemu import open_qemu
 from edgeserve.project import ImageKind
 from tests.e2e.firmware_fixtures import WERROR, write_tiny
+from tests.sensors.magnetometer import Monitor, line, steps, with_magnetometer
 from tests.tiny_program import tiny_program
 from tests.tools import need_board_tools
 
 TRIALS = Path(__file__).with_name("sensor_trials.c")
-SHIFT = 4
-GAUSS_UT = 100_000
-"""QEMU's unit of a field is 0.001 microtesla."""
-GAINS = (1100, 1100, 980)
-"""LSB a gauss at +-1.3 gauss, x, y, z: the data sheet's table 75."""
 
 
 def opened(board: Board, folder: Path) -> Link:
@@ -41,38 +32,9 @@ def opened(board: Board, folder: Path) -> Link:
     return link
 
 
-def line(link: Link) -> str:
-    return link.read_line(time.monotonic() + 60)
-
-
 def asked(link: Link, letter: str) -> str:
     link.send(letter)
     return line(link)
-
-
-class Monitor:
-    """QEMU's own control, by which a test sets what the sensor feels."""
-
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.connect(str(path))
-        self.file = self.socket.makefile("rw")
-        assert "QMP" in json.loads(self.file.readline())
-        self.command("qmp_capabilities")
-
-    def command(self, name: str, **arguments: object) -> Any:
-        self.file.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
-        self.file.flush()
-        while True:
-            told = json.loads(self.file.readline())
-            if "event" not in told:
-                return told["return"]
-
-    def feel(self, field: tuple[int, int, int]) -> None:
-        for axis, value in zip("xyz", field, strict=True):
-            self.command(
-                "qom-set", path="/machine/peripheral/mag", property=f"mag-{axis}", value=value
-            )
 
 
 @pytest.fixture(scope="module", params=["mps2-an500", "mps2-an385"])
@@ -82,11 +44,7 @@ def magnetometer(
     board = load_board(str(request.param))
     folder = tmp_path_factory.mktemp("i2c")
     control = folder / "qmp"
-    assert board.emulator is not None
-    more = ("-device", "lsm303dlhc_mag,address=0x1e,id=mag")
-    more += ("-qmp", f"unix:{control},server=on,wait=off")
-    board = replace(board, emulator=replace(board.emulator, arguments=more))
-    link = opened(board, folder)
+    link = opened(with_magnetometer(board, control), folder)
     try:
         yield link, Monitor(control)
     finally:
@@ -100,8 +58,7 @@ def test_a_magnetometer_is_found_set_up_and_read(magnetometer: tuple[Link, Monit
     read = []
     for field in ((0, 0, 0), (10_000, 50_000, 100_000), (98_765, 1_000, 43_210)):
         monitor.feel(field)
-        steps = [value * gain // GAUSS_UT for value, gain in zip(field, GAINS, strict=True)]
-        wanted = [step << SHIFT for step in steps]
+        wanted = steps(field)
         assert asked(link, "r") == f"axes 1 {wanted[0]} {wanted[1]} {wanted[2]}"
         read.append(wanted)
     assert len({tuple(axes) for axes in read}) == 3
@@ -121,7 +78,7 @@ def test_a_stopped_sensor_sleeps_and_starts_again(magnetometer: tuple[Link, Moni
     assert asked(link, "r") == "axes 0 0 0 0"
     assert asked(link, "m").startswith("imu: running")
     monitor.feel((1_000, 2_000, 3_000))
-    assert asked(link, "r") == f"axes 1 {11 << SHIFT} {22 << SHIFT} {29 << SHIFT}"
+    assert asked(link, "r") == f"axes 1 {11 * 16} {22 * 16} {29 * 16}"
 
 
 def test_a_board_without_an_adc_says_so(magnetometer: tuple[Link, Monitor]) -> None:
