@@ -56,7 +56,7 @@ void es_halves_start(es_halves_t *halves, int16_t *samples, uint32_t half);
 void es_halves_put(es_halves_t *halves, int16_t sample);
 /* Of the producer: the half that DMA was filling is whole; it goes on in the other one. */
 void es_halves_done(es_halves_t *halves);
-/* Of the consumer: up to `room` samples that follow each other; how many. `lost` counts samples that
+/* Of the consumer: up to `room` samples that follow each other; how many. `lost` counts those that
  * were overwritten in front of the first of them. */
 uint32_t es_halves_take(es_halves_t *halves, int16_t *into, uint32_t room, uint32_t *lost);
 

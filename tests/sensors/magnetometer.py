@@ -27,8 +27,8 @@ def steps(field: tuple[int, int, int]) -> list[int]:
 def with_magnetometer(board: Board, control: Path) -> Board:
     """The board with the sensor on its bus, and QEMU's monitor at the socket ``control``."""
     assert board.emulator is not None
-    more = ("-device", "lsm303dlhc_mag,address=0x1e,id=mag")
-    more += ("-qmp", f"unix:{control},server=on,wait=off")
+    sensor = ("-device", "lsm303dlhc_mag,address=0x1e,id=mag")
+    more = (*sensor, "-qmp", f"unix:{control},server=on,wait=off")
     return replace(board, emulator=replace(board.emulator, arguments=more))
 
 
