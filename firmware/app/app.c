@@ -158,10 +158,13 @@ static void start_sensor(void) {
     }
 }
 
-/* A window is worked on before the next one is asked for, so that one buffer is enough. */
+/* A window is worked on before the next one is asked for, so that one buffer is enough. A sensor
+ * that is down is no reason to start the board again: that it is tried again is progress. */
 static void acquire(uint64_t now) {
     if (es_window_poll(&window, now)) {
         (void)es_loop_arrived(&loop, now);
+    } else if (window.sensor->state == ES_SENSOR_DOWN) {
+        es_loop_waited(&loop);
     }
 }
 

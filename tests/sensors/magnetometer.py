@@ -36,15 +36,27 @@ def line(link: Link) -> str:
     return link.read_line(time.monotonic() + 60)
 
 
+def _connected(path: Path) -> socket.socket:
+    """QEMU makes the socket once the UART has its client, and listens a moment later."""
+    deadline = time.monotonic() + 30
+    while True:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            made.connect(str(path))
+        except OSError:
+            made.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return made
+
+
 class Monitor:
     """QEMU's own control, by which a test sets what the sensor feels."""
 
     def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        deadline = time.monotonic() + 30
-        while not path.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)  # QEMU makes it once the UART has its client
-        self.socket.connect(str(path))
+        self.socket = _connected(path)
         self.file = self.socket.makefile("rw")
         assert "QMP" in json.loads(self.file.readline())
         self.command("qmp_capabilities")

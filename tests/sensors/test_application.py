@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,31 @@ def test_a_model_decides_on_what_the_sensor_feels(tmp_path: Path) -> None:
         assert len({int(np.argmax(answer(field))) for field in fields}) == 2
     finally:
         link.close()
+
+
+def test_a_sensor_that_is_not_there_is_said_and_does_not_start_the_board_again(
+    tmp_path: Path,
+) -> None:
+    """Heartbeats come each 5 s, and the watchdog would bark after 10."""
+    board = load_board("mps2-an500")
+    need_board_tools(board)
+    made = project(
+        tmp_path,
+        replace(MOTION, samples=2, hop=1, axes=(0, 1), mean=(0.0,) * 2, scale=(1.0,) * 2),
+        board.id,
+    )
+    link = open_qemu(board, build(made, kind=ImageKind.APP, extra_flags=DRIVEN).elf)
+    try:
+        beats = [line(link) for _ in range(8)][1::2]
+    finally:
+        link.close()
+    faults = []
+    for beat in beats:
+        told = re.fullmatch(
+            r"imu: down, samples 0, lost 0, faults (\d+), recoveries 0, "
+            r"last fault: not acknowledged",
+            beat,
+        )
+        assert told is not None, beat
+        faults.append(int(told[1]))
+    assert [b - a for a, b in pairwise(faults)] == [5] * 3, "an attempt a second"
