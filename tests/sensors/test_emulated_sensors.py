@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +38,7 @@ def asked(link: Link, letter: str) -> str:
     return line(link)
 
 
-@pytest.fixture(scope="module", params=["mps2-an500", "mps2-an385"])
+@pytest.fixture(scope="module", params=["mps2-an500", "mps2-an385", "mps2-an505", "mps3-an547"])
 def magnetometer(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Link, Monitor]]:
@@ -125,6 +126,19 @@ def test_a_rate_that_cannot_be_is_refused(converter: Link) -> None:
     told = asked(converter, "f")
     assert told.startswith("adc: dead, ")
     assert told.endswith("last fault: cannot be set up like this")
+
+
+def test_a_physical_board_of_the_same_chips_compiles(tmp_path: Path) -> None:
+    board = load_board("nucleo_f446re")
+    need_board_tools(board)
+    project = write_tiny(tmp_path, board.id, tiny_program())
+    shutil.copyfile(TRIALS, project / "src" / "app.c")
+    elf = build(project, kind=ImageKind.APP, extra_flags=WERROR).elf
+    argv = ["arm-none-eabi-nm", "--defined-only", str(elf)]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    kinds = {row.split()[-1]: row.split()[-2] for row in told.splitlines()}
+    assert kinds["es_port_adc"] == "T", "the port's own"
+    assert kinds["es_port_i2c"] == "W", "what stands in"
 
 
 def test_a_board_without_i2c_says_so(converter: Link) -> None:

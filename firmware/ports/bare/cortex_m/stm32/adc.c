@@ -1,4 +1,5 @@
-/* ADC1 of an STM32F4, a conversion at each tick of the core's SysTick: run in QEMU alone.
+/* ADC1 of an STM32F4, a conversion at each tick of the core's SysTick: run in QEMU alone, on no
+ * board.
  *
  * A tick's interrupt takes the value of the conversion that the one before it started, then starts
  * the next: a period is longer than a conversion, which start() sees to, so that nothing polls.
@@ -78,6 +79,13 @@ static void choose(uint32_t channel) {
     ADC->sqr3 = channel;
 }
 
+/* An ADC that was switched on is not steady yet: 3 us by the data sheet (ST DS8626, tSTAB). */
+static void settle(void) {
+    const uint64_t begin = es_port_ticks();
+    while (es_port_ticks() - begin <= 3 * (uint64_t)es_port_ticks_hz() / 1000000) {
+    }
+}
+
 static void stop(void *context) {
     (void)context;
     SYSTICK->control = 0;
@@ -99,6 +107,7 @@ static es_fault_t start(void *context, es_sampling_t *sampling) {
     choose(sampling->channel);
     take_vector();
     ADC->cr2 = ADON;
+    settle();
     ADC->cr2 = ADON | SWSTART; /* what the first tick takes */
     SYSTICK->reload = period - 1;
     SYSTICK->value = 0;
