@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import pytest
 
-from tests.sensors.conftest import Told
+from tests.told_runner import Told
 
 
 class State(IntEnum):
