@@ -2,7 +2,7 @@
  *
  * A sensor loop: acquire, preprocess, infer, decide, act. As it stands the sensor delivers zeros
  * ten times a second, and what is done about a decision is to say it. Yours are read_sensor() and
- * act(). */
+ * act(). Built with -DES_SENSORS=1, a driver of the board's own takes the place of the zeros. */
 #include "edgeserve.h"
 #include "es_decide.h"
 #include "es_loop.h"
@@ -13,6 +13,22 @@
 
 #if __has_include("preprocess.h")
 #include "preprocess.h"
+#endif
+
+#ifndef ES_SENSORS
+#define ES_SENSORS 0
+#endif
+
+#if ES_SENSORS
+#if !defined(MODEL_PREPROCESS_KIND)
+#error "ES_SENSORS=1 takes raw data of a declared kind: convert with --preprocess"
+#elif MODEL_PREPROCESS_KIND == ES_PREPROCESS_IMAGE
+#include "es_camera.h"
+#elif MODEL_PREPROCESS_KIND == ES_PREPROCESS_AUDIO
+#include "es_sampled.h"
+#else
+#include "es_imu.h"
+#endif
 #endif
 
 enum {
@@ -67,10 +83,97 @@ static uint64_t ticks_of(uint32_t ms) {
     return (uint64_t)ms * es_port_ticks_hz() / 1000;
 }
 
+#if defined(MODEL_PREPROCESS_KIND)
+static _Alignas(8) uint8_t raw[MODEL_PREPROCESS_RAW_BYTES];
+#endif
+
+#if ES_SENSORS
+/* Acquire, by a driver: yours to choose and to set up (docs/SENSORS.md). It fills windows of raw
+ * data, one after the other, of which KEEP samples begin the next. */
+#if MODEL_PREPROCESS_KIND == ES_PREPROCESS_IMAGE
+enum { SAMPLES = MODEL_PREPROCESS_HEIGHT, KEEP = 0, ROWS = 8 };
+static uint8_t rows[ROWS * MODEL_PREPROCESS_ROW_BYTES];
+static uint32_t row_numbers[ROWS];
+static es_camera_t camera = {
+    .sensor.driver = &es_camera_driver,
+    .width = MODEL_PREPROCESS_WIDTH,
+    .height = MODEL_PREPROCESS_HEIGHT,
+    .ring = rows,
+    .numbers = row_numbers,
+    .depth = ROWS,
+};
+
+static es_sensor_t *connect_sensor(void) {
+    const uint32_t format = MODEL_PREPROCESS.format;
+    camera.pixels = format == ES_GRAY8  ? ES_PIXELS_GRAY8
+                    : format == ES_YUYV ? ES_PIXELS_YUYV
+                                        : ES_PIXELS_RGB565;
+    camera.bus = es_port_camera(0);
+    return &camera.sensor;
+}
+#elif MODEL_PREPROCESS_KIND == ES_PREPROCESS_AUDIO
+/* A half lasts a quarter of a second: longer than an inference, or samples are lost. */
+enum {
+    SAMPLES = MODEL_PREPROCESS_SAMPLES,
+    KEEP = SAMPLES / 2,
+    HALF = MODEL_PREPROCESS_RATE_HZ / 4,
+};
+static int16_t halves[2 * HALF];
+static es_sampled_t microphone = {
+    .sensor.driver = &es_microphone_driver,
+    .sampling = {.rate_hz = MODEL_PREPROCESS_RATE_HZ, .samples = halves, .half = HALF},
+};
+
+static es_sensor_t *connect_sensor(void) {
+    microphone.sampler = es_port_microphone(0);
+    return &microphone.sensor;
+}
+#else
+enum { SAMPLES = MODEL_PREPROCESS_SAMPLES, KEEP = SAMPLES - MODEL_PREPROCESS_HOP };
+static es_imu_t imu = {
+    .sensor.driver = &es_imu_driver,
+    .chip = &es_lsm6dsox,
+    .axes = MODEL_PREPROCESS_CHANNELS,
+    .fifo = true,
+};
+
+static es_sensor_t *connect_sensor(void) {
+    imu.bus = es_port_i2c(0);
+    return &imu.sensor;
+}
+#endif
+
+static es_window_t window = {.into = raw, .samples = SAMPLES, .keep = KEEP};
+
+/* One that may still mend is tried again and again: the heartbeat says what is the matter. */
+static void start_sensor(void) {
+    es_sensor_t *sensor = window.sensor = connect_sensor();
+    sensor->silence = sensor->rest = ticks_of(1000);
+    const es_fault_t fault = es_sensor_start(sensor, es_port_ticks());
+    if (sensor->state == ES_SENSOR_DEAD) {
+        es_port_fatal(es_fault_text(fault));
+    }
+    if (es_sensor_sample_bytes(sensor) * SAMPLES != sizeof raw) {
+        es_port_fatal("a sample of the sensor is not what the model's declaration says");
+    }
+}
+
+/* A window is worked on before the next one is asked for, so that one buffer is enough. A sensor
+ * that is down is no reason to start the board again: that it is tried again is progress. */
+static void acquire(uint64_t now) {
+    if (es_window_poll(&window, now)) {
+        (void)es_loop_arrived(&loop, now);
+    } else if (window.sensor->state == ES_SENSOR_DOWN) {
+        es_loop_waited(&loop);
+    }
+}
+
+#else
 /* Acquire: yours. Fills what preprocessing takes, or the input itself where nothing is declared. */
 static void read_sensor(void *bytes, uint32_t count) {
     memset(bytes, 0, count);
 }
+#endif
 
 /* Preprocess. An input that is fed by rows reads as zeros until es_set_source() says where they
  * come from. */
@@ -80,9 +183,10 @@ static void prepare(void) {
         read_sensor(es_input(&model, 0), es_input_bytes(&model, 0));
     }
 #else
-    static _Alignas(8) uint8_t raw[MODEL_PREPROCESS_RAW_BYTES];
     int8_t *input = es_input(&model, 0);
+#if !ES_SENSORS
     read_sensor(raw, sizeof raw);
+#endif
     if (input == NULL) {
         return;
     }
@@ -162,6 +266,9 @@ static void start(void) {
     model.observer = &marker;
     es_loop_start(&loop, &setup);
     es_decide_start(&decision);
+#if ES_SENSORS
+    start_sensor();
+#endif
     (void)es_port_watchdog_start(WATCHDOG_MS);
 }
 
@@ -191,6 +298,11 @@ static void say_heartbeat(void) {
     (void)es_loop_heartbeat(&loop, line, sizeof line);
     say(line);
     say("\r\n");
+#if ES_SENSORS
+    (void)es_sensor_report(window.sensor, line, sizeof line);
+    say(line);
+    say("\r\n");
+#endif
 }
 
 /* Until the console is closed, which on a board it never is. A sensor with an interrupt calls
@@ -200,9 +312,13 @@ static void run(void) {
 
     for (;;) {
         const uint64_t now = es_port_ticks();
+#if ES_SENSORS
+        acquire(now);
+#else
         for (; next <= now; next += ticks_of(PERIOD_MS)) {
             (void)es_loop_arrived(&loop, next);
         }
+#endif
         if (now >= beat) {
             say_heartbeat();
             beat += ticks_of(HEARTBEAT_MS);

@@ -51,6 +51,9 @@ COMMAND_BYTES = 1024
 _LIBC = "libc"
 """The folder of a port that becomes ``LIBC_FOLDER``."""
 
+_SHARED = {"arduino": "esp", "espidf": "esp"}
+"""A second folder of ports that are over the same maker's drivers."""
+
 _log = logging.getLogger(__name__)
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.,+=/:@-]+")
 
@@ -178,8 +181,9 @@ def _sources(
     for path in _port_files(str(board.port)):
         if path.parent.name != _LIBC and path.suffix in (".c", ".cpp"):
             yield ProjectSource(f"{PORT_FOLDER}/{path.name}", Part.PORT)
-    for path in sorted((root / "loop").glob("*.c")):
-        yield ProjectSource(library_path(f"loop/{path.name}"), Part.LOOP)
+    for folder in ("loop", "sensors"):
+        for path in sorted((root / folder).glob("*.c")):
+            yield ProjectSource(library_path(f"{folder}/{path.name}"), Part.LOOP)
     for path in sorted((root / "bench").glob("*.c")):
         yield ProjectSource(library_path(f"bench/{path.name}"), Part.BENCH)
     yield ProjectSource(f"{USER_FOLDER}/app.c", Part.APP)
@@ -193,6 +197,8 @@ def _port_files(port: str) -> Iterator[Path]:
     for name in port.split("/"):
         folder /= name
         yield from sorted(path for path in folder.iterdir() if path.is_file())
+    if port in _SHARED:
+        yield from sorted((firmware_root() / "ports" / _SHARED[port]).iterdir())
     if (folder / _LIBC).is_dir():
         yield from sorted((folder / _LIBC).iterdir())
 
@@ -233,7 +239,7 @@ def _files(
         ):
             origin = source.path.removeprefix(f"{LIBRARY_FOLDER}/")
             yield source.path, (root / origin).read_bytes()
-    for folder in ("include", "runtime", "adapters", "kernels", "loop", "bench"):
+    for folder in ("include", "runtime", "adapters", "kernels", "loop", "sensors", "bench"):
         for path in sorted((root / folder).glob("*.h")):
             yield library_path(f"{folder}/{path.name}"), path.read_bytes()
     for isa in board.cpu.isa:

@@ -67,6 +67,7 @@ _FOLDERS = {
     "preprocess": Part.SIGNAL,
     "postprocess": Part.SIGNAL,
     "loop": Part.LOOP,
+    "sensors": Part.LOOP,
     "port": Part.PORT,
     "bench": Part.BENCH,
     "src": Part.APP,

@@ -23,6 +23,7 @@ LIBRARY_FOLDER = "lib/edgeserve"
 
 PORT_FOLDER = f"{LIBRARY_FOLDER}/port"
 LOOP_FOLDER = f"{LIBRARY_FOLDER}/loop"
+SENSORS_FOLDER = f"{LIBRARY_FOLDER}/sensors"
 ADAPTERS_FOLDER = f"{LIBRARY_FOLDER}/adapters"
 RUNTIME_FOLDER = f"{LIBRARY_FOLDER}/runtime"
 PREPROCESS_FOLDER = f"{LIBRARY_FOLDER}/preprocess"
@@ -44,7 +45,7 @@ class Part(StrEnum):
     SIGNAL = "signal"
     """Raw data to inputs and outputs to answers, where the bundle declares how."""
     LOOP = "loop"
-    """The sensor loop: only what the application or the bench calls is linked."""
+    """The sensor loop and drivers: only what the application or the bench calls is linked."""
     PORT = "port"
     BENCH = "bench"
     APP = "app"
@@ -142,10 +143,13 @@ INCLUDES = {
     Part.TABLE: (_API, MODEL_FOLDER),
     Part.KERNEL_LIST: (_API, MODEL_FOLDER),
     Part.SIGNAL: (PREPROCESS_FOLDER, POSTPROCESS_FOLDER),
-    Part.LOOP: (_API, LOOP_FOLDER),
+    Part.LOOP: (_API, LOOP_FOLDER, SENSORS_FOLDER),
     Part.PORT: (_API, PORT_FOLDER),
     Part.BENCH: (_API, RUNTIME_FOLDER, BENCH_FOLDER, MODEL_FOLDER, LOOP_FOLDER),
-    Part.APP: (_API, MODEL_FOLDER, LOOP_FOLDER, PREPROCESS_FOLDER, POSTPROCESS_FOLDER),
+    Part.APP: (
+        *(_API, MODEL_FOLDER, LOOP_FOLDER, SENSORS_FOLDER),
+        *(PREPROCESS_FOLDER, POSTPROCESS_FOLDER),
+    ),
 }
 
 

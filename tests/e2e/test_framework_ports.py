@@ -89,8 +89,68 @@ def test_c_sources_of_an_arduino_project_compile(tmp_path: Path) -> None:
             argv += [*part_flags(project, source.part), "-c", source.path, "-o", "out.o"]
             subprocess.run(argv, cwd=folder, check=True)
     assert {s.path for s in project.sources if s.part is Part.PORT} == {
-        "lib/edgeserve/port/port.cpp"
+        f"lib/edgeserve/port/{name}"
+        for name in ("port.cpp", "i2c.cpp", "adc.cpp", "microphone.cpp", *SHARED_BY_ESP)
     }
+
+
+PINS = ("-DBOARD_I2C_SDA=1", "-DBOARD_I2C_SCL=2", "-DBOARD_PDM_CLOCK=3", "-DBOARD_PDM_DATA=4")
+I2S_PINS = ("-DBOARD_I2S_CLOCK=5", "-DBOARD_I2S_WORD=6", "-DBOARD_I2S_DATA=7")
+SHARED_BY_ESP = ("esp_camera_rows.c", "esp_microphone.c")
+BUSES = [
+    ("arduino/i2c.cpp", "arduino", (), "es_port_i2c"),
+    ("arduino/i2c.cpp", "arduino", ("-DARDUINO_ARDUINO_NANO33BLE",), "es_port_i2c"),
+    ("arduino/adc.cpp", "arduino", (), "es_port_adc"),
+    ("arduino/microphone.cpp", "arduino", (), "es_port_microphone"),
+    ("espidf/i2c.c", "espidf", PINS, "es_port_i2c"),
+    ("espidf/adc.c", "espidf", (), "es_port_adc"),
+    ("espidf/adc.c", "espidf", ("-DCONFIG_IDF_TARGET_ESP32=1",), "es_port_adc"),
+    ("esp/esp_microphone.c", "espidf", PINS, "es_port_microphone"),
+    ("esp/esp_microphone.c", "espidf", I2S_PINS, "es_port_microphone"),
+    ("esp/esp_camera_rows.c", "espidf", (), "es_port_camera"),
+]
+
+
+def defined(source: str, stubs: str, flags: tuple[str, ...], folder: Path) -> set[str]:
+    """What a bus's source defines for a driver, compiled against the stubs."""
+    root = firmware_root()
+    compiler = ["arm-none-eabi-g++", "-std=gnu++14"]
+    if source.endswith(".c"):
+        compiler = ["riscv64-unknown-elf-gcc", "--specs=picolibc.specs"]
+        flags = ("-march=rv32imac", "-mabi=ilp32", *flags)
+    folders = (f"-I{root / 'include'}", f"-I{STUBS / stubs}")
+    argv = [*compiler, *flags, *STRICT, *folders, str(root / "ports" / source)]
+    subprocess.run(argv, cwd=folder, check=True)
+    nm = re.sub(r"g(\+\+|cc)$", "nm", compiler[0])
+    argv = [nm, "--defined-only", "port.o"]
+    told = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True).stdout
+    return {line.split()[-1] for line in told.splitlines() if " T " in line}
+
+
+@pytest.mark.parametrize(("source", "stubs", "flags", "function"), BUSES)
+def test_buses_compile_where_they_are_asked_for(
+    source: str, stubs: str, flags: tuple[str, ...], function: str, tmp_path: Path
+) -> None:
+    """A vendor's bus brings constructors and interrupts with it: it is not there unasked."""
+    assert defined(source, stubs, ("-DES_SENSORS=1", *flags), tmp_path) == {function}
+    assert defined(source, stubs, flags, tmp_path) == set()
+
+
+@pytest.mark.parametrize("source", ["arduino/i2c.cpp", "arduino/microphone.cpp"])
+def test_a_core_without_the_library_has_no_bus(source: str, tmp_path: Path) -> None:
+    (tmp_path / "Arduino.h").write_bytes((STUBS / "arduino" / "Arduino.h").read_bytes())
+    root = firmware_root()
+    argv = ["arm-none-eabi-g++", "-std=gnu++14", "-DES_SENSORS=1", *STRICT, f"-I{tmp_path}"]
+    argv += [f"-I{root / 'include'}", str(root / "ports" / source)]
+    subprocess.run(argv, cwd=tmp_path, check=True)
+    argv = ["arm-none-eabi-nm", "port.o"]
+    told = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert told == ""
+
+
+def test_pins_that_nobody_gave_are_no_bus(tmp_path: Path) -> None:
+    for source in ("espidf/i2c.c", "esp/esp_microphone.c"):
+        assert defined(source, "espidf", ("-DES_SENSORS=1",), tmp_path) == set()
 
 
 def test_counts_are_nanoseconds(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.loop.conftest import Told
+from tests.told_runner import Told
 
 ONE = 65536
 few = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.loop.conftest import Told
 from tests.loop.ring_model import NEWEST, OLDEST, STOP, RingModel
+from tests.told_runner import Told
 
 NO_TIME = "rwp"
 few = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from edgeserve.board import Board
 from edgeserve.packaging.contents import Contents, readme
 from edgeserve.project import ADAPTERS_FOLDER, LIBRARY_FOLDER
+from edgeserve.resources import firmware_root
 
 _ARCHITECTURES = {"espressif32": "esp32", "raspberrypi": "rp2040,mbed_rp2040", "teensy": "avr"}
 """By PlatformIO's name of the platform; all others are left to the user (``*``)."""
@@ -25,6 +26,14 @@ _FLAGS = """\
 #elif defined(__GNUC__)
 #pragma GCC optimize("O2", "fp-contract=off")
 #endif
+"""
+
+_BUSES = ("i2c", "adc", "microphone")
+"""What the core's own libraries give to drivers: Wire and PDM where the sketch includes them."""
+
+_ASKED_FOR = """\
+/* A sketch that does not include Wire.h or PDM.h gets no bus of it. */
+#define ES_SENSORS 1
 """
 
 _PROPERTIES = """\
@@ -110,6 +119,9 @@ _HOW = """\
 Copy the folder to `libraries/` of your sketchbook, or hand the zip to *Sketch, Include Library, Add
 .ZIP Library*; then open *File, Examples, {name}, Loop*. Name, maintainer and url of
 `library.properties` are placeholders: say who you are before you publish it.
+
+Drivers of motion sensors, microphones and an ADC are in it (`es_imu.h`, `es_sampled.h`): a sketch
+that includes `Wire.h` or `PDM.h` has their buses as `es_port_i2c(0)`, `es_port_microphone(0)`.
 """
 
 EXAMPLE = "examples/Loop/Loop.ino"
@@ -138,6 +150,9 @@ def arduino_files(contents: Contents, board: Board) -> dict[str, bytes]:
         name = _flat_name(path)
         assert name not in files, f"two sources would both be {name}"
         files[name] = _FLAGS.encode() + data if path.endswith(".c") else data
+    for bus in _BUSES:
+        source = firmware_root() / "ports" / "arduino" / f"{bus}.cpp"
+        files[f"src/bus_{bus}.cpp"] = _ASKED_FOR.encode() + source.read_bytes()
     return files
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from edgeserve.project import LIBRARY_FOLDER, MODEL_FOLDER, Part, Project
 
 _LEFT_OUT = (Part.PORT, Part.BENCH, Part.APP)
-_OF_THE_PORT = ("es_no_crash_record.c", "es_port.h", "bench_config.h", "library.json")
+_OF_THE_PORT = (
+    *("es_no_crash_record.c", "es_no_bus.c", "es_port.h"),
+    *("bench_config.h", "library.json"),
+)
 """What stands in for a port, is asked of one, or is the bench's."""
 
 

@@ -60,6 +60,21 @@ def _kind(front: Front) -> str:
             assert_never(front)
 
 
+def _sizes(front: Front) -> tuple[tuple[str, int], ...]:
+    """What a driver of a sensor is set up with: samples, or rows, of the raw data."""
+    match front:
+        case ImageInput():
+            row_bytes = front.raw_bytes // front.height
+            return ("WIDTH", front.width), ("HEIGHT", front.height), ("ROW_BYTES", row_bytes)
+        case AudioInput():
+            return ("RATE_HZ", front.rate_hz), ("SAMPLES", front.samples)
+        case SensorInput():
+            sizes = ("SAMPLES", front.samples), ("CHANNELS", front.channels)
+            return *sizes, ("HOP", front.hop)
+        case _:
+            assert_never(front)
+
+
 def _header(front: Front, symbol: str) -> str:
     kind = _kind(front)
     scratch = "0"
@@ -78,6 +93,7 @@ def _header(front: Front, symbol: str) -> str:
         f"#define MODEL_PREPROCESS_INPUT_BYTES {prod(front.shape)}u",
         f"#define MODEL_PREPROCESS_SCRATCH_BYTES {scratch}",
     ]
+    lines += [f"#define MODEL_PREPROCESS_{name} {value}u" for name, value in _sizes(front)]
     if isinstance(front, AudioInput):
         window = f"{front.window_samples}, {front.frames}, {front.features}"
         lines.append(f"#define MODEL_PREPROCESS_STREAM_BYTES ES_AUDIO_STREAM_BYTES({window})")

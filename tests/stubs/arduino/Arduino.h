@@ -34,6 +34,8 @@ enum { INPUT, OUTPUT };
 
 extern "C" void pinMode(uint8_t pin, uint8_t mode);
 extern "C" void digitalWrite(uint8_t pin, uint8_t level);
+extern "C" int analogRead(uint8_t pin);
+extern "C" void analogReadResolution(int bits);
 extern "C" void delayMicroseconds(unsigned int microseconds);
 extern "C" unsigned long micros();
 extern "C" unsigned long millis();

@@ -2,10 +2,11 @@
 #ifndef DRIVER_UART_H
 #define DRIVER_UART_H
 
+#include "esp_err.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
-typedef int esp_err_t;
 typedef int uart_port_t;
 typedef uint32_t TickType_t;
 
