@@ -25,6 +25,7 @@ def make_keras(folder: Path) -> None:
     lambda_model = keras.Model(x, layers.Dense(2)(doubled))
     lambda_model.save(folder / "lambda.keras")
     lambda_model.save(folder / "lambda.h5")
+    lambda_model.save_weights(folder / "alone.weights.h5")
     sequence = keras.Input((12, 3), name="sequence")
     keras.Model(sequence, layers.Dense(2)(layers.LSTM(4)(sequence))).save(folder / "lstm.keras")
     image = keras.Input((8, 8, 1), name="image")

@@ -205,6 +205,7 @@ def test_a_trusted_lambda_is_run(sources: Path, tmp_path: Path) -> None:
     [
         ("lambda.keras", "row", ConversionError, "a Lambda layer", "--trust-source"),
         ("lambda.h5", "row", ConversionError, "a Lambda layer", "--trust-source"),
+        ("alone.weights.h5", "row", ConversionError, "holds weights alone", "model.save("),
         ("writer", "row", ConversionError, "holds WriteFile", "--trust-source"),
         ("counter", "row", ConversionError, "keeps state", "an input and an output"),
         ("svd", "row", ConversionError, "'tf.Svd' op is neither", "replace the operator"),
