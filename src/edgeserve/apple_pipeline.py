@@ -5,13 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from edgeserve.bundle_store import BUNDLE_FILE, Bundle, load_bundle, write_bundle
+from edgeserve.bundle_store import BUNDLE_FILE, Bundle, load_bundle, require_place, write_bundle
 from edgeserve.compilation import naming
 from edgeserve.convert.apple import AppleWish, convert_for_apple, form_of
 from edgeserve.convert.input_shape import InputShape
 from edgeserve.convert.worker import Progress
 from edgeserve.declaration_file import Declaration
-from edgeserve.errors import ConfigError
 
 TARGET = "ios"
 
@@ -34,8 +33,7 @@ def convert_for_ios(
     Raises the errors of ``convert_for_apple`` and ``write_bundle``.
     """
     form_of(wish.precision)
-    if destination.exists() and not force:
-        raise ConfigError(f"{destination} exists", hint="add --force to replace the bundle")
+    require_place(destination, force=force)
     with (
         naming(source),
         tempfile.TemporaryDirectory(prefix="edgeserve-convert-") as work,

@@ -160,6 +160,28 @@ def board_dir(bundle_path: Path, board_id: str) -> Path:
     return bundle_path / "boards" / board_id
 
 
+def require_place(dest: Path, *, force: bool) -> None:
+    """Raises ConfigError where no bundle may come to lie: to be asked before anything long begins.
+
+    A bundle, or an empty folder, is replaced with ``force`` alone, anything else never.
+    """
+    above = next(path for path in _resolved(dest).parents if os.path.lexists(path))
+    if not above.is_dir():
+        raise ConfigError(
+            f"no bundle can be made at {dest}: {above} is a file", hint="name another place"
+        )
+    if not os.path.lexists(dest):
+        return
+    is_empty = dest.is_dir() and not any(dest.iterdir())
+    if not is_empty and not (dest / BUNDLE_FILE).is_file():
+        raise ConfigError(
+            f"{dest} exists and is not a bundle, so it is not replaced",
+            hint="name another place, or remove it yourself",
+        )
+    if not force:
+        raise ConfigError(f"{dest} exists", hint="add --force to replace the bundle")
+
+
 def write_bundle(
     dest: Path,
     contents: BundleContents,
@@ -178,7 +200,7 @@ def write_bundle(
     dest = _resolved(dest)
     with bundle_lock(dest), _os_errors(dest):
         recover(dest)
-        _require_replaceable(dest, force)
+        require_place(dest, force=force)
         with replacing(dest) as staged:
             _fill(staged, contents)
             if populate is not None:
@@ -373,19 +395,6 @@ def _fill(staged: Path, contents: BundleContents) -> None:
         with (staged / SAMPLES_FILE).open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
     (staged / BUNDLE_FILE).write_text(dump_json(contents.facts), encoding="utf-8")
-
-
-def _require_replaceable(dest: Path, force: bool) -> None:
-    if not os.path.lexists(dest):
-        return
-    if not force:
-        raise ConfigError(f"{dest} exists already", hint="--force replaces it")
-    is_empty = dest.is_dir() and not any(dest.iterdir())
-    if not is_empty and not (dest / BUNDLE_FILE).is_file():
-        raise ConfigError(
-            f"{dest} exists and is not a bundle, so it is not replaced",
-            hint="name another place, or remove it yourself",
-        )
 
 
 def _carry_over(old: Path, staged: Path) -> None:

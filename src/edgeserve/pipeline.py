@@ -17,7 +17,7 @@ from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.board import Method as FlashMethod
 from edgeserve.build import build as build_image
 from edgeserve.bundle import InputAdapter
-from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, write_bundle
+from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, require_place, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
 from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.compilation import (
@@ -205,8 +205,7 @@ def convert(
     ``write_bundle``.
     """
     board = board_of_target(target)
-    if destination.exists() and not force:
-        raise ConfigError(f"{destination} exists", hint="add --force to replace the bundle")
+    require_place(destination, force=force)
     with (
         naming(source),
         tempfile.TemporaryDirectory(prefix="edgeserve-convert-") as work,

@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
+DIGITS = Path(__file__).resolve().parents[2] / "models" / "digits" / "model.keras"
+
 
 def make_keras(folder: Path) -> None:
-    """Keras models: two inputs, a Lambda layer, and a recurrent layer that is not unrolled."""
+    """Keras models: two inputs, a Lambda layer, a recurrent layer that is not unrolled; and the
+    digits model in the other forms that Keras writes.
+    """
     import keras
 
     layers = keras.layers
@@ -25,12 +29,16 @@ def make_keras(folder: Path) -> None:
     lambda_model = keras.Model(x, layers.Dense(2)(doubled))
     lambda_model.save(folder / "lambda.keras")
     lambda_model.save(folder / "lambda.h5")
+    lambda_model.save_weights(folder / "alone.weights.h5")
     sequence = keras.Input((12, 3), name="sequence")
     keras.Model(sequence, layers.Dense(2)(layers.LSTM(4)(sequence))).save(folder / "lstm.keras")
     image = keras.Input((8, 8, 1), name="image")
     flat = layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(image))
     model = keras.Model(image, layers.Dense(5, activation="softmax")(flat))
     model.export(folder / "flatten", verbose=False)
+    digits = keras.models.load_model(DIGITS)
+    digits.save(folder / "digits.h5")
+    digits.export(folder / "digits", verbose=False)
 
 
 def make_modules(folder: Path) -> None:

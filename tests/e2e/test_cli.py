@@ -237,6 +237,8 @@ MISTAKES: list[tuple[str, str]] = [
     ("convert good.tflite", "Missing option '--target'"),
     ("convert good.tflite --target nosuch", "unknown target 'nosuch'"),
     ("convert good.tflite --target cortex-m7 -o folder", "folder exists"),
+    ("convert good.tflite --target cortex-m7 -o good.tflite/x", "good.tflite is a file"),
+    ("convert good.tflite --target cortex-m7 -o good.tflite --force", "is not a bundle"),
     ("convert absent.keras --target cortex-m7 -o new", "absent.keras does not exist"),
     ("convert truncated.tflite --target cortex-m7 -o new", "truncated.tflite: "),
     ("convert float.keras --target cortex-m7 -o new", "calibration"),

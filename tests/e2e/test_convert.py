@@ -170,6 +170,21 @@ def test_the_same_model_elsewhere_gives_the_same_bytes(digits: Bundle, tmp_path:
         assert (copied.path / name).read_bytes() == (digits.path / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("source", "kind"), [("digits.h5", SourceKind.HDF5), ("digits", SourceKind.SAVED_MODEL)]
+)
+def test_the_other_forms_of_keras_give_the_same_answers(
+    source: str, kind: SourceKind, sources: Path, digits: Bundle, tmp_path: Path
+) -> None:
+    made, _ = convert(sources / source, DIGITS / "calibration.npz", tmp_path / "work")
+    assert made.source.kind is kind
+    with np.load(DIGITS / "test.npz") as data:
+        samples, labels = data["x"][:100], data["y"][:100]
+    classes = predict(made.model_tflite, samples)
+    assert np.mean(classes == labels) > 0.95
+    assert np.mean(classes == predict(digits.model_bytes(), samples)) >= 0.99
+
+
 def test_a_saved_model_with_an_open_batch_gets_no_shape_arithmetic(
     sources: Path, tmp_path: Path
 ) -> None:
@@ -205,6 +220,7 @@ def test_a_trusted_lambda_is_run(sources: Path, tmp_path: Path) -> None:
     [
         ("lambda.keras", "row", ConversionError, "a Lambda layer", "--trust-source"),
         ("lambda.h5", "row", ConversionError, "a Lambda layer", "--trust-source"),
+        ("alone.weights.h5", "row", ConversionError, "holds weights alone", "model.save("),
         ("writer", "row", ConversionError, "holds WriteFile", "--trust-source"),
         ("counter", "row", ConversionError, "keeps state", "an input and an output"),
         ("svd", "row", ConversionError, "'tf.Svd' op is neither", "replace the operator"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,59 +24,112 @@ MOMENTS = (
     pytest.param("comparing sample 100", marks=pytest.mark.soak),
     "lowering and planning",
 )
-# Converts; kills itself (no handler runs) when progress says so, or before the n-th change to the
-# folder OUT. The number of changes is printed when it lives.
+# For each job on a line: a process, forked so that nothing is imported anew, converts, and kills
+# itself (no handler runs) when progress says so, or before the n-th change to the folder of OUT.
+# Answered are its exit status and, when it lives, the number of changes.
 SCRIPT = """
-import os, signal, sys
+import json, os, signal, sys, tempfile, traceback
 from pathlib import Path
 from edgeserve import pipeline
-source, calibration, out, moment, change = sys.argv[1:]
-seen = 0
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
+def convert(source, calibration, out, moment, change):
+    seen = 0
 
-def progress(share, message):
-    if moment and message.startswith(moment):
-        die()
+    def die():
+        os.kill(os.getpid(), signal.SIGKILL)
 
-def watch(event, arguments):
-    global seen
-    if event not in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"):
-        return
-    if event == "open" and not (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR):
-        return
-    if str(Path(out).parent) not in str(arguments[0]):
-        return
-    seen += 1
-    if seen == int(change):
-        die()
+    def progress(share, message):
+        if moment and message.startswith(moment):
+            die()
 
-sys.addaudithook(watch)
-pipeline.convert(
-    Path(source),
-    Path(out),
-    target="mps2-an500",
-    calibration=Path(calibration) if calibration else None,
-    force=True,
-    progress=progress,
-)
-print(seen)
+    def watch(event, arguments):
+        nonlocal seen
+        if event not in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"):
+            return
+        if event == "open" and not (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR):
+            return
+        if str(Path(out).parent) not in str(arguments[0]):
+            return
+        seen += 1
+        if seen == change:
+            die()
+
+    tempfile.tempdir = str(Path(out).parents[1])
+    sys.addaudithook(watch)
+    pipeline.convert(
+        Path(source),
+        Path(out),
+        target="mps2-an500",
+        calibration=Path(calibration) if calibration else None,
+        force=True,
+        progress=progress,
+    )
+    return seen
+
+for line in sys.stdin:
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(tell, str(convert(**json.loads(line))).encode())
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    os.close(tell)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with os.fdopen(told) as pipe:
+        print(json.dumps([status, pipe.read()]), flush=True)
 """
 
 
-def run(
-    source: Path, calibration: Path | None, out: Path, *, moment: str = "", change: int = 0
-) -> subprocess.CompletedProcess[str]:
-    arguments = [str(source), str(calibration or ""), str(out), moment, str(change)]
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, "TMPDIR": str(out.parents[1])},
-    )
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A conversion that ended: its exit status, negative for a signal, and what it answered."""
+
+    returncode: int
+    stdout: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Converts in a process of its own; ``moment`` and ``change`` say when it is killed."""
+    log = tmp_path_factory.mktemp("killed") / "errors"
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as driver,
+    ):
+
+        def convert(
+            source: Path, calibration: Path | None, out: Path, *, moment: str = "", change: int = 0
+        ) -> Done:
+            job = {
+                "source": str(source),
+                "calibration": str(calibration or ""),
+                "out": str(out),
+                "moment": moment,
+                "change": change,
+            }
+            assert driver.stdin is not None
+            assert driver.stdout is not None
+            driver.stdin.write(json.dumps(job) + "\n")
+            driver.stdin.flush()
+            answer = driver.stdout.readline()
+            assert answer, log.read_text()[-1000:]
+            done = Done(*json.loads(answer))
+            assert done.returncode in (0, -signal.SIGKILL), log.read_text()[-1000:]
+            return done
+
+        yield convert
 
 
 def is_whole(bundle: Path) -> bool:
@@ -87,16 +142,20 @@ def is_whole(bundle: Path) -> bool:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_conversion_killed_while_it_works_leaves_no_bundle(moment: str, tmp_path: Path) -> None:
+def test_a_conversion_killed_while_it_works_leaves_no_bundle(
+    moment: str, run: Run, tmp_path: Path
+) -> None:
     out = tmp_path / "out" / "digits"
     done = run(DIGITS / "model.keras", DIGITS / "calibration.npz", out, moment=moment)
-    assert done.returncode == -signal.SIGKILL, done.stderr[-1000:]
+    assert done.returncode == -signal.SIGKILL
     assert not out.exists()
     assert not out.parent.exists() or list(out.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("is_replacing", [False, True])
-def test_a_conversion_killed_at_each_change_to_the_disk(is_replacing: bool, tmp_path: Path) -> None:
+def test_a_conversion_killed_at_each_change_to_the_disk(
+    is_replacing: bool, run: Run, tmp_path: Path
+) -> None:
     """Of a ``.tflite``, where nothing takes long but what comes after the converter."""
     old, new = tmp_path / "old.tflite", tmp_path / "new.tflite"
     old.write_bytes(two_layers())
@@ -116,7 +175,7 @@ def test_a_conversion_killed_at_each_change_to_the_disk(is_replacing: bool, tmp_
         if is_replacing:
             shutil.copytree(before, out)
         done = run(new, None, out, change=change)
-        assert done.returncode == -signal.SIGKILL, done.stderr[-1000:]
+        assert done.returncode == -signal.SIGKILL
         outcomes.add(is_whole(out))
         if outcomes == {True}:
             kept.add(load_bundle(out).facts.model_sha256)

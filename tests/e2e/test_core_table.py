@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.core_table import BOARDS, INPUTS, Cell, markdown, measure, read_record, record_text
 from edgeserve.board import Kind, board_ids, load_board
-from tests.e2e.test_cores import MODELS, model_path
+from tests.e2e.public_models import model_path
+from tests.e2e.test_cores import MODELS
 from tests.tools import need_board_tools
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "CORES.md"

@@ -247,7 +247,10 @@ def unsound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("ids.pt2", ConversionError, "input 'ids' is int64", "float32"),
         ("training.pt2", ConversionError, "exported in training mode: batch_norm", "model.eval()"),
         ("counter.pt2", ConversionError, "keeps state", "an input and an output"),
-        ("batch.pt2", ConversionError, "does not run on inputs of [1, 8]", "a batch of 1"),
+        ("batch.pt2", ConversionError, "a batch of 2, and gives a sample alone other", "Dim"),
+        ("mixed.pt2", ConversionError, "a batch of 4, and gives a sample alone other", "Dim"),
+        ("baked.pt2", ConversionError, "a batch of 2, and", "a batch of 1"),
+        ("pair.pt2", ConversionError, "first extents of 1 and 4", "a batch of 1"),
         ("branch.pt2", ConversionError, "control flow (torch.cond)", "branch"),
         ("open.pt2", ConfigError, "has shape (?, 3, ?, ?)", "--input-shape image=1,3,?,?"),
         ("sort.pt2", ConversionError, "LiteRT Torch cannot convert the model", "replace"),
@@ -292,5 +295,19 @@ def test_open_extents_take_the_shape_that_is_given(
         input_shapes=(InputShape("image", (1, 3, 16, 24)),),
     )
     assert compiled.bundle.facts.inputs[0].shape == (1, 16, 24, 3)
+    _, found = pipeline.verify(tmp_path / "bundle", "mps2-an500", board=None, inputs=2)
+    assert found.first_difference is None
+
+
+@pytest.mark.heavy
+def test_a_fixed_batch_becomes_one_sample(unsound: Path, tmp_path: Path) -> None:
+    """Held against PyTorch, sample by sample, before it is converted."""
+    data = tmp_path / "x.npz"
+    np.savez(data, x=np.random.default_rng(0).random((8, 3, 16, 16), dtype=np.float32))
+    compiled, _ = pipeline.convert(
+        unsound / "fixed.pt2", tmp_path / "bundle", target="mps2-an500", calibration=data
+    )
+    assert compiled.bundle.facts.inputs[0].shape == (1, 16, 16, 3)
+    assert compiled.bundle.facts.outputs[0].shape == (1, 4)
     _, found = pipeline.verify(tmp_path / "bundle", "mps2-an500", board=None, inputs=2)
     assert found.first_difference is None

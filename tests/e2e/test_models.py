@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from benchmarks.board_runner import BoardRunner
-from benchmarks.models import GOLDEN, measure, words_of
+from benchmarks.models import GOLDEN, words_of
 from edgeserve import pipeline
 from edgeserve.board import load_board
 from edgeserve.build import compiler_version
 from edgeserve.compilation import compile_bundle
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish, options
-from edgeserve.verify import verify
+from tests.e2e.public_models import INPUTS, Examine, model_path
 
 MODELS = (
     "hello_world_int8",
@@ -49,25 +49,21 @@ def own_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def model_path(shared_data: Path, name: str) -> Path:
-    return shared_data / "models" / f"{name}.tflite"
-
-
 @pytest.mark.parametrize("name", MODELS)
-def test_every_step_equals_the_oracle(shared_data: Path, name: str) -> None:
-    path = model_path(shared_data, name)
-    _, found = pipeline.verify(path, "mps2-an500", board=None, inputs=20)
+def test_every_step_equals_the_oracle(examine: Examine, name: str) -> None:
+    found = examine(name, Wish())
     assert found.first_difference is None
     assert found.differing_bytes == 0
-    assert len(found.inputs) == 20
-    assert found.coverage.uncovered == ()
-    assert found.coverage.covered + len(found.coverage.folded) == found.coverage.total
+    assert found.inputs == INPUTS
+    assert found.uncovered == 0
+    assert found.covered + found.folded == found.total
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_costs_what_is_recorded(shared_data: Path, name: str) -> None:
+def test_costs_what_is_recorded(examine: Examine, name: str) -> None:
     golden: dict[str, Any] = json.loads(GOLDEN.read_text())
-    compiler, row = measure(model_path(shared_data, name))
+    found = examine(name, Wish())
+    compiler, row = found.compiler, found.row
     recorded = golden["models"][name]
     assert row.output_crc32 == OUTPUT_CRC32[name]
     assert row.arena_bytes <= row.live_bound_bytes
@@ -112,32 +108,22 @@ WISHES = (
 @pytest.mark.parametrize("name", sorted(ARENA_LIMITS))
 @pytest.mark.parametrize("wish", WISHES, ids=options)
 def test_turns_of_rows_give_the_same_bytes_in_less_memory(
-    shared_data: Path, name: str, wish: Wish
+    examine: Examine, name: str, wish: Wish
 ) -> None:
-    path = model_path(shared_data, name)
-    with pipeline.opened(path, "mps2-an500", board=None, wish=wish) as target:
-        compiled = target.compiled
-        found = verify(
-            compiled.program,
-            compiled.table,
-            compiled.bundle.model_bytes(),
-            target.dut,
-            pipeline.stimuli(compiled, 20),
-        )
-        marks = target.dut.memory()
+    found = examine(name, wish)
     assert found.first_difference is None
-    assert found.coverage.uncovered == ()
-    assert marks.guards_intact
+    assert found.inputs == INPUTS
+    assert found.uncovered == 0
+    assert found.guards_intact
     limit = ARENA_LIMITS[name][WISHES.index(wish)]
-    assert marks.arena_bytes <= compiled.plan.arena_bytes <= limit
+    assert found.changed_arena_bytes <= found.planned_arena_bytes <= limit
 
 
 @pytest.mark.parametrize("name", MLPERF_TINY)
-def test_turns_of_rows_cost_no_more_than_promised(shared_data: Path, name: str) -> None:
+def test_turns_of_rows_cost_no_more_than_promised(examine: Examine, name: str) -> None:
     """Measured, against whole layers: the planner's own figures are estimates."""
-    path = model_path(shared_data, name)
     size, balanced, speed = (
-        measure(path, Wish(objective))[1].instructions for objective in Objective
+        examine(name, Wish(objective)).row.instructions for objective in Objective
     )
     assert balanced <= 1.045 * speed
     assert size <= 1.25 * speed
@@ -151,18 +137,17 @@ FLASH_FOR_SPEED = {
 
 
 @pytest.mark.parametrize("name", sorted(FLASH_FOR_SPEED))
-def test_extra_flash_buys_speed(shared_data: Path, name: str) -> None:
+def test_extra_flash_buys_speed(examine: Examine, name: str) -> None:
     extra_bytes, limit = FLASH_FOR_SPEED[name]
-    path, wish = model_path(shared_data, name), Wish(flash_for_speed_bytes=extra_bytes)
-    normal, fast = measure(path)[1], measure(path, wish)[1]
+    found = examine(name, Wish(flash_for_speed_bytes=extra_bytes))
+    normal, fast = examine(name, Wish()).row, found.row
     assert fast.instructions <= limit
     # A kernel more in the list is a pointer that lies beside the table, which is a multiple of 16.
     assert normal.model_bytes < fast.model_bytes <= normal.model_bytes + extra_bytes + 32
     assert fast.output_crc32 == OUTPUT_CRC32[name]
     assert fast.stack_high_water_bytes <= fast.stack_bytes <= 1024
-    _, found = pipeline.verify(path, "mps2-an500", board=None, inputs=20, wish=wish)
-    assert found.equal
-    assert found.coverage.uncovered == ()
+    assert found.first_difference is None
+    assert (found.inputs, found.uncovered) == (INPUTS, 0)
 
 
 def test_words_of_tiles_are_fewer_than_the_rivals(shared_data: Path, tmp_path: Path) -> None:

@@ -116,12 +116,21 @@ def _assert_equal(core: str, told: CodeSize, table: ModelTable, image: Image) ->
 
 @pytest.mark.parametrize("board_id", _boards())
 def test_table_equals_images(board_id: str, tmp_path: Path) -> None:
+    """Each program on one board, so that together they try every kernel."""
+    boards, programs = _boards(), _programs_of_every_kernel()
+    hold(board_id, list(programs.values())[boards.index(board_id) :: len(boards)], tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("board_id", _boards())
+def test_table_equals_all_images(board_id: str, tmp_path: Path) -> None:
+    hold(board_id, list(_programs_of_every_kernel().values()), tmp_path)
+
+
+def hold(board_id: str, programs: list[Program], folder: Path) -> None:
     board = load_board(board_id)
-    programs = _programs_of_every_kernel()
-    if board_id != _boards()[0]:
-        programs = {name: programs[name] for name in sorted(programs)[::5]}
-    for number, program in enumerate(programs.values()):
-        table, image = _image(program, board, tmp_path / str(number))
+    for number, program in enumerate(programs):
+        table, image = _image(program, board, folder / str(number))
         told = code_size(board.cpu.core, _kernels(program))
         _assert_equal(board.cpu.core, told, table, image)
 

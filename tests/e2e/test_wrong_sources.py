@@ -158,6 +158,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "nan.npz", x=np.full_like(x, np.nan))
     np.savez(folder / "ints.npz", x=x.astype(np.int32))
     np.savez(folder / "names.npz", left=x, right=x)
+    np.savez(folder / "labels.npz", images=x, classes=np.zeros(len(x), np.int64))
     np.savez(folder / "short.npz", x=x, y=np.zeros(3, np.int64))
     np.savez(folder / "classes.npz", x=x, y=np.full(len(x), 9))
     np.savez(folder / "ids.npz", x=np.zeros((2, 4), np.float32))
@@ -183,6 +184,7 @@ CASES: tuple[tuple[str, str | None, tuple[str, ...], str, str], ...] = (
     ("good.tflite", "nan", (), "holds NaN or Inf", "remove"),
     ("good.tflite", "ints", (), "is int32, not float", "float32"),
     ("good.tflite", "names", (), "has arrays 'left', 'right'", "name one array"),
+    ("good.tflite", "labels", (), "array 'classes' has one integer a sample", "labels"),
     ("good.tflite", "short", (), "has 20 samples and 3 labels", ""),
     ("good.tflite", "classes", (), "run from 9 to 9 and the model has 4", "0 to 3"),
     ("good.tflite", "good", ("--int16-layers", "nope"), "no layer is called 'nope'", "hidden"),

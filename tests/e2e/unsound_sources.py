@@ -42,12 +42,32 @@ def make_pytorch(folder: Path) -> None:
             self.total.add_(x[0])
             return x + self.total
 
+    class Fixed(Open):
+        """Writes the example's batch into the graph."""
+
+        def forward(self, image: Any) -> Any:
+            rows = torch.relu(self.conv(image)).mean((2, 3))
+            return self.dense(rows.view(rows.size(0), -1))
+
+    class Baked(Open):
+        def forward(self, image: Any) -> Any:
+            rows = torch.relu(self.conv(image)).mean((2, 3))
+            return self.dense(rows + torch.ones(rows.size(0), 8).cumsum(0).mul(0.01))
+
+    class Mixed(nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return x - x.mean(0, keepdim=True)
+
+    class Pair(nn.Module):  # type: ignore[misc]
+        def forward(self, x: Any, y: Any) -> Any:
+            return x + y
+
     class Sort(nn.Module):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
             return torch.linalg.svdvals(x)
 
-    def save(name: str, model: Any, example: Any, **options: Any) -> None:
-        program = torch.export.export(model, (example,), **options)
+    def save(name: str, model: Any, *example: Any, **options: Any) -> None:
+        program = torch.export.export(model, example, **options)
         torch.export.save(program, str(folder / f"{name}.pt2"))
 
     dim = torch.export.Dim
@@ -59,6 +79,10 @@ def make_pytorch(folder: Path) -> None:
     save("branch", Branch().eval(), torch.rand(1, 4))
     save("sort", Sort().eval(), torch.rand(1, 8, 8, 1))
     image = torch.rand(2, 3, 16, 16)
+    save("fixed", Fixed().eval(), image)
+    save("baked", Baked().eval(), image)
+    save("mixed", Mixed().eval(), torch.rand(4, 8))
+    save("pair", Pair().eval(), torch.rand(4, 8), torch.rand(1, 8))
     save("open", Open().eval(), image, dynamic_shapes=(extents,))
 
 

@@ -155,7 +155,7 @@ def test_an_existing_bundle_is_replaced_only_by_force(out: Path) -> None:
     dest = out / "relu"
     write_bundle(dest, full_contents())
     before = files_of(dest)
-    with pytest.raises(ConfigError, match="exists already") as caught:
+    with pytest.raises(ConfigError, match="exists") as caught:
         write_bundle(dest, contents_of_tflite("new", relu_model(4)))
     assert "--force" in caught.value.hint
     assert files_of(dest) == before

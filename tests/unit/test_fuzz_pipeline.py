@@ -137,21 +137,23 @@ def public_models(shared_data: Path) -> list[bytes]:
     return [path.read_bytes() for path in paths]
 
 
-def test_a_thousand_damaged_public_models(public_models: list[bytes]) -> None:
+@pytest.mark.parametrize("cases", [350, pytest.param(1000, marks=pytest.mark.soak)])
+def test_damaged_public_models(public_models: list[bytes], cases: int) -> None:
     before = peak_rss_bytes()
-    refused, passed = fuzz(public_models, range(1000), seed=1)
+    refused, passed = fuzz(public_models, range(cases), seed=1)
     assert peak_rss_bytes() - before < MOST_GROWTH_BYTES
-    assert refused > 250
-    assert passed > 100
+    assert refused > cases / 4
+    assert passed > cases / 10
 
 
-def test_damaged_models_of_every_operator() -> None:
+@pytest.mark.parametrize("each", [12, pytest.param(30, marks=pytest.mark.soak)])
+def test_damaged_models_of_every_operator(each: int) -> None:
     before = peak_rss_bytes()
     originals = list(small_models().values())
-    refused, passed = fuzz(originals, range(30 * len(originals)), seed=2)
+    refused, passed = fuzz(originals, range(each * len(originals)), seed=2)
     assert peak_rss_bytes() - before < MOST_GROWTH_BYTES
-    assert refused > 10 * len(originals)
-    assert passed > len(originals)
+    assert refused > each * len(originals) / 3
+    assert passed > each * len(originals) / 30
 
 
 @pytest.mark.soak

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -250,6 +250,8 @@ def _read_npz(path: Path, front: Front | None) -> CalibrationSource:
     if front is not None and len(arrays) == 1 and _is_raw(*arrays.values()):
         (array,) = arrays.values()
         return _raw_samples(path, CalibrationKind.NPZ, front, array, labels)
+    if labels is None and len(arrays) > 1:
+        _refuse_nameless_labels(path, arrays)
     checked = tuple(
         (name, _checked_samples(array, f"{path}: array {name!r}")) for name, array in arrays.items()
     )
@@ -260,6 +262,15 @@ def _read_npz(path: Path, front: Front | None) -> CalibrationSource:
     return ArrayFile(
         path, CalibrationKind.NPZ, checked, _checked_labels(labels, counts.pop(), path)
     )
+
+
+def _refuse_nameless_labels(path: Path, arrays: Mapping[str, Any]) -> None:
+    for name, array in arrays.items():
+        if _is_raw(array) and array.ndim == 1:
+            raise ConfigError(
+                f"calibration data {path}: array {name!r} has one integer a sample",
+                hint=f"name the samples 'x', and the labels, if it holds them, {LABELS_KEY!r}",
+            )
 
 
 def _is_raw(array: Any) -> bool:

@@ -29,7 +29,9 @@ def upright(path: Path, mode: str) -> Any:
                 )
             return ImageOps.exif_transpose(image).convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ConfigError(f"image {path} cannot be read: {error}") from error
+        raise ConfigError(
+            f"image {path} cannot be read: {error}", hint="save it again, or remove it"
+        ) from error
 
 
 def frame_of(front: ImageInput, path: Path) -> NDArray[np.uint8]:
@@ -84,7 +86,9 @@ def clip_of(front: AudioInput, path: Path) -> NDArray[np.int16]:
             found = (sound.getnchannels(), 8 * sound.getsampwidth(), sound.getframerate())
             data = sound.readframes(sound.getnframes())
     except (OSError, EOFError, wave.Error) as error:
-        raise ConfigError(f"sound {path} cannot be read: {error}") from error
+        raise ConfigError(
+            f"sound {path} cannot be read: {error}", hint="save it again, or remove it"
+        ) from error
     if found != (1, 16, front.rate_hz):
         channels, bits, rate = found
         raise ConfigError(

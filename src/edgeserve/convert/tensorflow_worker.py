@@ -172,6 +172,11 @@ def _load_error(job: TensorflowJob, error: Exception) -> ConversionError:
             f"{job.source} uses a layer that Keras alone does not have: {one_line(name)}",
             hint="export it where the layer is defined: model.export(folder), and give that folder",
         )
+    if "No model config" in text:
+        return ConversionError(
+            f"{job.source} holds weights alone, not the model",
+            hint="save the whole model: model.save('model.keras')",
+        )
     return ConversionError(
         f"{job.source} cannot be loaded: {one_line(text) or type(error).__name__}",
         hint="save the model again; a download may have been cut short",

@@ -29,6 +29,11 @@ from edgeserve.errors import ConversionError
 MODULE = "edgeserve.convert.torch_worker"
 _CONTROL_FLOW = ("cond", "while_loop", "scan", "map")
 _IMAGE_RANK = 4
+_BATCH_HINT = "export it with a batch of 1, or with a batch that may change (torch.export.Dim)"
+# Operators that name the extents of what they give; a batch among them is the first.
+_RESHAPING = ("aten.view.default", "aten.reshape.default", "aten.expand.default")
+# Of an output's largest value: sums of another order differ by less.
+_SAME_SHARE = 1e-4
 # Where among an operator's arguments stands whether it is training.
 _TRAINING_FLAGS = {"aten.batch_norm.default": 5, "aten.dropout.default": 2}
 
@@ -46,9 +51,15 @@ def convert(job: ForeignJob, progress: Progress) -> ForeignResult:
     _refuse_control_flow(program)
     _refuse_state(program)
     inputs = _inputs(torch, program, job.input_shapes)
+    batch = _fixed_batch(program)
     flat = _flat_module(torch, program)
     torch.manual_seed(0)
     arrays = tuple(torch.rand(each.source_shape) for each in inputs)
+    notes = told_layout(inputs)
+    if batch != 1:
+        whole, flat = flat, _flat_module(torch, program, batch)
+        _require_independent(torch, whole, flat, inputs, batch)
+        notes = (*notes, f"exported with a batch of {batch}, and converted for one sample")
     wanted = _outputs(torch, flat, arrays)
     progress(0.4, "converting to float TFLite")
     path = Path(job.work_dir) / FLOAT_FILE
@@ -60,7 +71,7 @@ def convert(job: ForeignJob, progress: Progress) -> ForeignResult:
         inputs=inputs,
         largest_difference=difference,
         tools=tuple(ForeignTool(name, version(name)) for name in ("torch", "litert-torch")),
-        notes=told_layout(inputs),
+        notes=notes,
     )
 
 
@@ -125,6 +136,20 @@ def _inputs(torch: Any, program: Any, given: tuple[InputShape, ...]) -> tuple[Fo
     return tuple(found)
 
 
+def _fixed_batch(program: Any) -> int:
+    """The batch that the program was exported with; 1 also where it is open."""
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    shapes = [nodes[name].meta["val"].shape for name in program.graph_signature.user_inputs]
+    batches = {shape[0] for shape in shapes if len(shape) > 0 and isinstance(shape[0], int)}
+    if len(batches) > 1:
+        found = " and ".join(map(str, sorted(batches)))
+        raise ConversionError(
+            f"the model's inputs have first extents of {found}, so none is the batch",
+            hint="export the model with a batch of 1 in front of each input",
+        )
+    return batches.pop() if batches else 1
+
+
 def _channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(shape) != _IMAGE_RANK:
         return shape
@@ -132,8 +157,10 @@ def _channels_last(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (batch, height, width, channels)
 
 
-def _flat_module(torch: Any, program: Any) -> Any:
-    """The model as a module of one tensor an input, giving a tuple of tensors."""
+def _flat_module(torch: Any, program: Any, batch: int = 1) -> Any:
+    """The model as a module of one tensor an input, giving a tuple of tensors. A fixed ``batch``
+    becomes 1.
+    """
     pytree = torch.utils._pytree
     spec = program.call_spec.in_spec
 
@@ -142,12 +169,55 @@ def _flat_module(torch: Any, program: Any) -> Any:
             super().__init__()
             # The guards hold the example's batch, which is not the device's.
             self.model = program.module(check_guards=False)
+            if batch != 1:
+                _set_batch_to_1(self.model, batch)
 
         def forward(self, *arrays: Any) -> tuple[Any, ...]:
             args, kwargs = pytree.tree_unflatten(list(arrays), spec)
             return tuple(pytree.tree_leaves(self.model(*args, **kwargs)))
 
     return Flat()
+
+
+def _set_batch_to_1(module: Any, batch: int) -> None:
+    """Whether that was right is what :func:`_require_independent` finds out."""
+    for node in module.graph.nodes:
+        if node.op == "placeholder":
+            # A hook compares each input with it.
+            node.meta["val"] = node.meta["val"][:1]
+        elif str(node.target) in _RESHAPING:
+            array, shape, *rest = node.args
+            if len(shape) > 0 and shape[0] == batch:
+                node.args = (array, [1, *shape[1:]], *rest)
+    module.recompile()
+
+
+def _require_independent(
+    torch: Any, whole: Any, single: Any, inputs: tuple[ForeignInput, ...], batch: int
+) -> None:
+    """Raises ConversionError where ``single``, the model for one sample, does not give what
+    ``whole`` gives of a batch.
+    """
+    arrays = [torch.rand((batch, *each.source_shape[1:])) for each in inputs]
+    expected = _outputs(torch, whole, tuple(arrays))
+    for at in range(batch):
+        try:
+            found = _outputs(torch, single, tuple(array[at : at + 1] for array in arrays))
+        except ConversionError as error:
+            raise ConversionError(
+                f"the model was exported with a batch of {batch}, and the graph holds to it: "
+                f"{error.what}",
+                hint=_BATCH_HINT,
+            ) from error
+        for got, all_samples in zip(found, expected, strict=True):
+            wanted = all_samples[at : at + 1]
+            near = max(float(all_samples.abs().max()), 1e-6) * _SAME_SHARE
+            if got.shape != wanted.shape or not torch.allclose(got, wanted, rtol=0, atol=near):
+                raise ConversionError(
+                    f"the model was exported with a batch of {batch}, and gives a sample alone "
+                    "other outputs than in the batch",
+                    hint=_BATCH_HINT,
+                )
 
 
 def _outputs(torch: Any, module: Any, arrays: tuple[Any, ...]) -> list[Any]:

@@ -54,7 +54,7 @@ def require_outputs(declared: Postprocess, outputs: Sequence[Output]) -> None:
         if output.scale is None:
             raise ConfigError(
                 f"output {output.name!r} is not int8, which [classes] and [boxes] take",
-                hint="convert with --integer-edges, or leave the declaration out",
+                hint="convert with --integer-edges or --quantization int8, or declare nothing",
             )
     classes = class_count(declared, outputs)
     if not 1 <= classes <= MAX_CLASSES:
