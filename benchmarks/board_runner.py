@@ -17,9 +17,9 @@ from pathlib import Path
 
 from benchmarks.sizes import present_kernels, write_workshop
 from edgeserve.board import Board, Holds
-from edgeserve.build import build, run_tool
 from edgeserve.errors import ToolFailed
-from edgeserve.project import USER_FOLDER, ImageKind
+from edgeserve.firmware.build import build, run_tool
+from edgeserve.firmware.project import USER_FOLDER, ImageKind
 
 SOURCE = Path(__file__).with_name("board_runner.c")
 SEMIHOSTING = Path(__file__).with_name("semihosting.h")

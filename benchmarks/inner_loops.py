@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeserve.board import load_board
-from edgeserve.build import run_tool
 from edgeserve.errors import ToolFailed
+from edgeserve.firmware.build import run_tool
 from edgeserve.resources import firmware_root
 from edgeserve.show.console import columns, draw
 

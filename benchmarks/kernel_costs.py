@@ -30,10 +30,10 @@ from benchmarks.kernel_grid import GRID
 from benchmarks.sizes import BOARDS
 from benchmarks.wide_grid import WIDE_GRID
 from edgeserve.board import load_board
-from edgeserve.build import compiler_version
 from edgeserve.cost.features import FEATURES
 from edgeserve.cost.table import COSTS_FILE, THOUSAND
 from edgeserve.cost.work import Turn
+from edgeserve.firmware.build import compiler_version
 from edgeserve.kernels.table import KERNELS
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeserve.board import Board, load_board
-from edgeserve.build import (
+from edgeserve.firmware.build import (
     BUILT_FOLDER,
     build,
     call_graph,
@@ -28,13 +28,8 @@ from edgeserve.build import (
     run_stack,
     runs_of,
 )
-from edgeserve.firmware import kernel_sources, write_firmware
-from edgeserve.kernels.record import Params
-from edgeserve.kernels.table import KERNELS
-from edgeserve.linkmap import Placed, parse_map
-from edgeserve.plan import whole_plan
-from edgeserve.program import Program
-from edgeserve.project import (
+from edgeserve.firmware.linkmap import Placed, parse_map
+from edgeserve.firmware.project import (
     LIBC_FOLDER,
     LIBRARY_FOLDER,
     PROJECT_FILE,
@@ -44,9 +39,14 @@ from edgeserve.project import (
     ProjectSource,
     object_of,
 )
+from edgeserve.firmware.sizes import SIZES_FILE
+from edgeserve.firmware.stack import CallGraph, worst_case_stack
+from edgeserve.firmware.writing import kernel_sources, write_firmware
+from edgeserve.kernels.record import Params
+from edgeserve.kernels.table import KERNELS
+from edgeserve.plan import whole_plan
+from edgeserve.program import Program
 from edgeserve.resources import firmware_root
-from edgeserve.sizes import SIZES_FILE
-from edgeserve.stack import CallGraph, worst_case_stack
 from edgeserve.strict_json import dump_json
 from edgeserve.table import write_table
 

@@ -14,6 +14,7 @@ from edgeserve.board import Board
 from edgeserve.bundle_store import Bundle
 from edgeserve.cost.table import Estimate, costs_of
 from edgeserve.errors import ConfigError, ModelError
+from edgeserve.firmware.sizes import code_size
 from edgeserve.fit import Footprint, Reserve, arena_banks
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
@@ -33,7 +34,6 @@ from edgeserve.planfile import (
 from edgeserve.program import Program
 from edgeserve.rewrite import along_rows, as_planned
 from edgeserve.rows import rows_at_once
-from edgeserve.sizes import code_size
 from edgeserve.stream_plan import StreamPlan, Turn
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable, write_table

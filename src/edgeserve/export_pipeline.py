@@ -12,7 +12,7 @@ from edgeserve.bundle import InputAdapter
 from edgeserve.compilation import Compiled, compile_bundle
 from edgeserve.declaration_file import Declaration
 from edgeserve.errors import ConfigError
-from edgeserve.firmware import make_project, project_files, user_application
+from edgeserve.firmware.writing import make_project, project_files, user_application
 from edgeserve.packaging.archive import write_package
 from edgeserve.packaging.arduino import arduino_files
 from edgeserve.packaging.contents import Contents

@@ -14,7 +14,7 @@ from edgeserve.compilation import Compiled
 from edgeserve.device.answers import LoopStats
 from edgeserve.device.protocol import Dut
 from edgeserve.errors import ConfigError
-from edgeserve.firmware import unit_of
+from edgeserve.firmware.writing import unit_of
 from edgeserve.measurement import Unit, read_measurements
 from edgeserve.pipeline import (
     OpenDevice,

@@ -15,11 +15,9 @@ from edgeserve.bench import Candidate
 from edgeserve.bench import bench as bench_device
 from edgeserve.board import Board, Kind, board_ids, load_board
 from edgeserve.board import Method as FlashMethod
-from edgeserve.build import build as build_image
 from edgeserve.bundle import InputAdapter
 from edgeserve.bundle_store import Bundle, bundle_lock, open_bundle, require_place, write_bundle
 from edgeserve.checkfile import Checkfile, Growth, ModelEntry
-from edgeserve.codegen import MODEL_HEADER, generate_sources
 from edgeserve.compilation import (
     Compiled,
     compile_bundle,
@@ -45,7 +43,9 @@ from edgeserve.device.protocol import Dut, limits_for
 from edgeserve.device.serial import open_serial
 from edgeserve.device.start import start_image
 from edgeserve.errors import ConfigError, DoesNotFit
-from edgeserve.firmware import write_firmware
+from edgeserve.firmware.build import build as build_image
+from edgeserve.firmware.codegen import MODEL_HEADER, generate_sources
+from edgeserve.firmware.writing import write_firmware
 from edgeserve.fit import Budget, Fit, Footprint, OtherPlan, PeakTensor, Reserve, check_fit
 from edgeserve.flash import Flashed, choose_method
 from edgeserve.flash import flash as flash_board

@@ -11,10 +11,10 @@ import numpy as np
 
 from edgeserve.bench import Candidate
 from edgeserve.board import Board, load_board
-from edgeserve.build import build
 from edgeserve.device.protocol import Dut, limits_for
 from edgeserve.device.start import start_image
-from edgeserve.firmware import write_firmware
+from edgeserve.firmware.build import build
+from edgeserve.firmware.writing import write_firmware
 from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan

@@ -13,7 +13,7 @@ from edgeserve.device.link import Link
 from edgeserve.device.process import open_process
 from edgeserve.device.protocol import Dut
 from edgeserve.device.qemu import open_qemu
-from edgeserve.firmware import write_firmware
+from edgeserve.firmware.writing import write_firmware
 from edgeserve.image import Image
 from edgeserve.program import Program
 from edgeserve.table import write_table

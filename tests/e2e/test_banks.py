@@ -13,18 +13,18 @@ import pytest
 from edgeserve import pipeline
 from edgeserve.banks import Bank, Pin
 from edgeserve.board import Holds, load_board
-from edgeserve.build import build, run_tool
 from edgeserve.checkfile import Growth, ModelEntry
 from edgeserve.device.answers import DeviceBank
 from edgeserve.device.start import start_image
 from edgeserve.errors import ConfigError, DoesNotFit, ToolFailed
+from edgeserve.firmware.build import build, run_tool
+from edgeserve.firmware.project import ImageKind
 from edgeserve.fit import Budget, Fit, Reserve
 from edgeserve.measurement import read_measurements
 from edgeserve.plan.streaming import Method, feedable, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.planfile import Wish, read_record
 from edgeserve.program import Program
-from edgeserve.project import ImageKind
 from edgeserve.stimulus import random_stimuli
 from edgeserve.stream_plan import StreamPlan
 from edgeserve.verify import verify

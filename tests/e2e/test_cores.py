@@ -18,7 +18,7 @@ from benchmarks.models import DEVICE, portable
 from benchmarks.sizes import BOARDS
 from edgeserve import pipeline
 from edgeserve.board import Kind, board_ids, load_board
-from edgeserve.build import compiler_version
+from edgeserve.firmware.build import compiler_version
 from edgeserve.planfile import Wish
 from tests.e2e.public_models import Examine, model_path
 from tests.tools import need_board_tools

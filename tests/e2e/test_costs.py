@@ -10,8 +10,8 @@ from benchmarks.board_runner import BoardRunner
 from benchmarks.kernel_costs import Counted, Sample, counts_of, fitted, samples
 from benchmarks.sizes import BOARDS
 from edgeserve.board import load_board
-from edgeserve.build import compiler_version
 from edgeserve.cost.table import costs_of
+from edgeserve.firmware.build import compiler_version
 from tests.tools import need_board_tools, need_programs
 
 CORE = "cortex-m7"

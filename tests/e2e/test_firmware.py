@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import load_board
-from edgeserve.build import build
 from edgeserve.bundle import InputAdapter
 from edgeserve.errors import DeviceError
-from edgeserve.firmware import kernel_sources
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import LIBRARY_FOLDER, read_project
+from edgeserve.firmware.writing import kernel_sources
 from edgeserve.image import Image
 from edgeserve.kernels.table import KERNELS
-from edgeserve.project import LIBRARY_FOLDER, read_project
 from edgeserve.resources import firmware_root
 from edgeserve.strict_json import dump_json
 from edgeserve.xorshift import xorshift_input

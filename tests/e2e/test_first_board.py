@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import load_board
-from edgeserve.build import compiler_version
 from edgeserve.cli import main
 from edgeserve.device.ports import present_devices
+from edgeserve.firmware.build import compiler_version
 from tests.tools import need_board_tools
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "FIRST_BOARD.md"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import board_ids, load_board
-from edgeserve.build import build
 from edgeserve.errors import ConfigError
-from edgeserve.project import Part, part_flags, read_project
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import Part, part_flags, read_project
 from edgeserve.resources import firmware_root
 from tests.e2e.firmware_fixtures import write_tiny
 from tests.tiny_program import tiny_program

@@ -14,8 +14,8 @@ from benchmarks.board_runner import BoardRunner
 from benchmarks.models import GOLDEN, words_of
 from edgeserve import pipeline
 from edgeserve.board import load_board
-from edgeserve.build import compiler_version
 from edgeserve.compilation import compile_bundle
+from edgeserve.firmware.build import compiler_version
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish, options
 from tests.e2e.public_models import INPUTS, Examine, model_path

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import board_ids, load_board
-from edgeserve.build import build
-from edgeserve.project import ImageKind
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import ImageKind
 from tests.e2e.firmware_fixtures import WERROR, write_tiny
 from tests.tiny_program import tiny_program
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve.build import build
 from edgeserve.device.protocol import Dut
 from edgeserve.device.serial import open_serial
+from edgeserve.firmware.build import build
 from edgeserve.image import Image
 from tests.e2e.firmware_fixtures import SANITIZERS, write_tiny
 from tests.tiny_program import tiny_program

@@ -10,7 +10,7 @@ import pytest
 
 from edgeserve.arena import check, live_bound_bytes
 from edgeserve.cli import main
-from edgeserve.codegen import generate_sources
+from edgeserve.firmware.codegen import generate_sources
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem, shared_problems
 from edgeserve.plan import plan_arena

@@ -13,15 +13,15 @@ import pytest
 
 from benchmarks import sizes as measuring
 from edgeserve.board import Board, board_ids, load_board
-from edgeserve.build import build, compiler_version
-from edgeserve.firmware import write_firmware
+from edgeserve.firmware.build import build, compiler_version
+from edgeserve.firmware.sizes import SIZES_FILE, WINDOWS_BYTES, CodeSize, code_size, measured_sizes
+from edgeserve.firmware.writing import write_firmware
 from edgeserve.image import Image
 from edgeserve.kernels.record import KernelId
 from edgeserve.kernels.table import KERNELS
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
 from edgeserve.program import Program
-from edgeserve.sizes import SIZES_FILE, WINDOWS_BYTES, CodeSize, code_size, measured_sizes
 from edgeserve.table import ModelTable, write_table
 from edgeserve.tflite.reader import read_model
 from edgeserve.tune import tuned

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import load_board
-from edgeserve.build import build
-from edgeserve.firmware import write_firmware
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import MODEL_FOLDER, PROJECT_FILE, ImageKind, read_project
+from edgeserve.firmware.writing import write_firmware
 from edgeserve.image import Image
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
 from edgeserve.oracle import open_oracle
 from edgeserve.plan import plan_arena
 from edgeserve.program import Program
-from edgeserve.project import MODEL_FOLDER, PROJECT_FILE, ImageKind, read_project
 from edgeserve.strict_json import dump_json
 from edgeserve.tflite.reader import read_model
 from edgeserve.xorshift import xorshift_input

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import load_board
-from edgeserve.build import build
 from edgeserve.device.link import Link
 from edgeserve.device.qemu import open_qemu
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import ImageKind
 from edgeserve.image import Image
-from edgeserve.project import ImageKind
 from tests.e2e.firmware_fixtures import WERROR, write_tiny
 from tests.tiny_program import tiny_program
 from tests.tools import need_board_tools

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from edgeserve import cli, pipeline
 from edgeserve.board import load_board
-from edgeserve.build import build
 from edgeserve.device.process import open_process
+from edgeserve.firmware.build import build
 from edgeserve.image import Image
 from tests.e2e.firmware_fixtures import WERROR, open_image, write_tiny
 from tests.mlperf.runner import BYTES_A_LINE_BY_INTERFACE, Runner

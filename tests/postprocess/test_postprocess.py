@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from benchmarks.board_runner import SEMIHOSTING, emulator_argv
 from edgeserve.board import Board, load_board
-from edgeserve.build import build
 from edgeserve.declaration_file import Declaration
-from edgeserve.firmware import write_firmware
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import POSTPROCESS_FOLDER, ImageKind
+from edgeserve.firmware.writing import write_firmware
 from edgeserve.graph import Quant
 from edgeserve.postprocess.declaration import Activation, Boxes, BoxForm, Classes, Postprocess
 from edgeserve.postprocess.host import NONE_OF_THESE, ONE, Scale, classify, detect
 from edgeserve.program import Program
-from edgeserve.project import POSTPROCESS_FOLDER, ImageKind
 from edgeserve.table import write_table
 from tests.preprocess.harness import build_on_host
 from tests.tiny_program import tiny_memory, tiny_program

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from benchmarks.board_runner import SEMIHOSTING, emulator_argv
 from edgeserve.board import Board
-from edgeserve.build import build
 from edgeserve.declaration_file import Declaration
-from edgeserve.firmware import write_firmware
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import PREPROCESS_FOLDER, ImageKind
+from edgeserve.firmware.writing import write_firmware
 from edgeserve.graph import Quant
 from edgeserve.preprocess.declaration import Front, declared
 from edgeserve.preprocess.host import affines, quantized
-from edgeserve.project import PREPROCESS_FOLDER, ImageKind
 from edgeserve.table import write_table
 from tests.tiny_program import tiny_memory, tiny_program
 

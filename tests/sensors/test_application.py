@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from edgeserve.board import load_board
-from edgeserve.build import build
 from edgeserve.device.link import Link
 from edgeserve.device.qemu import open_qemu
 from edgeserve.errors import ToolFailed
-from edgeserve.firmware import user_application
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import ImageKind
+from edgeserve.firmware.writing import user_application
 from edgeserve.preprocess.declaration import Front, PixelFormat, SensorInput
-from edgeserve.project import ImageKind
 from tests.e2e.firmware_fixtures import WERROR, write_tiny
 from tests.preprocess.harness import Case, write_project
 from tests.preprocess.signals import CAMERA, MFCC, MOTION

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import Board, load_board
-from edgeserve.build import build
 from edgeserve.device.link import Link
 from edgeserve.device.qemu import open_qemu
-from edgeserve.project import ImageKind
+from edgeserve.firmware.build import build
+from edgeserve.firmware.project import ImageKind
 from tests.e2e.firmware_fixtures import WERROR, write_tiny
 from tests.sensors.magnetometer import Monitor, line, steps, with_magnetometer
 from tests.tiny_program import tiny_program

@@ -21,9 +21,9 @@ from edgeserve.board import (
 from edgeserve.board_sources import board_header, memory_script
 from edgeserve.cost.table import costs_of
 from edgeserve.errors import ConfigError
+from edgeserve.firmware.sizes import code_size
 from edgeserve.kernels.record import KernelId
 from edgeserve.resources import boards_root, firmware_root
-from edgeserve.sizes import code_size
 
 GOOD = """\
 name = "A board"

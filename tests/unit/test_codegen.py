@@ -13,9 +13,9 @@ import pytest
 from edgeserve.banks import Bank, Pin
 from edgeserve.board import load_board
 from edgeserve.bundle import InputAdapter
-from edgeserve.codegen import c_literal, escape_comment, generate_sources, used_kernels
 from edgeserve.errors import ConfigError
-from edgeserve.firmware import bench_config
+from edgeserve.firmware.codegen import c_literal, escape_comment, generate_sources, used_kernels
+from edgeserve.firmware.writing import bench_config
 from edgeserve.graph import DType
 from edgeserve.kernels.record import KernelId
 from edgeserve.plan.streaming import Method, plan_stream

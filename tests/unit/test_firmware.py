@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from edgeserve.board import Board, load_board
-from edgeserve.build import build, run_tool
 from edgeserve.errors import ConfigError, MissingTool, ToolFailed
-from edgeserve.firmware import make_project, write_firmware
-from edgeserve.project import (
+from edgeserve.firmware.build import build, run_tool
+from edgeserve.firmware.project import (
     ImageKind,
     Part,
     Project,
@@ -20,6 +19,7 @@ from edgeserve.project import (
     link_argv,
     read_project,
 )
+from edgeserve.firmware.writing import make_project, write_firmware
 from edgeserve.table import write_table
 from tests.tiny_program import tiny_memory, tiny_program
 
@@ -101,7 +101,7 @@ def test_other_folders_are_not_replaced(tmp_path: Path) -> None:
 
 
 def test_what_changes_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "edgeserve.firmware")
+    caplog.set_level("INFO", "edgeserve.firmware.writing")
     write(tmp_path / "x")
     assert "new Makefile" in caplog.messages
     (tmp_path / "x" / "src" / "app.c").write_text("mine")

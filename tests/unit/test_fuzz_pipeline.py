@@ -15,8 +15,9 @@ import pytest
 from edgeserve.arena import live_bound_bytes
 from edgeserve.arena_map import peak
 from edgeserve.board import load_board
-from edgeserve.codegen import generate_sources
 from edgeserve.errors import EdgeserveError
+from edgeserve.firmware.codegen import generate_sources
+from edgeserve.firmware.sizes import code_size
 from edgeserve.fit import Footprint, PeakTensor, check_fit
 from edgeserve.lower import lower
 from edgeserve.memory import memory_problem
@@ -25,7 +26,6 @@ from edgeserve.plan.streaming import Method, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.planfile import Wish, plan_record
 from edgeserve.show.fit_formats import fit_json
-from edgeserve.sizes import code_size
 from edgeserve.strict_json import dump_json
 from edgeserve.table import write_table
 from edgeserve.tflite.reader import read_model

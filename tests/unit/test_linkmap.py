@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeserve.linkmap import Placed, parse_map
+from edgeserve.firmware.linkmap import Placed, parse_map
 
 MAP = """
 Archive member included to satisfy reference by file (symbol)

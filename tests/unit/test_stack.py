@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgeserve.errors import ToolError
-from edgeserve.stack import CallGraph, add_disassembly, read_call_graphs, worst_case_stack
+from edgeserve.firmware.stack import CallGraph, add_disassembly, read_call_graphs, worst_case_stack
 
 INIT = """graph: { title: "runtime/es_init.c"
 node: { title: "runtime/es_init.c:check" label: "check\\nes_init.c:1:2\\n24 bytes (static)" }

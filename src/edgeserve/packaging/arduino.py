@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from edgeserve.board import Board
+from edgeserve.firmware.project import ADAPTERS_FOLDER, LIBRARY_FOLDER
 from edgeserve.packaging.contents import Contents, readme
-from edgeserve.project import ADAPTERS_FOLDER, LIBRARY_FOLDER
 from edgeserve.resources import firmware_root
 
 _ARCHITECTURES = {"espressif32": "esp32", "raspberrypi": "rp2040,mbed_rp2040", "teensy": "avr"}

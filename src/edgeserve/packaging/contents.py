@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeserve.project import LIBRARY_FOLDER, MODEL_FOLDER, Part, Project
+from edgeserve.firmware.project import LIBRARY_FOLDER, MODEL_FOLDER, Part, Project
 
 _LEFT_OUT = (Part.PORT, Part.BENCH, Part.APP)
 _OF_THE_PORT = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
+from edgeserve.firmware.project import COMMON_FLAGS, INCLUDES, LIBRARY_FOLDER, Part
 from edgeserve.packaging.contents import Contents, readme
-from edgeserve.project import COMMON_FLAGS, INCLUDES, LIBRARY_FOLDER, Part
 
 _SPARE_STACK_BYTES = 2048
 """For the sample's own calls, and those of Zephyr's console."""

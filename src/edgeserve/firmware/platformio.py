@@ -6,7 +6,7 @@ import json
 
 from edgeserve import __version__
 from edgeserve.board import PlatformIO
-from edgeserve.project import (
+from edgeserve.firmware.project import (
     BENCH_FOLDER,
     COMMON_FLAGS,
     ENERGY_FLAG,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeserve.project import (
+from edgeserve.firmware.project import (
     COMMON_FLAGS,
     ENERGY_FLAG,
     HOST_FLAGS,

@@ -13,9 +13,8 @@ from pathlib import Path
 from edgeserve.board_sources import BANK_SECTION
 from edgeserve.cache import cache_root
 from edgeserve.errors import ConfigError, MissingTool, ToolError, ToolFailed
-from edgeserve.image import Image, Partition
-from edgeserve.linkmap import Placed, parse_map
-from edgeserve.project import (
+from edgeserve.firmware.linkmap import Placed, parse_map
+from edgeserve.firmware.project import (
     ADAPTERS_FOLDER,
     BUILD_FOLDER,
     INCLUDES,
@@ -31,13 +30,14 @@ from edgeserve.project import (
     object_of,
     read_project,
 )
-from edgeserve.stack import (
+from edgeserve.firmware.stack import (
     CallGraph,
     Deepest,
     add_disassembly,
     read_call_graphs,
     worst_case_stack,
 )
+from edgeserve.image import Image, Partition
 
 APT_PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",

@@ -13,22 +13,18 @@ from pathlib import Path
 from edgeserve.board import Board, Toolchain
 from edgeserve.board_sources import board_header, memory_script
 from edgeserve.bundle import InputAdapter
-from edgeserve.codegen import (
+from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
+from edgeserve.errors import ConfigError, ToolError
+from edgeserve.firmware.codegen import (
     ModelNames,
     Source,
     c_literal,
     generate_sources,
     used_kernels,
 )
-from edgeserve.declaration_file import NOTHING_DECLARED, Declaration
-from edgeserve.errors import ConfigError, ToolError
-from edgeserve.folder_swap import recover, replacing
-from edgeserve.graph import DType
-from edgeserve.kernels.record import Params
-from edgeserve.makefile import makefile
-from edgeserve.platformio import library_manifest, platformio_files
-from edgeserve.program import Program
-from edgeserve.project import (
+from edgeserve.firmware.makefile import makefile
+from edgeserve.firmware.platformio import library_manifest, platformio_files
+from edgeserve.firmware.project import (
     LIBC_FOLDER,
     LIBRARY_FOLDER,
     MODEL_FOLDER,
@@ -42,8 +38,12 @@ from edgeserve.project import (
     is_generated,
     library_path,
 )
+from edgeserve.firmware.signal_sources import signal_files, signal_sources
+from edgeserve.folder_swap import recover, replacing
+from edgeserve.graph import DType
+from edgeserve.kernels.record import Params
+from edgeserve.program import Program
 from edgeserve.resources import firmware_root
-from edgeserve.signal_sources import signal_files, signal_sources
 from edgeserve.strict_json import dump_json
 from edgeserve.table import ModelTable
 

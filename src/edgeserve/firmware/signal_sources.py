@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgeserve.codegen import c_literal
 from edgeserve.declaration_file import Declaration
+from edgeserve.firmware.codegen import c_literal
+from edgeserve.firmware.project import (
+    LIBRARY_FOLDER,
+    POSTPROCESS_FOLDER,
+    PREPROCESS_FOLDER,
+    Part,
+    ProjectSource,
+)
 from edgeserve.graph import DType
 from edgeserve.postprocess import c_source as back_source
 from edgeserve.postprocess.declaration import Postprocess
@@ -15,13 +22,6 @@ from edgeserve.preprocess import c_source as front_source
 from edgeserve.preprocess.declaration import Front
 from edgeserve.preprocess.host import affines
 from edgeserve.program import Port, Program
-from edgeserve.project import (
-    LIBRARY_FOLDER,
-    POSTPROCESS_FOLDER,
-    PREPROCESS_FOLDER,
-    Part,
-    ProjectSource,
-)
 from edgeserve.resources import firmware_root
 
 _FRONT_TABLES = f"{PREPROCESS_FOLDER}/preprocess_tables.c"

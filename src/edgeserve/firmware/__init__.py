@@ -1,0 +1,1 @@
+"""The firmware project of a model and a board: its sources, what builds it, and what it weighs."""
