@@ -1,8 +1,8 @@
 """Measures code and stack of the runtime and of every kernel, for ``edgeserve check``.
 
-``python -m benchmarks.sizes`` writes ``sizes.json`` of ``edgeserve.firmware``; ``--check`` compares it with a
-new measurement instead and fails where they differ. Nothing runs: a project that lists every kernel
-is compiled and linked as any model's is, and its map and call graph are read.
+``python -m benchmarks.sizes`` writes ``sizes.json`` of ``edgeserve.firmware``; ``--check`` compares
+it with a new measurement instead and fails where they differ. Nothing runs: a project that lists
+every kernel is compiled and linked as any model's is, and its map and call graph are read.
 """
 
 from __future__ import annotations
