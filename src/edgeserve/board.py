@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -226,11 +227,22 @@ def load_board(name: str) -> Board:
         return read_board(Path(name))
     path = boards_root() / f"{name}.toml"
     if name not in board_ids():
+        alike = _alike(name)
+        known = f"like it: {', '.join(alike)}" if alike else f"known: {', '.join(board_ids())}"
         raise ConfigError(
             f"unknown board {name!r}",
-            hint=f"known: {', '.join(board_ids())}; or give the path of a board file",
+            hint=f"{known}; or give the path of a board file (edgeserve boards lists all)",
         )
     return read_board(path)
+
+
+def _alike(name: str) -> list[str]:
+    """Boards of whose id a name is a part or a misspelling, whatever its case and dashes."""
+    plain = name.lower().replace("-", "_")
+    spelled = {board.replace("-", "_"): board for board in board_ids()}
+    parts = [known for known in spelled if len(plain) > 2 and (plain in known or known in plain)]
+    near = get_close_matches(plain, spelled, n=3, cutoff=0.75)
+    return [spelled[known] for known in dict.fromkeys((*near, *parts))]
 
 
 def read_board(path: Path) -> Board:

@@ -265,11 +265,32 @@ def test_names_that_cannot_be_ids(tmp_path: Path, name: str) -> None:
     assert "is not the id of a board" in refused(tmp_path, GOOD, name)
 
 
-@pytest.mark.parametrize("name", ["nosuch", "../boards/host", "", "HOST", "host\n"])
+@pytest.mark.parametrize("name", ["nosuch", "../boards/x", "", "zz"])
 def test_unknown_board(name: str) -> None:
     with pytest.raises(ConfigError, match="unknown board") as raised:
         load_board(name)
     assert "nucleo_h743zi2" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("nucleo", "nucleo_f446re"),
+        ("NUCLEO-H743ZI2", "nucleo_h743zi2"),
+        ("nucleo_h743zi", "nucleo_h743zi2"),
+        ("esp32-s3", "esp32s3"),
+        ("mps2_an500", "mps2-an500"),
+        ("teensy4", "teensy41"),
+        ("HOST", "host"),
+        ("host\n", "host"),
+    ],
+)
+def test_a_board_that_is_spelled_otherwise_is_named(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match="unknown board") as raised:
+        load_board(name)
+    assert raised.value.hint.startswith("like it: ")
+    assert meant in raised.value.hint
+    assert "microbit" not in raised.value.hint
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
