@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgeserve.cli.device import board_of_port_option, device_option, partition_option
 from edgeserve.cli.phone import BOARD_OPTIONS, bench_phone, is_phone, phone_options
 from edgeserve.cli.shared import format_option, require_none_of, shown_progress
-from edgeserve.cli.wish import (
-    asked_wish,
-    by_rows_option,
-    flash_for_speed_option,
-    objective_option,
-    pin_option,
-)
+from edgeserve.cli.wish import wish_options
 from edgeserve.show.console import print_json
 from edgeserve.show.measurement import measurement_json, print_measurement
+
+if TYPE_CHECKING:
+    from edgeserve.planfile import Wish
 
 
 @click.command()
@@ -39,10 +36,7 @@ from edgeserve.show.measurement import measurement_json, print_measurement
     "--seed", type=click.IntRange(1, 2**32 - 1), default=0x12345678, help="Of xorshift32."
 )
 @partition_option
-@objective_option
-@by_rows_option
-@flash_for_speed_option
-@pin_option
+@wish_options
 @format_option
 def bench(
     model: Path,
@@ -53,10 +47,7 @@ def bench(
     stimulus: str,
     seed: int,
     partition: bool,
-    objective: str | None,
-    by_rows: bool,
-    flash_for_speed: int | None,
-    pin: tuple[str, ...],
+    wish: Wish | None,
     output_format: str,
     **phone: Any,
 ) -> int:
@@ -83,7 +74,7 @@ def bench(
             warmup=warmup,
             seed=seed,
             partition=partition,
-            wish=asked_wish(objective, by_rows, flash_for_speed, pin),
+            wish=wish,
             progress=progress,
             meter=None if meter is None else meter_wish(meter),
         )

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeserve.cli.device import partition_option
 from edgeserve.cli.shared import format_option, shown_progress
-from edgeserve.cli.wish import (
-    asked_wish,
-    by_rows_option,
-    flash_for_speed_option,
-    objective_option,
-    pin_option,
-)
+from edgeserve.cli.wish import wish_options
 from edgeserve.show.bundle import print_project_changes
 from edgeserve.show.console import print_json, shown_path
+
+if TYPE_CHECKING:
+    from edgeserve.planfile import Wish
 
 
 @click.command()
@@ -28,20 +26,14 @@ from edgeserve.show.console import print_json, shown_path
     is_flag=True,
     help="For MLPerf Tiny's energy mode: 9600 baud, time stamps are pulses on a pin.",
 )
-@objective_option
-@by_rows_option
-@flash_for_speed_option
-@pin_option
+@wish_options
 @format_option
 def build(
     model: Path,
     board: str,
     partition: bool,
     energy: bool,
-    objective: str | None,
-    by_rows: bool,
-    flash_for_speed: int | None,
-    pin: tuple[str, ...],
+    wish: Wish | None,
     output_format: str,
 ) -> int:
     """Write the firmware project of a model for a board, and build its bench image."""
@@ -55,7 +47,7 @@ def build(
             pipeline.board_of_target(board),
             partition=partition,
             energy=energy,
-            wish=asked_wish(objective, by_rows, flash_for_speed, pin),
+            wish=wish,
             progress=progress,
             changes=changes,
         )

@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeserve.cli.wish import (
-    asked_wish,
-    by_rows_option,
-    flash_for_speed_option,
-    objective_option,
-    pin_option,
-)
+from edgeserve.cli.wish import wish_options
 from edgeserve.errors import ConfigError
 from edgeserve.show.console import print_json
 from edgeserve.show.fits import print_fits
 
 if TYPE_CHECKING:
     from edgeserve.fit import Fit
+    from edgeserve.planfile import Wish
 
 
 @click.command()
@@ -32,10 +27,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The list of models to check [default: ./edgeserve.toml].",
 )
-@objective_option
-@by_rows_option
-@flash_for_speed_option
-@pin_option
+@wish_options
 @click.option("--reserve-ram", type=click.IntRange(0), default=0, help="Bytes of RAM kept free.")
 @click.option(
     "--reserve-flash", type=click.IntRange(0), default=0, help="Bytes of flash kept free."
@@ -65,10 +57,7 @@ def check(
     boards: Sequence[str],
     all_boards: bool,
     config: Path | None,
-    objective: str | None,
-    by_rows: bool,
-    flash_for_speed: int | None,
-    pin: tuple[str, ...],
+    wish: Wish | None,
     reserve_ram: int,
     reserve_flash: int,
     max_arena: int | None,
@@ -88,7 +77,6 @@ def check(
     from edgeserve.fit import Budget, Reserve
 
     limits = (reserve_ram, reserve_flash, max_arena, max_flash, arena_growth, flash_growth)
-    wish = asked_wish(objective, by_rows, flash_for_speed, pin)
     if not models:
         if boards or all_boards or any(limits) or wish:
             raise click.UsageError(

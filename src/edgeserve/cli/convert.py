@@ -11,18 +11,14 @@ import click
 
 from edgeserve.cli.apple import IOS, Asked, apple_options, convert_for_ios, refuse_apple_options
 from edgeserve.cli.shared import Percent, format_option, shown_progress
-from edgeserve.cli.wish import (
-    asked_wish,
-    by_rows_option,
-    flash_for_speed_option,
-    objective_option,
-)
+from edgeserve.cli.wish import wish_options_without_pins
 from edgeserve.show.bundle import print_bundle
 from edgeserve.show.console import print_json
 from edgeserve.show.fits import print_fits
 
 if TYPE_CHECKING:
     from edgeserve.convert.budget import AccuracyBudget
+    from edgeserve.planfile import Wish
 
 
 def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,9 +128,7 @@ def _budget_options(command: Callable[..., int]) -> Callable[..., int]:
     metavar="FILE.txt",
     help="Names of the classes, one a line.",
 )
-@objective_option
-@by_rows_option
-@flash_for_speed_option
+@wish_options_without_pins
 @click.option(
     "--integer-edges",
     is_flag=True,
@@ -168,9 +162,7 @@ def convert(
     image_range: tuple[float, float],
     preprocess: Path | None,
     labels: Path | None,
-    objective: str | None,
-    by_rows: bool,
-    flash_for_speed: int | None,
+    wish: Wish | None,
     integer_edges: bool,
     transposed_inputs: bool,
     int16_layers: tuple[str, ...],
@@ -223,7 +215,7 @@ def convert(
             force=force,
             trust_source=trust_source,
             edges=Edges(integer_edges, transposed_inputs),
-            wish=asked_wish(objective, by_rows, flash_for_speed),
+            wish=wish,
             declared=declared,
             precision=Precision(quantization),
             int16_layers=int16_layers,

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeserve.cli.shared import format_option
-from edgeserve.cli.wish import (
-    asked_wish,
-    by_rows_option,
-    flash_for_speed_option,
-    objective_option,
-    pin_option,
-)
+from edgeserve.cli.wish import wish_options
 from edgeserve.show.console import print_json
 from edgeserve.show.plan import (
     print_bought,
@@ -26,14 +21,14 @@ from edgeserve.show.plan import (
     tflm_json,
 )
 
+if TYPE_CHECKING:
+    from edgeserve.planfile import Wish
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default="mps2-an500", show_default=True, help="Board id or board file.")
-@objective_option
-@by_rows_option
-@flash_for_speed_option
-@pin_option
+@wish_options
 @click.option(
     "--tflm",
     type=click.Path(path_type=Path),
@@ -64,10 +59,7 @@ from edgeserve.show.plan import (
 def plan(
     model: Path,
     board: str,
-    objective: str | None,
-    by_rows: bool,
-    flash_for_speed: int | None,
-    pin: tuple[str, ...],
+    wish: Wish | None,
     tflm: Path | None,
     share: tuple[Path, ...],
     sources: Path | None,
@@ -85,7 +77,7 @@ def plan(
         raise click.UsageError(f"--map draws {' and '.join(ENDINGS)} alone")
     where = pipeline.board_of_target(board)
     shared = pipeline.share((model, *share), where, sources) if share else None
-    compiled = pipeline.plan(model, where, asked_wish(objective, by_rows, flash_for_speed, pin))
+    compiled = pipeline.plan(model, where, wish)
     record = compiled.record()
     offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
     seen = pipeline.survey(compiled) if map_file or output_format == "text" else None

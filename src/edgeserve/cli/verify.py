@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeserve.cli.device import board_of_port_option, partition_option
 from edgeserve.cli.shared import format_option, shown_progress
-from edgeserve.cli.wish import (
-    asked_wish,
-    by_rows_option,
-    flash_for_speed_option,
-    objective_option,
-    pin_option,
-)
+from edgeserve.cli.wish import wish_options
 from edgeserve.show.console import print_json
 from edgeserve.show.verification import (
     diagnosis_json,
@@ -22,6 +17,9 @@ from edgeserve.show.verification import (
     print_verification,
     verification_json,
 )
+
+if TYPE_CHECKING:
+    from edgeserve.planfile import Wish
 
 
 @click.command()
@@ -32,10 +30,7 @@ from edgeserve.show.verification import (
 @board_of_port_option
 @click.option("--inputs", type=click.IntRange(1), default=20, show_default=True)
 @partition_option
-@objective_option
-@by_rows_option
-@flash_for_speed_option
-@pin_option
+@wish_options
 @click.option(
     "--stream", is_flag=True, help="Send each row of the input when the device asks for it."
 )
@@ -53,10 +48,7 @@ def verify(
     board: str | None,
     inputs: int,
     partition: bool,
-    objective: str | None,
-    by_rows: bool,
-    flash_for_speed: int | None,
-    pin: tuple[str, ...],
+    wish: Wish | None,
     stream: bool,
     reference: Path | None,
     output_format: str,
@@ -76,7 +68,7 @@ def verify(
             board=board,
             inputs=inputs,
             partition=partition,
-            wish=asked_wish(objective, by_rows, flash_for_speed, pin),
+            wish=wish,
             stream=stream,
             progress=progress,
         )

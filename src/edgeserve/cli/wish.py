@@ -1,23 +1,29 @@
-"""Options of what a plan is to be: its objective, rows, extra flash and pins."""
+"""Options of what a plan is to be: its objective, rows, extra flash and pins.
+
+A command gets them as one ``wish``, None where none was given.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import click
 
 if TYPE_CHECKING:
     from edgeserve.planfile import Wish
 
-objective_option = click.option(
+Command: TypeAlias = Callable[..., int]
+
+_objective = click.option(
     "--objective",
     type=click.Choice(["size", "balanced", "speed"]),
     help="size: the least arena; balanced: the least at little cost; speed: the fewest "
     "instructions that the board has room for. [default: as the bundle was planned, or balanced]",
 )
-by_rows_option = click.option(
+_by_rows = click.option(
     "--by-rows", is_flag=True, help="The caller hands in the inputs row by row, as a camera does."
 )
 
@@ -36,14 +42,14 @@ class ByteSize(click.ParamType[int]):
         return int(found[1]) * self._UNITS[found[2].upper()]
 
 
-flash_for_speed_option = click.option(
+_flash_for_speed = click.option(
     "--flash-for-speed",
     type=ByteSize(),
     help="Flash that the model may take beyond its normal size where that saves most instructions: "
     "bytes, 64K, 1M.",
 )
 
-pin_option = click.option(
+_pin = click.option(
     "--pin",
     multiple=True,
     metavar="TENSOR=BANK",
@@ -51,10 +57,32 @@ pin_option = click.option(
 )
 
 
-def asked_wish(
-    objective: str | None, by_rows: bool, flash_for_speed: int | None, pins: Sequence[str] = ()
+def wish_options(command: Command) -> Command:
+    """All of them."""
+    return wish_options_without_pins(_pin(command))
+
+
+def wish_options_without_pins(command: Command) -> Command:
+    """For a command that has no board's memories to pin tensors to."""
+
+    @wraps(command)
+    def with_wish(
+        *arguments: Any,
+        objective: str | None,
+        by_rows: bool,
+        flash_for_speed: int | None,
+        pin: Sequence[str] = (),
+        **others: Any,
+    ) -> int:
+        wish = _wish(objective, by_rows, flash_for_speed, pin)
+        return command(*arguments, wish=wish, **others)
+
+    return _objective(_by_rows(_flash_for_speed(with_wish)))
+
+
+def _wish(
+    objective: str | None, by_rows: bool, flash_for_speed: int | None, pins: Sequence[str]
 ) -> Wish | None:
-    """What the options ask for; None where none was given."""
     from edgeserve.banks import parse_pins
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import Wish
