@@ -17,27 +17,12 @@ from serial.tools.list_ports_common import ListPortInfo
 from edgeserve import cli, flash, pipeline
 from edgeserve.board import load_board
 from tests.e2e.bench_images import two_layers
+from tests.e2e.process_board import PROCESS_BOARD
 from tests.narrow_layers import Layers
 
-BOARD = """
+BOARD = f"""
 name = "a process that stands for a board"
-kind = "physical"
-port = "host"
-
-[cpu]
-core = "host"
-isa = ["ref"]
-
-[toolchain]
-flags = []
-
-[[region]]
-name = "memory"
-address = 0
-size_bytes = 0x1000000
-holds = ["code", "model", "arena", "data", "stack"]
-source = "a limit of this test"
-
+{PROCESS_BOARD}
 [upload]
 methods = ["uf2"]
 uf2_volume = "BOARD"

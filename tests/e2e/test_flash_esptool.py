@@ -15,6 +15,7 @@ from edgeserve.board import Method, load_board
 from edgeserve.errors import FlashFailed
 from edgeserve.flash import put
 from tests.e2e.bench_images import two_layers
+from tests.e2e.process_board import PROCESS_BOARD
 from tests.simulated_rom import SimulatedRom, esp_image
 
 C3, S3 = 5, 9
@@ -83,25 +84,9 @@ def test_a_flash_that_keeps_something_else_is_noticed(tmp_path: Path, start: Sta
         put(load_board("esp32c3"), Method.ESPTOOL, image_for(tmp_path, C3), rom.url)
 
 
-BOARD = """
+BOARD = f"""
 name = "an ESP32-C3 whose firmware is a process of this machine"
-kind = "physical"
-port = "host"
-
-[cpu]
-core = "host"
-isa = ["ref"]
-
-[toolchain]
-flags = []
-
-[[region]]
-name = "memory"
-address = 0
-size_bytes = 0x1000000
-holds = ["code", "model", "arena", "data", "stack"]
-source = "a limit of this test"
-
+{PROCESS_BOARD}
 [upload]
 methods = ["esptool"]
 esptool_chip = "esp32c3"
