@@ -70,7 +70,10 @@ class Phone:
     def write_sysfs(self, path: str, text: str) -> None:
         file = self.root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        # At once: a reader of sysfs never sees a half of it.
+        part = file.with_name(f".{file.name}.part")
+        part.write_text(text)
+        part.replace(file)
 
     def calls(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
@@ -378,8 +381,6 @@ class Sync(Stream):
 class Rails:
     """Counters that grow by so many watts at rest and under load, in the driver's file."""
 
-    FILE = "/sys/bus/iio/devices/iio:device0/energy_value"
-
     def __init__(self, phone: Phone, rails: dict[str, tuple[float, float]]) -> None:
         self._phone, self._rails = phone, rails
         self._energy_uj = dict.fromkeys(rails, 1e6)
@@ -407,8 +408,37 @@ class Rails:
             f"CH{i}(T={at})[{name}], {round(energy)}"
             for i, (name, energy) in enumerate(self._energy_uj.items())
         ]
-        file = self._phone.root / self.FILE.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text("\n".join([f"t={at}", *rows, ""]))
-        part.replace(file)
+        self._phone.write_sysfs(
+            "/sys/bus/iio/devices/iio:device0/energy_value", "\n".join([f"t={at}", *rows, ""])
+        )
+
+
+class HwmonEnergy(Rails):
+    """The same as a board's hwmon device has it: a file for each counter, and one for its label."""
+
+    def _write(self) -> None:
+        for number, (name, energy) in enumerate(self._energy_uj.items(), 1):
+            place = f"/sys/class/hwmon/hwmon0/energy{number}"
+            self._phone.write_sysfs(f"{place}_label", f"{name}\n")
+            self._phone.write_sysfs(f"{place}_input", f"{round(energy)}\n")
+
+
+class HwmonPower(Rails):
+    """Power now, without a counter: microwatts of all rails but the last, which an INA3221 has."""
+
+    VOLTS = 5
+
+    def _write(self) -> None:
+        watts = {name: watts[self._phone.busy] for name, watts in self._rails.items()}
+        *others, last = watts
+        for number, name in enumerate(others, 1):
+            place = f"/sys/class/hwmon/hwmon0/power{number}"
+            self._phone.write_sysfs(f"{place}_label", f"{name}\n")
+            self._phone.write_sysfs(f"{place}_input", f"{round(watts[name] * 1e6)}\n")
+        chip = "/sys/class/hwmon/hwmon1"
+        self._phone.write_sysfs(f"{chip}/name", "ina3221\n")
+        self._phone.write_sysfs(f"{chip}/in2_label", f"{last}\n")
+        self._phone.write_sysfs(f"{chip}/in2_input", f"{self.VOLTS * 1000}\n")
+        self._phone.write_sysfs(
+            f"{chip}/curr2_input", f"{round(watts[last] / self.VOLTS * 1000)}\n"
+        )

@@ -35,7 +35,7 @@ from edgeserve.phone.record import (
 from edgeserve.phone.settings import repair
 from edgeserve.phone.watch import onset_of
 from edgeserve.strict_json import dump_json, load_json
-from tests.phones.simulated_phone import Phone, Rails
+from tests.phones.simulated_phone import HwmonEnergy, HwmonPower, Phone, Rails
 
 Connect = Callable[..., tuple[Phone, str]]
 RECORDED = Path(__file__).parents[1] / "unit/phone/recorded"
@@ -96,7 +96,7 @@ def texts_of(name: str) -> dict[str, str]:
         "input keyevent 223": "",
         "input keyevent 224": "",
     }
-    for command in ("thermalservice", "battery"):
+    for command in ("thermalservice", "battery", "power"):
         file = RECORDED / f"{name}.{command}.txt"
         if file.exists():
             texts[f"dumpsys {command}"] = file.read_text()
@@ -189,8 +189,8 @@ def test_no_rails_means_no_energy_and_a_reason(connect: Connect, files: Files) -
     phone, serial = connect(properties=GALAXY, answers=texts_of("galaxy"))
     record = measure(serial, files)
     assert record.energy is None
-    assert "lists no rail" in why_absent(record, "energy")
-    assert "charging" in why_absent(record, "energy")
+    for reason in ("lists no rail", "counts no energy", "tells no power", "charging"):
+        assert reason in why_absent(record, "energy")
     assert record.sightings[0].skin_celsius == 28.2
     assert record.sightings[0].lowest_cap is None
     assert_settings_are_back(phone)
@@ -205,6 +205,62 @@ def test_a_missing_rail_is_not_zero(connect: Connect, files: Files) -> None:
         rails.close()
     assert record.energy is None
     assert "none of this phone's known rails" in why_absent(record, "energy")
+
+
+BOARD = """name = "A development board"
+product = "board"
+
+[cores]
+all = 0x0F
+source = "simulated"
+
+[rails]
+cpu = ["BOARD_BIG", "BOARD_LITTLE"]
+gpu = ["BOARD_GPU"]
+board = ["BOARD_SYS"]
+source = "simulated"
+"""
+BOARD_RAILS = {"BOARD_BIG": (0.4, 2.0), "BOARD_LITTLE": (0.1, 0.5), "BOARD_SYS": (1.0, 4.0)}
+
+
+@pytest.mark.parametrize(
+    ("rails", "name"),
+    [
+        (HwmonEnergy, "hwmon energy counters"),
+        (HwmonPower, "hwmon power, sampled"),
+    ],
+)
+def test_a_board_is_measured_by_its_hwmon_rails(
+    connect: Connect,
+    files: Files,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rails: type[Rails],
+    name: str,
+) -> None:
+    monkeypatch.setattr("edgeserve.metering.sampled.EVERY_S", 0.05)
+    kind = tmp_path / "board.toml"
+    kind.write_text(BOARD)
+    phone, serial = connect(properties=GALAXY, answers=texts_of("galaxy"))
+    counting = rails(phone, BOARD_RAILS)
+    try:
+        plan = replace(QUICK, idle_s=3.0, cold_starts=0)
+        record = bench_phone(
+            Adb(serial), load_phone(str(kind)), files, SUBJECT, plan, lambda what: None
+        )
+    finally:
+        counting.close()
+    assert record.energy is not None, why_absent(record, "energy")
+    assert (record.energy.meter, record.energy.coarse) == (name, False)
+    # A group with a rail that the board has not is absent, never 0.
+    cpu, board = record.energy.groups
+    seconds = record.energy.load_s / record.energy.inferences
+    assert (cpu.group, board.group) == ("cpu", "board")
+    assert cpu.gross_mj == pytest.approx(2500 * seconds, rel=0.25)
+    assert cpu.net_mj == pytest.approx(2000 * seconds, rel=0.25)
+    assert board.net_mj == pytest.approx(3000 * seconds, rel=0.25)
+    assert cpu.plus_minus_mj > 0
+    assert load_json(PhoneMeasurement, dump_json(record), where="record") == record
 
 
 def test_a_phone_without_shell_v2_gives_the_same(connect: Connect, files: Files) -> None:

@@ -22,7 +22,8 @@ _STUDENT = 2.262
 _LONGEST_GAP = 0.1
 """Of a window, without a sample in it."""
 
-_GROUP = "device"
+DEVICE = "device"
+"""What an instrument in the supply's line measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,10 @@ def energy_j(trace: PowerTrace, begin_s: float, end_s: float) -> float:
     return float(np.sum(np.diff(at_s) * (watts[1:] + watts[:-1])) / 2)
 
 
-def window_of(trace: PowerTrace, begin_s: float, end_s: float, slack_s: float) -> Window | Absent:
-    """What was taken between two times that are known to ``slack_s``.
+def window_of(
+    trace: PowerTrace, begin_s: float, end_s: float, slack_s: float, group: str = DEVICE
+) -> Window | Absent:
+    """What a group took between two times that are known to ``slack_s``.
 
     Power is averaged over the window less the slack at either end, so that nothing of before or
     after is in it, and taken for the whole window's. The uncertainty is twice the standard error
@@ -82,5 +85,5 @@ def window_of(trace: PowerTrace, begin_s: float, end_s: float, slack_s: float) -
     means = np.array([energy_j(trace, a, b) / (b - a) for a, b in pairwise(edges)])
     scale = (end_s - begin_s) * 1e6
     error_w = _STUDENT * float(np.std(means, ddof=1)) / _BLOCKS**0.5
-    group = GroupWindow(_GROUP, float(np.mean(means)) * scale, error_w * scale)
-    return Window(end_s - begin_s, (group,))
+    taken = GroupWindow(group, float(np.mean(means)) * scale, error_w * scale)
+    return Window(end_s - begin_s, (taken,))

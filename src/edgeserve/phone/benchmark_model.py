@@ -1,9 +1,9 @@
 """What LiteRT's ``benchmark_model`` prints, as numbers.
 
 The tool (tensorflow/lite/tools/benchmark) prints its statistics as text: ``count=`` lines of the
-warm-up and of the run, a line ``Inference timings in us``, what a delegate took of the graph, what
-memory grew by, and a table of operators where it was asked for one. Lines may have a prefix, as in
-a log.
+warm-up and of the run, a line ``Inference timings in us`` (before 2020 ``Average inference
+timings``), what a delegate took of the graph, what memory grew by, and a table of operators where
+it was asked for one. Lines may have a prefix, as in a log.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ _TIMINGS = re.compile(
     rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER}, "
     rf"Warmup \(avg\): {_NUMBER}, Inference \(avg\): {_NUMBER}"
 )
+_OLD_TIMINGS = re.compile(
+    rf"Average inference timings in us: Warmup: {_NUMBER}, Init: {_NUMBER}, "
+    rf"(?:no stats|Inference): {_NUMBER}"
+)
 _STAT = re.compile(r"\bcount=(\d{1,12})((?: \w+=\S+)*)")
 _FIELD = re.compile(rf"(\w+)={_NUMBER}(?=\s|$)")
 _APPLIED = re.compile(
-    r"Explicitly applied (\w+) delegate, and the model graph will be "
+    r"(?:Explicitly a|A)pplied (\w+) delegate, and the model graph will be "
     r"(completely|partially) executed"
 )
 _IGNORED = re.compile(
@@ -34,6 +38,9 @@ _MEMORY = re.compile(
     rf"(?:Peak memory footprint|Memory footprint delta from the start of the tool) \(MB\): "
     rf"init={_NUMBER} overall={_NUMBER}"
 )
+_CLOSING = "Benchmarking failed."
+"""Its last line after any error."""
+
 _TABLE = "Run Order ="
 _REGULAR = "for Regular Benchmark Runs"
 _MB = 1 << 20
@@ -102,16 +109,20 @@ class ToolReport:
 
 def parse_benchmark_model(text: str) -> ToolReport | Absent:
     """Reads all that the tool printed; Absent without its line of timings, with its last words."""
-    found = list(_TIMINGS.finditer(text))
+    found = [*_OLD_TIMINGS.finditer(text), *_TIMINGS.finditer(text)]
     if not found:
         return Absent(_last_words(text))
     timings = found[-1]
-    init, first, _warmup, mean = (_ns(number) for number in timings.groups())
-    if init is None or first is None or mean is None:
-        return Absent("benchmark_model prints times that are none")
     stats = [one for one in map(_stat, _STAT.finditer(text[: timings.start()])) if one is not None]
     if not stats:
         return Absent("benchmark_model prints no line count=")
+    if timings.re is _TIMINGS:
+        init, first, _warmup, mean = (_ns(number) for number in timings.groups())
+    else:  # the first inference is the first of the warm-up
+        _warmup, init, mean = (_ns(number) for number in timings.groups())
+        first = None if len(stats) < 2 else stats[-2].first_ns
+    if init is None or first is None or mean is None:
+        return Absent("benchmark_model prints times that are none")
     memory = _MEMORY.search(text)
     return ToolReport(
         init_ns=round(init),
@@ -188,9 +199,13 @@ def _operator(row: dict[str, str]) -> OperatorTime | None:
 
 
 def _last_words(text: str) -> str:
-    """The last line that tells of an error, or the last at all."""
+    """The last line that tells of an error and says which, or the last at all."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"ERROR|[Ff]ail|cannot|not found", line)]
+    errors = [
+        line
+        for line in lines
+        if re.search(r"ERROR|[Ff]ail|cannot|not found", line) and not line.endswith(_CLOSING)
+    ]
     said = [*lines[-1:], *errors[-1:]]
     return "".join(c if c.isprintable() else "?" for c in said[-1])[:200] if said else "no output"
 

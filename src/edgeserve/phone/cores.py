@@ -17,7 +17,7 @@ CAPS_COMMAND = (
     ' $(cat $p/cpuinfo_max_freq 2>/dev/null)"; '
     "done"
 )
-_ROW = re.compile(r"^(policy\d+) +(\d+) +(\d+) *$", re.MULTILINE)
+_ROW = re.compile(r"^(policy\d+) +(\d{1,12}) +(\d{1,12}) *$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

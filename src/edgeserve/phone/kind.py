@@ -9,7 +9,8 @@ from edgeserve.errors import ConfigError
 from edgeserve.resources import phones_root
 from edgeserve.strict_toml import TomlTable, read_toml
 
-_GROUPS = ("cpu", "gpu", "npu", "memory")
+_GROUPS = ("cpu", "gpu", "npu", "memory", "board")
+"""``board`` is the supply of all, where a development board measures it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
-"""A phone's own meters: the rails of its power monitor, else its battery's gauge."""
+"""A phone's own meters: rails of its power monitor or of a board's hwmon, else the battery's."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from edgeserve.absent import Absent
 from edgeserve.device.adb import Adb
 from edgeserve.metering.meter import Counted, CounterMeter, Meter
+from edgeserve.metering.sampled import SampledMeter, Watts
 from edgeserve.phone.battery import parse_battery
+from edgeserve.phone.hwmon import HWMON_COMMAND, parse_hwmon_energy, parse_hwmon_power
 from edgeserve.phone.kind import Rails
 from edgeserve.phone.rails import (
     RailsReading,
@@ -24,7 +27,7 @@ _UAH_MV_TO_UJ = 3.6
 
 
 class RailsMeter(CounterMeter):
-    """The rails of an on-device power monitor, summed by group."""
+    """Rails that count energy by themselves, summed by group."""
 
     coarse = False
 
@@ -44,15 +47,8 @@ class RailsMeter(CounterMeter):
         at_s = (asked_s + time.monotonic()) / 2
         if isinstance(reading, Absent):
             return reading
-        by_name = {rail.name: rail.energy_uj for rail in reading.rails}
-        counted = tuple(
-            (group.group, sum(by_name[name] for name in group.names))
-            for group in self._groups
-            if all(name in by_name for name in group.names)
-        )
-        if not counted:
-            return Absent("none of this phone's known rails is measured")
-        return Counted(at_s, counted)
+        counted = _summed({rail.name: rail.energy_uj for rail in reading.rails}, self._groups)
+        return counted if isinstance(counted, Absent) else Counted(at_s, counted)
 
 
 class BatteryMeter(CounterMeter):
@@ -76,20 +72,23 @@ class BatteryMeter(CounterMeter):
         return Counted(time.monotonic(), (("phone", used),))
 
 
+_PhoneMeter: TypeAlias = RailsMeter | SampledMeter | BatteryMeter
+
+
 def meter_of(adb: Adb, groups: Sequence[Rails]) -> Meter | Absent:
     """The best meter that this phone has, each asked for a reading; else why there is none."""
-    sysfs, hal, battery = _rails_meters(adb, groups)
     reasons: list[str] = []
-    meters: tuple[CounterMeter, ...] = (sysfs, hal, battery)
-    for meter in meters:
+    for meter in _meters(adb, groups):
         reading = meter.read()
-        if isinstance(reading, Counted):
+        if not isinstance(reading, Absent):
             return meter
         reasons.append(reading.reason)
-    return Absent("; ".join(reasons))
+    return Absent("; ".join(dict.fromkeys(reasons)))
 
 
-def _rails_meters(adb: Adb, groups: Sequence[Rails]) -> tuple[RailsMeter, RailsMeter, BatteryMeter]:
+def _meters(adb: Adb, groups: Sequence[Rails]) -> tuple[_PhoneMeter, ...]:
+    """Best first: counters miss nothing, samples do, and a gauge sees the whole phone."""
+
     def sysfs() -> RailsReading | Absent:
         names = parse_names(adb.ask(_SYSFS.format("enabled_rails")))
         return parse_sysfs([adb.ask(_SYSFS.format("energy_value"))], names)
@@ -97,8 +96,29 @@ def _rails_meters(adb: Adb, groups: Sequence[Rails]) -> tuple[RailsMeter, RailsM
     def hal() -> RailsReading | Absent:
         return parse_hal(adb.ask(_HAL))
 
+    def hwmon() -> RailsReading | Absent:
+        return parse_hwmon_energy(adb.ask(HWMON_COMMAND))
+
+    def hwmon_power() -> Watts | Absent:
+        reading = parse_hwmon_power(adb.ask(HWMON_COMMAND))
+        return reading if isinstance(reading, Absent) else _summed(dict(reading.rails), groups)
+
     return (
         RailsMeter("ODPM rails, sysfs", sysfs, groups),
         RailsMeter("ODPM rails, power HAL", hal, groups),
+        RailsMeter("hwmon energy counters", hwmon, groups),
+        SampledMeter("hwmon power, sampled", hwmon_power),
         BatteryMeter(adb),
     )
+
+
+def _summed(
+    by_name: Mapping[str, float], groups: Sequence[Rails]
+) -> tuple[tuple[str, float], ...] | Absent:
+    """The sum of each group whose rails are all measured."""
+    summed = tuple(
+        (group.group, sum(by_name[name] for name in group.names))
+        for group in groups
+        if all(name in by_name for name in group.names)
+    )
+    return summed or Absent("none of this phone's known rails is measured")

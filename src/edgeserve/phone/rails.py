@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from edgeserve.absent import Absent
 
 _HAL_TITLE = "PowerStats HAL 2.0 energy meter"
-_SYSFS_TIME = re.compile(r"^t=(\d+)$", re.MULTILINE)
-_SYSFS_ROW = re.compile(r"^CH\d+(?:\(T=(\d+)\))?\[([^\]]+)\],\s*(\d+)$", re.MULTILINE)
-_HAL_ROW = re.compile(r"^\s*(?:\[([^\]]+)\]:)?(\S.*?)\s+(\d+\.\d\d) mWs\b")
+_SYSFS_TIME = re.compile(r"^t=(\d{1,19})$", re.MULTILINE)
+_SYSFS_ROW = re.compile(r"^CH\d+(?:\(T=(\d{1,19})\))?\[([^\]]+)\],\s*(\d{1,19})$", re.MULTILINE)
+_HAL_ROW = re.compile(r"^\s*(?:\[([^\]]+)\]:)?(\S.*?)\s+(\d{1,16}\.\d\d) mWs\b")
 _ENABLED_ROW = re.compile(r"^CH\d+\[([^\]]+)\]:(.+)$", re.MULTILINE)
 _AVAILABLE_ROW = re.compile(r"^\w+\(([^)]+)\):(.+)$", re.MULTILINE)
 _CHANNEL_ROW = re.compile(

@@ -18,6 +18,9 @@ from edgeserve.errors import ConfigError, DeviceError
 from edgeserve.strict_json import dump_json, load_json
 
 _SLEEP, _WAKE = 223, 224  # android.view.KeyEvent
+_AWAKE = re.compile(r"^\s*\w*Wakeful\w*(?:\(\))?=Awake\b", re.MULTILINE)
+"""``mWakefulness`` as a rule; Samsung's phones print ``getWakefullnessLocked()``."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -68,9 +71,14 @@ def repair(adb: Adb) -> bool:
     return True
 
 
+def screen_is_on(power: str) -> bool:
+    """Reads ``dumpsys power``; a screen that is not told to be on is left as it was turned: off."""
+    return _AWAKE.search(power) is not None
+
+
 def _read(adb: Adb, airplane: bool) -> Settings:
     radios = airplane and adb.ask("settings get global airplane_mode_on").strip() == "0"
-    return Settings("mWakefulness=Awake" in adb.ask("dumpsys power"), radios)
+    return Settings(screen_is_on(adb.ask("dumpsys power")), radios)
 
 
 def _change(adb: Adb, airplane: bool) -> tuple[str, ...]:

@@ -70,6 +70,63 @@ def test_a_log_with_prefixes_and_a_delegate_that_takes_a_part() -> None:
     assert told.operators == ()
 
 
+def test_the_oldest_version_tells_the_first_inference_by_its_warm_up() -> None:
+    told = report("pixel2")
+    assert (told.init_ns, told.first_ns) == (38_631_000, 581_397_000)
+    assert told.warmup is not None
+    assert (told.warmup.count, told.warmup.mean_ns) == (1, 581_397_000)
+    assert (told.inference.count, told.inference.mean_ns) == (50, 479_385_000)
+    assert told.inference.first_ns == 480_581_000
+    later = TEXTS["pixel2"].replace("no stats:", "Inference:")
+    assert parse_benchmark_model(later) == told
+    cut = TEXTS["pixel2"].replace("count=1 curr=581397", "")
+    assert parse_benchmark_model(cut) == Absent("benchmark_model prints times that are none")
+
+
+def test_phones_of_three_makers_by_versions_of_2020_on() -> None:
+    gpu = report("mi9pro")
+    assert gpu.delegates == (Delegate("GPU", Coverage.COMPLETE),)
+    assert (gpu.init_ns, gpu.inference.mean_ns) == (870_557_000, 119_375_000)
+    assert (gpu.memory_init_bytes, gpu.operators) == (None, ())
+    cpu = report("oneplus5")
+    assert (cpu.first_ns, cpu.inference.deviation_ns) == (49_060_000, 450_000)
+    assert (cpu.memory_init_bytes, cpu.memory_overall_bytes) == (0, round(12.8672 * (1 << 20)))
+    assert (cpu.delegates, cpu.operators) == ((), ())
+    board = report("am62x")
+    assert board.delegates == (Delegate("XNNPACK", Coverage.PARTIAL),)
+    run = board.inference
+    assert (run.p5_ns, run.median_ns, run.p95_ns) == (898_333_000, 899_281_000, 904_305_000)
+    assert board.warmup is not None
+    assert board.warmup.median_ns == board.warmup.first_ns == 905_463_000
+
+
+def test_operators_are_those_of_the_run_in_their_order() -> None:
+    told = report("mi11")
+    assert told.warmup is None
+    assert (told.first_ns, told.inference.mean_ns) == (120_877_000, 92_571_200)
+    assert [row.kind for row in told.operators] == [
+        *["STRIDED_SLICE"] * 6,
+        "TfLiteNnapiDelegate",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "TfLiteNnapiDelegate",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "TfLiteNnapiDelegate",
+    ]
+    last = told.operators[-1]
+    assert last.name == "[Identity, Identity_1, Identity_2]:233"
+    assert last.mean_ns == pytest.approx(56_058_000)
+    assert last.times_called == 1
+    assert sum(row.share or 0 for row in told.operators) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_delegate_in_the_words_of_2020() -> None:
+    """Without `Explicitly`, which came later."""
+    line = "Applied GPU delegate, and the model graph will be partially executed w/ the delegate.\n"
+    told = parse_benchmark_model(line + TEXTS["oneplus5"])
+    assert isinstance(told, ToolReport)
+    assert told.delegates == (Delegate("GPU", Coverage.PARTIAL),)
+
+
 def test_a_delegate_that_takes_nothing_and_a_single_warm_up() -> None:
     told = report("ignored")
     assert told.delegates == (Delegate("NNAPI", Coverage.NONE),)
@@ -82,7 +139,8 @@ def test_a_delegate_that_takes_nothing_and_a_single_warm_up() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (TEXTS["refused"], "ERROR: Benchmarking failed."),
+        (TEXTS["refused"], "ERROR: Failed to apply GPU delegate."),
+        (TEXTS["mi11_refused"], "Failed to apply NNAPI delegate."),
         ("", "no output"),
         ("sh: benchmark_model: not found\n", "sh: benchmark_model: not found"),
         ("Killed \x1b[0m\n", "Killed ?[0m"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from edgeserve.absent import Absent
 from edgeserve.phone.battery import BatteryReading, parse_battery
 from edgeserve.phone.benchmark_model import parse_benchmark_model
 from edgeserve.phone.cores import Cap, parse_caps
+from edgeserve.phone.hwmon import PowerReading, parse_hwmon_energy, parse_hwmon_power
 from edgeserve.phone.rails import (
     Rail,
     RailsReading,
@@ -23,6 +25,7 @@ from edgeserve.phone.rails import (
     parse_names,
     parse_sysfs,
 )
+from edgeserve.phone.settings import screen_is_on
 from edgeserve.phone.thermal import Sensor, Status, ThermalReading, parse_thermal
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -171,6 +174,82 @@ def test_no_energy_has_a_reason(
     assert reason in energy.reason
 
 
+def test_a_board_that_counts_energy_by_rail() -> None:
+    reading = parse_hwmon_energy(recorded("juno.hwmon"))
+    assert reading == RailsReading(
+        "hwmon energy",
+        (
+            Rail("BOARD_ENERGY_SYS", None, 27_697_142, None),
+            Rail("BOARD_ENERGY_BIG", None, 3_956_123, None),
+            Rail("BOARD_ENERGY_LITTLE", None, 778_037, None),
+            Rail("BOARD_ENERGY_GPU", None, 2_142_136, None),
+        ),
+    )
+
+
+def test_volts_and_amperes_of_one_number_need_not_be_of_one_rail() -> None:
+    """On Juno in1 is a sensor of the little cores, and curr1 the board's supply."""
+    assert parse_hwmon_power(recorded("juno.hwmon")) == Absent("hwmon tells no power")
+
+
+def test_a_board_that_tells_power_by_two_kinds_of_chips() -> None:
+    """The products are those that the board's maker names."""
+    assert parse_hwmon_energy(recorded("astra.hwmon")) == Absent("hwmon counts no energy")
+    assert parse_hwmon_power(recorded("astra.hwmon")) == PowerReading(
+        (
+            ("hwmon1/power1", 0.0),
+            ("hwmon2/power1", 0.22),
+            ("hwmon3/power1", 0.14),
+            ("hwmon0/in1", 0.6848),
+            ("hwmon0/in2", 0.02688),
+            ("hwmon0/in3", 0.06624),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "rails"),
+    [
+        ("hwmon0/power1_label:CPU power\nhwmon0/power1_input:7178000", {"CPU power": 7.178}),
+        (
+            "hwmon0/power1_label:NC\nhwmon0/power1_input:1\n"
+            "hwmon1/power1_label:NC\nhwmon1/power1_input:2000000",
+            {"hwmon0/power1": 1e-6, "hwmon1/power1": 2.0},
+        ),
+        ("hwmon0/power1_label:A\nhwmon0/power2_input:5000000", {"hwmon0/power2": 5.0}),
+        ("hwmon0/name:ina3221\nhwmon0/in4_input:9\nhwmon0/curr4_input:9", None),
+        ("hwmon0/name:ina3221\nhwmon0/in1_input:9", None),
+        ("hwmon0/power1_input:", None),
+        ("hwmon0/power1_input:0x10", None),
+        (f"hwmon0/power1_input:{'9' * 5000}", None),
+    ],
+)
+def test_a_rail_is_named_only_by_what_is_its_own(
+    lines: str, rails: dict[str, float] | None
+) -> None:
+    reading = parse_hwmon_power(lines)
+    assert (dict(reading.rails) if isinstance(reading, PowerReading) else None) == rails
+
+
+def test_a_number_that_no_counter_has_is_no_reading() -> None:
+    huge = "9" * 5000
+    assert isinstance(parse_sysfs([f"CH0(T=1)[S10M_VDD_TPU], {huge}"]), Absent)
+    title = "PowerStats HAL 2.0 energy meter\n"
+    assert isinstance(parse_hal(f"{title} BUCK1  {huge}.00 mWs"), Absent)
+    assert isinstance(parse_hwmon_energy(f"hwmon0/energy1_input:{huge}"), Absent)
+    assert isinstance(parse_hwmon_energy("hwmon0/energy1_input:-1"), Absent)
+    assert isinstance(parse_caps(f"policy0 {huge} {huge}"), Absent)
+
+
+@pytest.mark.parametrize("name", ["galaxy", "motog4", "uiautomator"])
+def test_makers_have_two_words_for_a_screen_that_is_on(name: str) -> None:
+    text = recorded(f"{name}.power")
+    assert screen_is_on(text)
+    for other in ("Asleep", "Dozing", "Dreaming", "AwakeNot"):
+        assert not screen_is_on(text.replace("Awake\n", other + "\n"))
+    assert not screen_is_on("")
+
+
 def test_batteries_of_two_makers() -> None:
     assert parse_battery(recorded("pixel6.battery")) == BatteryReading(
         charging=True, level_percent=9, voltage_mv=4248, celsius=25.0, charge_uah=2_448_973
@@ -211,6 +290,35 @@ def test_any_answer_of_caps_is_read_or_refused(lines: list[str]) -> None:
         assert all(cap.top_khz > 0 for cap in caps)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=30),
+            st.builds(
+                "hwmon{}/{}{}_{}:{}".format,
+                st.integers(0, 2),
+                st.sampled_from(["energy", "power", "in", "curr"]),
+                st.integers(0, 4),
+                st.sampled_from(["label", "input"]),
+                st.one_of(st.integers(-(10**20), 10**20), st.text(max_size=8)),
+            ),
+            st.sampled_from(["hwmon0/name:ina3221", "hwmon1/name:ina3221", "hwmon1/name:"]),
+        ),
+        max_size=12,
+    )
+)
+def test_any_answer_of_hwmon_is_read_or_refused(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    energy, power = parse_hwmon_energy(text), parse_hwmon_power(text)
+    if isinstance(energy, RailsReading):
+        assert all(rail.energy_uj >= 0 for rail in energy.rails)
+        assert len({rail.name for rail in energy.rails}) == len(energy.rails)
+    if isinstance(power, PowerReading):
+        assert all(math.isfinite(watts) for _, watts in power.rails)
+        assert len(dict(power.rails)) == len(power.rails)
+
+
 def test_caps_and_what_a_shell_may_not_read() -> None:
     text = "policy0 1803000 1803000\npolicy4 1328000 2253000\npolicy6  \n"
     caps = parse_caps(text)
@@ -219,21 +327,39 @@ def test_caps_and_what_a_shell_may_not_read() -> None:
     assert isinstance(parse_caps("policy0  \n"), Absent)
 
 
-def test_every_text_says_whether_it_was_recorded_or_composed() -> None:
-    """The README names all of them, and docs/PHONES.md counts both kinds."""
+def told_of_texts() -> dict[str, tuple[str, str]]:
+    """By file: its maker, and whether it is recorded or composed, as the README has it."""
     readme = (RECORDED / "README.md").read_text(encoding="utf-8")
-    kinds = {
-        name: kind
-        for names, kind in re.findall(
-            r"^\| (.+?) \| \*?(recorded|composed)\b", readme, re.MULTILINE
+    return {
+        name: (maker, kind)
+        for names, maker, kind in re.findall(
+            r"^\| (.+?) \| (.+?) \| \*?(recorded|composed)\b", readme, re.MULTILINE
         )
         for name in re.findall(r"`([\w.]+\.txt)`", names)
     }
-    assert set(kinds) == {path.name for path in RECORDED.glob("*.txt")}
-    count = list(kinds.values()).count
+
+
+def test_every_text_says_whether_it_was_recorded_or_composed() -> None:
+    """The README names all of them, and docs/PHONES.md counts both kinds."""
+    told = told_of_texts()
+    assert set(told) == {path.name for path in RECORDED.glob("*.txt")}
+    count = [kind for _, kind in told.values()].count
     page = (Path(__file__).parents[3] / "docs/PHONES.md").read_text(encoding="utf-8")
-    assert f"Of its {len(kinds)} texts, {count('recorded')} are recorded" in page
+    assert f"Of its {len(told)} texts, {count('recorded')} are recorded" in page
     assert f"{count('composed')} are *composed*" in page
+
+
+GOOGLE_ALONE = {"energy_value", "powerstats", "power_hal"}
+"""The power monitor of Pixel phones."""
+
+
+def test_every_kind_of_text_is_recorded_of_two_makers() -> None:
+    makers: dict[str, set[str]] = {kind: set() for kind in PARSERS}
+    for name, (maker, kind) in told_of_texts().items():
+        if kind == "recorded" and maker != "not told":
+            makers[name.split(".")[1]].add(maker)
+    assert {kind for kind, known in makers.items() if len(known) < 2} == GOOGLE_ALONE
+    assert len(makers["energy_value"] | makers["hwmon"]) == 3
 
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -242,6 +368,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "powerstats": parse_names,
     "battery": parse_battery,
     "energy_value": lambda text: parse_sysfs([text]),
+    "hwmon": lambda text: (parse_hwmon_energy(text), parse_hwmon_power(text)),
+    "power": screen_is_on,
     "benchmark_model": parse_benchmark_model,
 }
 
@@ -260,8 +388,9 @@ def test_any_damage_is_a_reading_or_a_reason(data: st.DataObject) -> None:
         end = data.draw(st.integers(start, min(len(text), start + 60)))
         text = text[:start] + data.draw(DAMAGE) + text[end:]
     reading = parse(text)
-    if isinstance(reading, Absent):
-        assert reading.reason
+    for one in reading if isinstance(reading, tuple) else (reading,):
+        if isinstance(one, Absent):
+            assert one.reason
 
 
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("*.txt")), ids=lambda path: path.stem)
