@@ -137,16 +137,48 @@ def test_a_fallback_is_never_silent(
     assert record.fully_accelerated is False
 
 
-@pytest.mark.parametrize(("text", "code"), [("refused", 1), ("refused", 0), ("cpu", 139)])
+@pytest.mark.parametrize(
+    ("text", "code", "what"),
+    [
+        ("refused", 1, "Failed to apply GPU delegate"),
+        ("refused", 0, "Failed to apply GPU delegate"),
+        ("mi11_refused", 1, "Failed to apply NNAPI delegate"),
+        ("cpu", 139, "exit code 139"),
+    ],
+)
 def test_a_tool_that_fails_is_told(
-    connect: Connect, model: Path, tmp_path: Path, text: str, code: int
+    connect: Connect, model: Path, tmp_path: Path, text: str, code: int, what: str
 ) -> None:
     phone, serial = connect(properties=PIXEL6, answers=texts_of("pixel6"))
     tool = Tool(simulated_tool(tmp_path, text, code=code))
-    what = "Benchmarking failed" if text == "refused" else "exit code 139"
     with pytest.raises(DeviceError, match=what):
         measure(serial, tool, model, plan())
     assert_settings_are_back(phone)
+
+
+@pytest.mark.parametrize(
+    ("text", "accelerator", "first_ns"),
+    [
+        ("pixel2", Accelerator.CPU, 581_397_000),
+        ("mi9pro", Accelerator.GPU, 130_565_000),
+        ("oneplus5", Accelerator.CPU, 49_060_000),
+        ("am62x", Accelerator.CPU, 905_463_000),
+    ],
+)
+def test_what_real_devices_printed_becomes_a_record(
+    connect: Connect,
+    model: Path,
+    tmp_path: Path,
+    text: str,
+    accelerator: Accelerator,
+    first_ns: int,
+) -> None:
+    _phone, serial = connect(properties=PIXEL6, answers=texts_of("pixel6"))
+    tool = Tool(simulated_tool(tmp_path, text))
+    record = measure(serial, tool, model, plan(accelerator, cold_starts=1))
+    assert record.fully_accelerated
+    assert [cold.first_ns for cold in record.cold] == [first_ns]
+    assert load_json(PhoneMeasurement, dump_json(record), where="record") == record
 
 
 def test_a_tool_for_another_processor_is_refused(

@@ -26,7 +26,11 @@ _FILES = (
     "in*_input",
     "curr*_input",
 )
-HWMON_COMMAND = "grep -sH . " + " ".join(f"/sys/class/hwmon/hwmon*/{file}" for file in _FILES)
+HWMON_COMMAND = (
+    "grep -sH . " + " ".join(f"/sys/class/hwmon/hwmon*/{file}" for file in _FILES) + "; true"
+)
+"""grep fails where a board lacks one kind of file, though it has shown all the others."""
+
 
 _NAME = re.compile(r"\bhwmon([0-9]{1,4})/name:(\S+)\s*$", re.MULTILINE)
 _FILE = re.compile(
