@@ -11,30 +11,41 @@ static const uint16_t minus_log[64] = {
     13924, 13294, 12669, 12051, 11439, 10832, 10231, 9635,  9044,  8459,  7879,  7304,  6734,
     6169,  5609,  5054,  4503,  3957,  3415,  2878,  2345,  1817,  1293,  773,   257};
 
+static generator_t generator;
+
 /* Marsaglia's xorshift32. */
-static uint32_t draw(arrivals_t *arrivals) {
-    uint32_t x = arrivals->state;
+static uint32_t draw(void) {
+    uint32_t x = generator.state;
     x ^= x << 13;
     x ^= x >> 17;
     x ^= x << 5;
-    return arrivals->state = x;
+    return generator.state = x;
 }
 
 /* -ln of a uniform number: its leading zeros times ln 2, and a table for the six bits after its
  * first one. */
-static uint64_t exponential(arrivals_t *arrivals) {
-    uint32_t x = draw(arrivals), zeros = 0;
+static uint64_t exponential(void) {
+    uint32_t x = draw(), zeros = 0;
     for (; (x & 0x80000000u) == 0; x <<= 1) {
         zeros++;
     }
-    return (uint64_t)arrivals->period * (zeros * LN2_Q16 + minus_log[x >> 25 & 63]) >> 16;
+    return (uint64_t)generator.period * (zeros * LN2_Q16 + minus_log[x >> 25 & 63]) >> 16;
 }
 
-uint64_t arrivals_next(arrivals_t *arrivals) {
-    if (arrivals->spread_permille == ARRIVALS_RANDOM) {
-        return arrivals->at += exponential(arrivals);
+static uint64_t next_time(void) {
+    if (generator.spread_permille == ARRIVALS_RANDOM) {
+        return generator.at += exponential();
     }
-    const uint64_t half = (uint64_t)arrivals->period * arrivals->spread_permille / 1000;
-    arrivals->at += arrivals->period;
-    return arrivals->at - half + (draw(arrivals) * (2 * half + 1) >> 32);
+    const uint64_t half = (uint64_t)generator.period * generator.spread_permille / 1000;
+    generator.at += generator.period;
+    return generator.at - half + (draw() * (2 * half + 1) >> 32);
+}
+
+void arrivals_generate(const generator_t *setup) {
+    generator = *setup;
+}
+
+bool arrivals_next(arrival_t *next) {
+    *next = (arrival_t){.at = next_time(), .ticks = 0};
+    return true;
 }

@@ -38,7 +38,8 @@ static void help(const words_t *words) {
         "m-[es info, es memory, es load N, es fill SEED, es reset, es run, es crc [STEP]]");
     command_line("m-[es prof, es lap N [W], es out [OFFSET] [N], es dump STEP ROW N]");
     command_line("m-[es stream [MS], es rows, es loop set RING POLICY DEADLINE]");
-    command_line("m-[es loop start FRAMES PERIOD SPREAD SEED, es loop stop, es loop stats]");
+    command_line("m-[es loop start FRAMES PERIOD SPREAD SEED, es loop trace FRAMES [MS]]");
+    command_line("m-[es loop stop, es loop stats]");
 }
 
 static void db_print(const words_t *words) {

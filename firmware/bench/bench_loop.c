@@ -6,31 +6,36 @@
 
 #include <string.h>
 
-enum { FINE = 6, WORDS = 2, BEAT_BYTES = 128 };
+enum { FINE = 6, BEAT_BYTES = 128 };
+
+/* A frame that tells when it is another one's, or half of it. */
+typedef struct stand_in {
+    uint32_t sequence, complement;
+    uint64_t ticks; /* of its arrival_t */
+} stand_in_t;
 
 static struct {
     es_loop_t loop;
     es_slot_t slots[BENCH_LOOP_RING];
-    uint32_t frames[BENCH_LOOP_RING + 1][WORDS];
+    stand_in_t frames[BENCH_LOOP_RING + 1];
     uint32_t waits[ES_HISTOGRAM_CLASSES(FINE)], latencies[ES_HISTOGRAM_CLASSES(FINE)];
     es_histogram_t wait, latency;
-    arrivals_t arrivals;
-    uint64_t now, next;
+    arrival_source_t arrive;
+    arrival_t next;
+    uint64_t now;
     uint32_t left;    /* frames that have not arrived */
     uint32_t damaged; /* frames that were not what arrived, and outputs that were not the first */
     uint32_t crc;
-    bool is_on, was_on;
+    bool is_on, was_on, has_run;
 } replay;
 
 static void await_next(void) {
-    replay.left--;
-    if (replay.left > 0) {
-        replay.next = arrivals_next(&replay.arrivals);
+    if (replay.left > 0 && !replay.arrive(&replay.next)) {
+        replay.is_on = false;
     }
 }
 
-void bench_loop_start(const bench_loop_setup_t *setup, uint32_t frames,
-                      const arrivals_t *arrivals) {
+void bench_loop_start(const bench_loop_setup_t *setup, uint32_t frames, arrival_source_t arrive) {
     memset(&replay, 0, sizeof replay);
     replay.wait = (es_histogram_t){.counts = replay.waits, .fine = FINE};
     replay.latency = (es_histogram_t){.counts = replay.latencies, .fine = FINE};
@@ -45,10 +50,10 @@ void bench_loop_start(const bench_loop_setup_t *setup, uint32_t frames,
         .latency = &replay.latency,
     };
     es_loop_start(&replay.loop, &loop);
-    replay.arrivals = *arrivals;
-    replay.next = arrivals_next(&replay.arrivals);
+    replay.arrive = arrive;
     replay.left = frames;
     replay.is_on = replay.was_on = true;
+    await_next();
 }
 
 void bench_loop_stop(void) {
@@ -59,34 +64,49 @@ bool bench_loop_is_running(void) {
     return replay.is_on;
 }
 
-/* A frame of two words that tell when it is another one's, or half of it. */
 static void let_in(void) {
-    while (replay.left > 0 && replay.next <= replay.now) {
+    while (replay.is_on && replay.left > 0 && replay.next.at <= replay.now) {
         const uint32_t sequence = replay.loop.counters.arrived;
-        const uint32_t words[WORDS] = {sequence, ~sequence};
+        const stand_in_t frame = {sequence, ~sequence, replay.next.ticks};
         uint8_t *place = es_loop_place(&replay.loop);
         if (place != NULL) {
-            memcpy(place, words, sizeof words);
+            memcpy(place, &frame, sizeof frame);
         }
-        (void)es_loop_arrived(&replay.loop, replay.next);
+        (void)es_loop_arrived(&replay.loop, replay.next.at);
+        replay.left--;
         await_next();
     }
 }
 
+static stand_in_t held(const es_frame_t *frame) {
+    stand_in_t held;
+    memcpy(&held, frame->bytes, sizeof held);
+    return held;
+}
+
 static bool is_intact(const es_frame_t *frame) {
-    uint32_t words[WORDS];
-    memcpy(words, frame->bytes, sizeof words);
-    return words[0] == frame->sequence && words[1] == ~frame->sequence;
+    const stand_in_t now = held(frame);
+    return now.sequence == frame->sequence && now.complement == ~frame->sequence;
+}
+
+/* Runs the model, whose output must be the same each time; what that took. */
+static uint64_t infer(bool *is_same) {
+    uint32_t crc;
+    const uint64_t ticks = bench_run(&crc);
+    if (!replay.has_run) {
+        replay.crc = crc;
+        replay.has_run = true;
+    }
+    *is_same = crc == replay.crc || bench_is_stateful();
+    return ticks;
 }
 
 static void serve(const es_frame_t *frame) {
-    uint32_t crc;
-    replay.now += bench_run(&crc);
-    if (replay.loop.counters.begun == 1) {
-        replay.crc = crc;
-    }
+    const uint64_t told = held(frame).ticks;
+    bool is_same = true;
+    replay.now += told != 0 ? told : infer(&is_same);
     let_in();
-    replay.damaged += !is_intact(frame) || (crc != replay.crc && !bench_is_stateful());
+    replay.damaged += !is_intact(frame) || !is_same;
     es_loop_finish(&replay.loop, replay.now);
 }
 
@@ -96,8 +116,8 @@ void bench_loop_step(void) {
     if (frame != NULL) {
         serve(frame);
     } else if (replay.left > 0) {
-        es_loop_slept(&replay.loop, replay.next - replay.now);
-        replay.now = replay.next;
+        es_loop_slept(&replay.loop, replay.next.at - replay.now);
+        replay.now = replay.next.at;
     } else {
         replay.is_on = false;
     }

@@ -1,4 +1,4 @@
-/* The sensor loop on the bench: arrivals are replayed on a virtual clock, inference is real. */
+/* The sensor loop on the bench: the ring is real, and arrivals are replayed on a virtual clock. */
 #ifndef BENCH_LOOP_H
 #define BENCH_LOOP_H
 
@@ -16,9 +16,10 @@ typedef struct bench_loop_setup {
     uint32_t deadline; /* virtual ticks; 0: none */
 } bench_loop_setup_t;
 
-/* The clock counts the units of `es info`, and only while the model runs or nobody waits: what the
- * replay itself costs does not count. The input is the one that is loaded, the same each time. */
-void bench_loop_start(const bench_loop_setup_t *setup, uint32_t frames, const arrivals_t *arrivals);
+/* The clock counts the units of `es info`, and only while a frame is inferred or nobody waits: what
+ * the replay itself costs does not count. An arrival that says what its inference takes is charged
+ * just that; for the others the model runs, on the input that is loaded, the same each time. */
+void bench_loop_start(const bench_loop_setup_t *setup, uint32_t frames, arrival_source_t arrive);
 void bench_loop_stop(void);
 bool bench_loop_is_running(void);
 

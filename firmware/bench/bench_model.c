@@ -3,6 +3,7 @@
 
 #include "bench_config.h"
 #include "bench_loop.h"
+#include "bench_trace.h"
 #include "es_port.h"
 #include "es_table.h"
 
@@ -96,9 +97,9 @@ static void measure_nothing(void) {
     seen.empty_units = least;
 }
 
-/* CRC-32 as zlib has it, four bits at a time. */
+/* Four bits at a time. */
 
-static uint32_t crc_update(uint32_t crc, const uint8_t *bytes, uint32_t count) {
+uint32_t bench_crc_update(uint32_t crc, const uint8_t *bytes, uint32_t count) {
     static const uint32_t table[16] = {
         0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
         0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
@@ -117,7 +118,7 @@ static uint32_t crc_update(uint32_t crc, const uint8_t *bytes, uint32_t count) {
 static uint32_t crc_of_outputs(void) {
     uint32_t crc = 0;
     for (uint32_t i = 0; i < es_output_count(&model); i++) {
-        crc = crc_update(crc, es_output(&model, i), es_output_bytes(&model, i));
+        crc = bench_crc_update(crc, es_output(&model, i), es_output_bytes(&model, i));
     }
     return crc;
 }
@@ -229,7 +230,7 @@ uint32_t bench_input_crc(void) {
     if (input.feed != NULL) {
         return input.given_crc;
     }
-    return crc_update(0, input.data, input.expected == 0 ? BENCH_INPUT_BYTES : input.got);
+    return bench_crc_update(0, input.data, input.expected == 0 ? BENCH_INPUT_BYTES : input.got);
 }
 
 /* A fresh device has an input of zero bytes; once bytes were announced, they must all be there. */
@@ -324,7 +325,7 @@ static void give_row(uint32_t index, uint32_t row, uint8_t *to, uint32_t bytes) 
     if (!input.feed(index, row, to, bytes)) {
         memset(to, 0, bytes);
     }
-    input.given_crc = crc_update(input.given_crc, to, bytes);
+    input.given_crc = bench_crc_update(input.given_crc, to, bytes);
 }
 
 /* Inputs that are fed by rows stay in the pristine copy until the model asks for them. */
@@ -348,7 +349,7 @@ static void place_input(void) {
         const es_port_info_t info = es_input_info(&model, i);
         if (es_input(&model, i) != NULL && info.elements > 0) {
             copy_elements(es_input(&model, i), i, 0, info.elements);
-            input.given_crc = crc_update(input.given_crc, es_input(&model, i), info.bytes);
+            input.given_crc = bench_crc_update(input.given_crc, es_input(&model, i), info.bytes);
         }
     }
 }
@@ -410,7 +411,7 @@ static void count_rows(void *context, uint32_t step, const es_rows_t *out, uint3
 
     seen.step_units[step] += interval(watch.begin, end);
     for (uint32_t y = y0; y < y1; y++) {
-        seen.step_crc[step] = crc_update(seen.step_crc[step], es_row(out, y), bytes);
+        seen.step_crc[step] = bench_crc_update(seen.step_crc[step], es_row(out, y), bytes);
     }
     es_port_watchdog_feed();
 }
@@ -571,5 +572,5 @@ uint32_t bench_stack_high_water(void) {
 
 uint32_t bench_ram_bytes(void) {
     return (uint32_t)(BANK_COUNT * 2 * GUARD_BYTES + sizeof seen + sizeof input +
-                      bench_loop_ram_bytes() + BENCH_COMMAND_BYTES);
+                      bench_loop_ram_bytes() + trace_ram_bytes() + BENCH_COMMAND_BYTES);
 }

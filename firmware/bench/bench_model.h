@@ -69,4 +69,7 @@ uint32_t bench_ram_bytes(void);
 uint64_t bench_microseconds(void);
 uint64_t bench_units_as_microseconds(uint64_t units);
 
+/* CRC-32 as zlib has it; `crc` is that of the bytes before, 0 where there are none. */
+uint32_t bench_crc_update(uint32_t crc, const uint8_t *bytes, uint32_t count);
+
 #endif

@@ -5,12 +5,13 @@
 #include "bench_model.h"
 #include "bench_stream.h"
 #include "bench_text.h"
+#include "bench_trace.h"
 #include "es_port.h"
 #include "es_table.h"
 
 #include <string.h>
 
-enum { PROTOCOL_VERSION = 1, BYTES_A_LINE = 64, DEFAULT_ROW_MS = 5000 };
+enum { PROTOCOL_VERSION = 1, BYTES_A_LINE = 64, DEFAULT_ANSWER_MS = 5000 };
 
 static bench_memory_t memory;
 static bool memory_measured;
@@ -278,13 +279,22 @@ static void es_dump(const words_t *words) {
     command_line("m-es-dump-done");
 }
 
+/* Word `index`: how long each character of the host's answers is awaited. False, and said, where
+ * that is no number, or no deadline. */
+static bool answer_deadline(const words_t *words, uint32_t index, uint32_t *deadline_ms) {
+    if (!command_number(words, index, DEFAULT_ANSWER_MS, deadline_ms)) {
+        return false;
+    }
+    if (*deadline_ms == 0 || *deadline_ms == ES_PORT_FOREVER) {
+        command_error("an answer needs a deadline");
+        return false;
+    }
+    return true;
+}
+
 static void es_stream(const words_t *words) {
     uint32_t deadline_ms = 0;
-    if (!command_number(words, 2, DEFAULT_ROW_MS, &deadline_ms)) {
-        return;
-    }
-    if (deadline_ms == 0 || deadline_ms == ES_PORT_FOREVER) {
-        command_error("a row needs a deadline");
+    if (!answer_deadline(words, 2, &deadline_ms)) {
         return;
     }
     if (!stream_start(deadline_ms)) {
@@ -331,28 +341,60 @@ static void es_loop_set(const words_t *words) {
 /* es loop start FRAMES PERIOD SPREAD SEED */
 static void es_loop_begin_replay(const words_t *words) {
     uint32_t frames = 0;
-    arrivals_t arrivals = {0};
+    generator_t generator = {0};
 
     if (words->count != 7) {
         command_error("usage: es loop start FRAMES PERIOD SPREAD SEED");
         return;
     }
-    if (!command_number(words, 3, 0, &frames) || !command_number(words, 4, 0, &arrivals.period) ||
-        !command_number(words, 5, 0, &arrivals.spread_permille) ||
-        !command_number(words, 6, 0, &arrivals.state)) {
+    if (!command_number(words, 3, 0, &frames) || !command_number(words, 4, 0, &generator.period) ||
+        !command_number(words, 5, 0, &generator.spread_permille) ||
+        !command_number(words, 6, 0, &generator.state)) {
         return;
     }
-    if (frames == 0 || arrivals.period == 0 || arrivals.state == 0 ||
-        (arrivals.spread_permille > ARRIVALS_MOST_SPREAD &&
-         arrivals.spread_permille != ARRIVALS_RANDOM)) {
+    if (frames == 0 || generator.period == 0 || generator.state == 0 ||
+        (generator.spread_permille > ARRIVALS_MOST_SPREAD &&
+         generator.spread_permille != ARRIVALS_RANDOM)) {
         command_error("frames, period and seed are not 0, a spread is 0 to 500 or 1000");
         return;
     }
     if (!command_may_run()) {
         return;
     }
-    bench_loop_start(&loop_setup, frames, &arrivals);
+    arrivals_generate(&generator);
+    bench_loop_start(&loop_setup, frames, arrivals_next);
     command_line("m-es-loop-started");
+}
+
+/* es loop trace FRAMES [MS]. The whole replay is one command: characters come only when they were
+ * asked for, so none is lost while the model runs. */
+static void es_loop_trace(const words_t *words) {
+    uint32_t frames = 0, deadline_ms = 0;
+
+    if (words->count > 5) {
+        command_error("usage: es loop trace FRAMES [MS]");
+        return;
+    }
+    if (!command_number(words, 3, 0, &frames) || !answer_deadline(words, 4, &deadline_ms)) {
+        return;
+    }
+    if (frames == 0) {
+        command_error("a trace has at least one frame");
+        return;
+    }
+    if (!command_may_run()) {
+        return;
+    }
+    trace_begin(frames, deadline_ms);
+    bench_loop_start(&loop_setup, frames, trace_next);
+    while (bench_loop_is_running()) {
+        bench_loop_step();
+    }
+    if (trace_fault() != NULL) {
+        command_error(trace_fault());
+        return;
+    }
+    command_line("m-es-loop-traced");
 }
 
 static void es_loop_command(const words_t *words) {
@@ -362,13 +404,15 @@ static void es_loop_command(const words_t *words) {
         es_loop_set(words);
     } else if (strcmp(what, "start") == 0) {
         es_loop_begin_replay(words);
+    } else if (strcmp(what, "trace") == 0) {
+        es_loop_trace(words);
     } else if (strcmp(what, "stop") == 0) {
         bench_loop_stop();
         command_line("m-es-loop-stopped");
     } else if (strcmp(what, "stats") == 0) {
         bench_loop_say();
     } else {
-        command_error("usage: es loop set, start, stop or stats");
+        command_error("usage: es loop set, start, trace, stop or stats");
     }
 }
 

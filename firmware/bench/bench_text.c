@@ -177,3 +177,39 @@ int text_hex_byte(const char *text) {
     const int low = high < 0 ? -1 : digit_of(text[1]);
     return low < 0 ? -1 : high << 4 | low;
 }
+
+/* Puts digit `index` of an answer where it belongs; null, or what is wrong with it. */
+static const char *take_digit(char digit, uint32_t index, uint8_t *bytes, uint32_t count) {
+    const int value = digit_of(digit);
+
+    if (index >= 2 * count) {
+        return "the answer is too long";
+    }
+    if (value < 0) {
+        return "a bad hexadecimal digit in the answer";
+    }
+    uint8_t *byte = &bytes[index / 2];
+    *byte = (uint8_t)(index % 2 == 0 ? value << 4 : *byte | value);
+    return NULL;
+}
+
+/* Everything up to the next %, also of an answer that is wrong: the rest must not become a command.
+ */
+const char *text_receive(uint8_t *bytes, uint32_t count, uint32_t deadline_ms) {
+    const char *fault = NULL;
+    uint32_t digits = 0;
+
+    es_port_flush();
+    for (;;) {
+        const int c = es_port_read(deadline_ms);
+        if (c < 0) {
+            return "the answer did not come in time";
+        }
+        if (c == '%') {
+            return fault == NULL && digits != 2 * count ? "the answer is too short" : fault;
+        }
+        if (fault == NULL) {
+            fault = take_digit((char)c, digits++, bytes, count);
+        }
+    }
+}

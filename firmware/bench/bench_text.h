@@ -33,4 +33,8 @@ bool text_parse(const char *text, uint32_t *value);
 /* Two hexadecimal digits at `text` as a byte; -1 when they are not. */
 int text_hex_byte(const char *text);
 
+/* The host's answer to what the device has asked for: `count` bytes as HEX%, each character awaited
+ * for so long. Null, or what is wrong with it. */
+const char *text_receive(uint8_t *bytes, uint32_t count, uint32_t deadline_ms);
+
 #endif

@@ -148,6 +148,14 @@ class ProtocolError(DeviceError):
     """The device answered something that the protocol does not allow."""
 
 
+class Refused(DeviceError):
+    """The device understood a command and says why it does not carry it out: ``reason``."""
+
+    def __init__(self, what: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.reason = reason
+
+
 class Timeout(DeviceError):
     """The device did not answer in time."""
 

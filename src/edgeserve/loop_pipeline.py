@@ -12,7 +12,7 @@ import numpy as np
 from edgeserve.board import Board, Kind
 from edgeserve.compilation import Compiled
 from edgeserve.device.answers import LoopStats
-from edgeserve.device.protocol import Dut
+from edgeserve.device.protocol import Arrival, Dut
 from edgeserve.errors import ConfigError
 from edgeserve.firmware.writing import unit_of
 from edgeserve.measurement import Unit, read_measurements
@@ -32,6 +32,7 @@ from edgeserve.queueing.arrivals import (
     Periodic,
     Random,
     Trace,
+    arrival_times,
     read_trace,
 )
 from edgeserve.queueing.forecast import Forecast, Power, Scenario, forecast
@@ -50,7 +51,10 @@ RANDOM_SPREAD = 1000
 """How the bench firmware calls exponential intervals."""
 
 _LAPS = 5
-_MOST_EMULATED_RING = 64
+_MOST_BOARD_RING = 64
+_MOST_BOARD_DEADLINE = 2**32 - 1
+"""Ticks."""
+
 _FRAMES_A_SECOND = 20
 """Allowed for on an emulator, whatever the model."""
 
@@ -103,8 +107,8 @@ class SensorRun:
 
 @dataclass(frozen=True, slots=True)
 class LoopAnswer:
-    """``emulated`` is what the emulated board counted of the same frames, ``sensed`` what a device
-    made of a sensor's; None unless asked.
+    """``emulated`` is what the ring on the emulated board, or on the host, counted of the same
+    frames, ``sensed`` what it made of a sensor's; None unless asked.
     """
 
     model: str
@@ -132,7 +136,7 @@ def loop(question: Question) -> LoopAnswer:
 
 def loop_on_sensor(question: Question, progress: Progress = silent) -> LoopAnswer:
     """The same for frames of a file or of the serial line, each of which the emulated board or the
-    host infers once; then they go through the ring at their own times, each taking what it took.
+    host infers once; then they go through its ring at their own times, each taking what it took.
 
     Raises ConfigError for another board, or frames that do not suit.
     """
@@ -143,6 +147,7 @@ def loop_on_sensor(question: Question, progress: Progress = silent) -> LoopAnswe
             hint="name such a board, or leave out --emulate",
         )
     hertz = ticks_hz(Unit(unit_of(board)), board, question.clock_hz)
+    _require_replayable(question, hertz)
     with opened(question.model, board.id, board=None, progress=progress) as target:
         question = replace(question, sensed=_sensed(question, target.compiled))
         assert question.sensed is not None
@@ -154,8 +159,9 @@ def loop_on_sensor(question: Question, progress: Progress = silent) -> LoopAnswe
             source=f"measured now, each of {len(samples)} frames",
         )
         answer = _answer(question, target.compiled.bundle.name, board, service, by_frame=True)
+        emulated = _replay(target.dut, answer.scenario, progress)
     run = SensorRun(question.sensed.source, board.id, len(samples), classes)
-    return replace(answer, sensed=run)
+    return replace(answer, emulated=emulated, sensed=run)
 
 
 def _sensed(question: Question, compiled: Compiled) -> Sensed:
@@ -206,7 +212,7 @@ def _inferred(
 def loop_beside_emulator(question: Question, progress: Progress = silent) -> LoopAnswer:
     """The same, with the service time of the emulated board, which replays the frames as well.
 
-    Raises ConfigError for a board that is not emulated, or frames that it cannot replay.
+    Raises ConfigError for a board that is not emulated, or a ring that it does not have.
     """
     board = board_of_target(question.board)
     if board.kind is not Kind.EMULATED:
@@ -214,8 +220,8 @@ def loop_beside_emulator(question: Question, progress: Progress = silent) -> Loo
             f"{board.id} is not emulated", hint="name an emulated board, or leave out --emulate"
         )
     hertz = ticks_hz(Unit(unit_of(board)), board, question.clock_hz)
-    arrivals = _arrivals(question, hertz)
-    _require_replayable(question, arrivals)
+    _arrivals(question, hertz)  # what cannot be is refused before anything is built
+    _require_replayable(question, hertz)
     with opened(question.model, board.id, board=None, progress=progress) as target:
         stimulus = xorshift_stimulus(target.compiled.program)
         if stimulus.seed is None:
@@ -227,10 +233,8 @@ def loop_beside_emulator(question: Question, progress: Progress = silent) -> Loo
         service = Service(samples, hertz, virtual=True, source=source)
         progress(None, f"replaying {question.frames:,} frames on {board.id}")
         answer = _answer(question, target.compiled.bundle.name, board, service)
-        emulated = _replay(target.dut, answer.scenario)
-    return LoopAnswer(
-        answer.model, answer.board, service, answer.scenario, answer.forecast, emulated
-    )
+        emulated = _replay(target.dut, answer.scenario, progress)
+    return replace(answer, emulated=emulated)
 
 
 def _answer(
@@ -242,7 +246,7 @@ def _answer(
         ring=Ring(
             question.ring,
             question.when_full,
-            0 if question.deadline is None else round(question.deadline * service.ticks_hz),
+            _deadline(question, service.ticks_hz),
         ),
         ticks_hz=service.ticks_hz,
         virtual=service.virtual,
@@ -282,23 +286,39 @@ def _arrivals(question: Question, hertz: int) -> Arrivals:
     return Periodic(period, permille)
 
 
-def _require_replayable(question: Question, arrivals: Arrivals) -> None:
-    if isinstance(arrivals, Trace):
+def _deadline(question: Question, hertz: int) -> int:
+    """In ticks; 0: none."""
+    return 0 if question.deadline is None else round(question.deadline * hertz)
+
+
+def _require_replayable(question: Question, hertz: int) -> None:
+    if question.ring > _MOST_BOARD_RING:
         raise ConfigError(
-            "a trace cannot be replayed on a board",
-            hint="give a percentage or random with --emulate",
-        )
-    if question.ring > _MOST_EMULATED_RING:
-        raise ConfigError(
-            f"the bench firmware has a ring of {_MOST_EMULATED_RING} frames, not {question.ring}",
+            f"the bench firmware has a ring of {_MOST_BOARD_RING} frames, not {question.ring}",
             hint="give a smaller --ring with --emulate",
         )
+    if _deadline(question, hertz) > _MOST_BOARD_DEADLINE:
+        raise ConfigError(
+            f"the bench firmware counts a deadline in 32 bits, {_MOST_BOARD_DEADLINE:,} ticks of "
+            f"{hertz:,} Hz",
+            hint="give a shorter --deadline with --emulate",
+        )
 
 
-def _replay(dut: Dut, scenario: Scenario) -> LoopStats:
+def _replay(dut: Dut, scenario: Scenario, progress: Progress) -> LoopStats:
+    """The frames of a scenario through the device's own ring."""
     arrivals, ring = scenario.arrivals, scenario.ring
-    assert not isinstance(arrivals, Trace), "it is refused before a board is started"
     assert ring.capacity is not None, "a question has a ring"
+    if isinstance(arrivals, Trace):
+        return dut.trace_loop(
+            ring=ring.capacity,
+            when_full=ring.when_full,
+            deadline=ring.deadline,
+            arrivals=_recorded(scenario),
+            asked=lambda done: progress(
+                done / scenario.frames, f"replaying frame {done:,} of {scenario.frames:,}"
+            ),
+        )
     dut.start_loop(
         ring=ring.capacity,
         when_full=ring.when_full,
@@ -311,3 +331,13 @@ def _replay(dut: Dut, scenario: Scenario) -> LoopStats:
         seed=scenario.seed,
     )
     return dut.await_loop(60 + scenario.frames / _FRAMES_A_SECOND)
+
+
+def _recorded(scenario: Scenario) -> tuple[Arrival, ...]:
+    """The trace of a scenario. Frames with services of their own were inferred already, each on its
+    own data; for all others the device runs the model again.
+    """
+    times = arrival_times(scenario.arrivals, scenario.frames, scenario.seed)
+    if not scenario.by_frame:
+        return tuple(map(Arrival, times))
+    return tuple(map(Arrival, times, scenario.service))

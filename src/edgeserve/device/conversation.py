@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from edgeserve.device.link import Link, excerpt
-from edgeserve.errors import DeviceError, ProtocolError, Timeout
+from edgeserve.errors import DeviceError, ProtocolError, Refused, Timeout
 
 READY_S = 15.0
 PROBE_S = 1.0
@@ -137,8 +137,9 @@ class Conversation:
     def _require_no_refusal(self, command: str, lines: Sequence[str]) -> None:
         for line in lines:
             if _is_refusal(line):
-                raise DeviceError(
+                raise Refused(
                     f"{self.name} refuses {excerpt(command, 30)}: {_reason(line)}",
+                    reason=_reason(line),
                     hint="if that is unexpected, reset the device and try again",
                 )
 

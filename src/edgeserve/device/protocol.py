@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 import time
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edgeserve.device.answers import (
     LOOP_KEYS,
@@ -20,10 +22,17 @@ from edgeserve.device.answers import (
 from edgeserve.device.conversation import SLOWEST_BYTES_A_SECOND
 from edgeserve.device.link import Link
 from edgeserve.device.runs import Limits, Runs
-from edgeserve.errors import DeviceError, ProtocolError, Timeout
+from edgeserve.errors import DeviceError, ProtocolError, Refused, Timeout
 from edgeserve.program import Program
 
 _ROW_WANTED = re.compile(r"m-es-row-(\d{1,5})-(\d{1,5})")
+_ARRIVALS_WANTED = re.compile(r"m-es-arrivals-(\d{1,10})-(\d{1,3})")
+_ARRIVALS_AT_ONCE = 16
+"""At most in a block of a trace that a device asks for."""
+
+_BLOCK_MS = 600_000
+"""For a character of a block: virtual on an emulated board, where it is a few seconds."""
+
 _MAX_FACTS = 64
 _BETWEEN_LOOKS_S = 0.2
 
@@ -35,6 +44,21 @@ class RowSource(Protocol):
 
     def row(self, port: int, row: int) -> bytes | None:
         """The bytes of a row; None where there is no such row."""
+
+
+class Arrival(NamedTuple):
+    """A frame of a recorded trace, in the device's unit: when it arrives, and what its inference
+    takes; 0: what it takes when the device runs the model.
+    """
+
+    at: int
+    ticks: int = 0
+
+
+def arrivals_block(first: int, arrivals: Sequence[Arrival]) -> bytes:
+    """Arrivals from number ``first`` on, as a device takes them."""
+    block = struct.pack("<I", first) + b"".join(struct.pack("<QQ", *one) for one in arrivals)
+    return block + struct.pack("<I", zlib.crc32(block))
 
 
 def limits_for(program: Program, clock_hz: int | None) -> Limits:
@@ -215,11 +239,41 @@ class Dut(Runs):
         """Starts a replay: ``frames`` arrivals, each an inference on the loaded input unless it is
         dropped. ``period`` and ``deadline`` are in the board's unit, on a virtual clock.
         """
-        (line,) = self._expect_count(self._command(f"es loop set {ring} {when_full} {deadline}"), 1)
-        self._match("m-es-loop-set", line)
+        self._set_loop(ring, when_full, deadline)
         command = f"es loop start {frames} {period} {spread_permille} {seed}"
         (line,) = self._expect_count(self._command(command), 1)
         self._match("m-es-loop-started", line)
+
+    def trace_loop(
+        self,
+        *,
+        ring: int,
+        when_full: str,
+        deadline: int,
+        arrivals: Sequence[Arrival],
+        asked: Callable[[int], None] = lambda first: None,
+    ) -> LoopStats:
+        """Replays a recorded trace to its end, handed over block by block as the device asks for
+        it; ``asked`` is told how many arrivals were handed over before. The counters.
+        """
+        self._set_loop(ring, when_full, deadline)
+        runs = any(not arrival.ticks for arrival in arrivals)
+        try:
+            lines = self._command(
+                f"es loop trace {len(arrivals)} {_BLOCK_MS}",
+                idle_s=self._idle_s(ring + _ARRIVALS_AT_ONCE) if runs else 0.0,
+                take=lambda line: self._send_arrivals(arrivals, line, asked),
+            )
+        except Refused as error:
+            if not error.reason.startswith("usage: "):
+                raise
+            raise DeviceError(
+                f"{self.name} has firmware that cannot replay a recorded trace",
+                hint="build and flash the firmware again with this version",
+            ) from error
+        (line,) = self._expect_count(lines, 1)
+        self._match("m-es-loop-traced", line)
+        return self.loop_stats()
 
     def stop_loop(self) -> None:
         """Ends a replay where it is."""
@@ -251,6 +305,26 @@ class Dut(Runs):
                 )
             time.sleep(_BETWEEN_LOOKS_S)
         return stats
+
+    def _set_loop(self, ring: int, when_full: str, deadline: int) -> None:
+        (line,) = self._expect_count(self._command(f"es loop set {ring} {when_full} {deadline}"), 1)
+        self._match("m-es-loop-set", line)
+
+    def _send_arrivals(
+        self, arrivals: Sequence[Arrival], line: str, asked: Callable[[int], None]
+    ) -> bool:
+        wanted = _ARRIVALS_WANTED.fullmatch(line)
+        if wanted is None:
+            return False
+        first, count = int(wanted[1]), int(wanted[2])
+        if not 0 < count <= min(_ARRIVALS_AT_ONCE, len(arrivals) - first):
+            raise ProtocolError(
+                f"{self.name} asks for {count} arrivals from {first} on, of {len(arrivals)}",
+                hint="check that the bench firmware is of this version of edgeserve, and the line",
+            )
+        asked(first)
+        self._link.send(f"{arrivals_block(first, arrivals[first : first + count]).hex()}%")
+        return True
 
     def _send_row(self, rows: _SentRows, line: str) -> bool:
         wanted = _ROW_WANTED.fullmatch(line)

@@ -61,7 +61,7 @@ def loop_json(answer: LoopAnswer) -> dict[str, Any]:
 
 
 def print_loop(answer: LoopAnswer) -> None:
-    """Load, waiting, losses and the ring needed; an emulated board's counts beside them."""
+    """Load, waiting, losses and the ring needed; the counts of a board's own ring beside them."""
     scenario, seen = answer.scenario, answer.forecast
     mean = sum(scenario.service) / len(scenario.service)
     kind = " (virtual: an instruction a tick, not time)" if scenario.virtual else ""
@@ -78,7 +78,8 @@ def print_loop(answer: LoopAnswer) -> None:
     say(f"  ring needed    {needed}, for at most {seen.drop_goal:g} of the frames dropped")
     _print_energy(seen)
     _print_sensor(answer)
-    table = columns("of the frames", "simulated", *(["emulated"] if answer.emulated else []))
+    beside = [f"on {answer.board}"] if answer.emulated else []
+    table = columns("of the frames", "simulated", *beside)
     for row in _rows(answer):
         table.add_row(*row)
     draw(table)
