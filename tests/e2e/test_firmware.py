@@ -148,7 +148,8 @@ def test_the_base_protocol_by_hand(board: str, built: Built) -> None:
 def test_commands_that_cannot_be(board: str, built: Built) -> None:
     with conversation(board, built(board, False)) as talk:
         for bad in (
-            *("frobnicate", "es", "es nothing", "es loop start", "es stream 0", "es stream"),
+            *("frobnicate", "es", "es nothing", "es loop start", "es loop trace", "es stream 0"),
+            "es stream",
             *("es dump 0 0", "es dump 2 0 1", "es crc 2", "es fill 0", "es fill", "es lap 0"),
             *("a b c d e f g", "name\x00", "na\tme", "name]\x1b"),
         ):

@@ -89,6 +89,7 @@ def test_the_emulated_board_counts_the_same(model: str, capsys: pytest.CaptureFi
         ("--rate", "30Hz", "--clock", "20MHz", "--emulate", "--board", "host"),
         ("--rate", "30Hz", "--emulate"),
         ("--rate", "30Hz", "--clock", "20MHz", "--emulate", "--ring", "65"),
+        ("--rate", "30Hz", "--clock", "20MHz", "--emulate", "--deadline", "300s"),
     ],
 )
 def test_what_has_no_answer_is_refused_in_a_line(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from itertools import pairwise, repeat
+from itertools import repeat
 from math import ceil
 from pathlib import Path
 
 import pytest
 
-from edgeserve.cli import main
 from edgeserve.device.answers import LoopStats
 from edgeserve.device.protocol import Dut
 from edgeserve.errors import DeviceError
@@ -80,42 +78,6 @@ def test_board_and_simulation_agree_at_each_utilization(
     stats, outcome = both(dut, service, Random(period), Ring(RING, deadline=20 * service))
     require_same(stats, outcome)
     assert (outcome.dropped > 0) == (percent > 100)
-
-
-@pytest.mark.parametrize("percent", [50, 80, 95, 120])
-def test_the_command_and_the_board_agree_on_one_recorded_trace(
-    dut: Dut,
-    service: int,
-    percent: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The arrivals of one seed, recorded as a file of intervals, an instruction a microsecond: what
-    `edgeserve loop` makes of the file is what the board's ring counted.
-    """
-    monkeypatch.setenv("EDGESERVE_CACHE", str(tmp_path / "cache"))
-    arrivals = Random(round(service * 100 / percent))
-    stats, outcome = both(dut, service, arrivals, Ring(RING))
-    times = (0, *arrival_times(arrivals, FRAMES, SEED))
-    trace = tmp_path / "trace.txt"
-    trace.write_text("".join(f"{after - before}\n" for before, after in pairwise(times)))
-    model = tmp_path / "two.tflite"
-    model.write_bytes(two_layers())
-    asked = ("--rate", "100Hz", "--service", f"{service}us", "--jitter", str(trace))
-    kept = ("--ring", str(RING), "--frames", str(FRAMES), "--format", "json")
-    assert main(["loop", str(model), *asked, *kept]) == (1 if percent > 100 else 0)
-    told = json.loads(capsys.readouterr().out)
-    seen = told["simulation"]
-    assert (seen["inferred"], seen["dropped"]) == (stats.inferred, stats.dropped)
-    assert (stats.dropped > 0) == (percent > 100)
-    each = told["service"]["ticks_hz"] // 1_000_000
-    assert seen["busy_ticks"] == stats.busy * each
-    exact = sorted(outcome.waits)[ceil(0.99 * len(outcome.waits)) - 1]
-    assert seen["wait_p99_ticks"] == exact * each
-    assert abs(stats.wait_p99 - exact) <= 0.01 * exact
-    # M/D/1 beside it: no answer where frames come faster than they go.
-    assert (told["md1"] is None or told["md1"]["mean_wait_ticks"] is None) == (percent > 100)
 
 
 @pytest.mark.parametrize("policy", list(WhenFull))

@@ -84,6 +84,22 @@ def test_a_device_infers_the_frames_of_a_recording(
     assert told["service"]["virtual"] is (board != "host")
     assert told["simulation"]["inferred"] + told["simulation"]["dropped"] == FRAMES
     assert len(told["sensor"]["inferred_frames"]) == told["simulation"]["inferred"]
+    assert told["emulated"]["inferred"] == told["simulation"]["inferred"], "by the board's own ring"
+    assert told["emulated"]["busy"] == told["simulation"]["busy_ticks"]
+
+
+def test_the_board_stands_beside_the_simulation_and_the_formula(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need_programs("gcc")
+    recorded(model, tmp_path / "x.npz")
+    sensor = f"file:{tmp_path / 'x.npz'}"
+    assert main(["loop", model, "--sensor", sensor, "--board", "host", "--emulate"]) == 0
+    shown = capsys.readouterr().out
+    assert "M/D/1" in shown
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["of", "the", "frames", "simulated", "on", "host"] in rows
+    assert ["inferred", str(FRAMES), str(FRAMES)] in rows
 
 
 def test_frames_that_are_dropped_are_not_answered(
@@ -193,6 +209,8 @@ def test_damaged_recordings_are_refused(name: str, content: bytes, tmp_path: Pat
         ("--sensor", "file:x.npz", "--frames", "5"),
         ("--sensor", "protocol", "--emulate", "--board", "nucleo_h743zi2"),
         ("--sensor", "protocol", "--emulate"),
+        ("--sensor", "protocol", "--emulate", "--board", "host", "--ring", "65"),
+        ("--sensor", "protocol", "--emulate", "--board", "host", "--deadline", "5s"),
     ],
 )
 def test_what_has_no_answer_is_refused_in_a_line(

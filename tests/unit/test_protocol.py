@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from edgeserve.device.answers import Inferred, Laps, MemoryMarks, StepProfile
+from edgeserve.device.answers import LOOP_KEYS, Inferred, Laps, MemoryMarks, StepProfile
 from edgeserve.device.link import MAX_LINE_BYTES, LineAssembler
-from edgeserve.device.protocol import Dut, limits_for
+from edgeserve.device.protocol import Arrival, Dut, limits_for
 from edgeserve.device.runs import Limits
 from edgeserve.errors import DeviceError, ProtocolError, Timeout
 from edgeserve.graph import DType
@@ -470,3 +470,62 @@ def test_rows_that_cannot_be(asked: Sequence[str], crc: int, said: str) -> None:
     dut.info()
     with pytest.raises(ProtocolError, match=said):
         dut.run(TwoRows())
+
+
+TRACE = (Arrival(0x0102, 7), Arrival(1 << 40, 9))
+BLOCK = "000000000201000000000000070000000000000000000000000100000900000000000000"
+LOOP_SET = ("es loop set 4 oldest 0", ["m-es-loop-set", READY])
+LOOP_STATS = [f"m-es-loop-{key}-[{i}]" for i, key in enumerate(LOOP_KEYS)]
+
+
+def replay_trace(*answer: str) -> AskingLink:
+    """A device that answers a trace of two frames so."""
+    traced = ("es loop trace 2 600000", [*answer, READY])
+    return AskingLink(LOOP_SET, traced, ("es loop stats", [*LOOP_STATS, READY]))
+
+
+def ask_for_trace(link: AskingLink) -> int:
+    """How many frames the device says it dropped."""
+    dut = Dut(link, Limits(5, 10, 1))
+    dut.info()
+    return dut.trace_loop(ring=4, when_full="oldest", deadline=0, arrivals=TRACE).dropped
+
+
+def test_arrivals_are_sent_as_they_are_asked_for() -> None:
+    """Numbered, little-endian, and with the CRC-32 of what is before it."""
+    link = replay_trace("m-es-arrivals-0-2", "m-es-loop-traced")
+    assert ask_for_trace(link) == LOOP_KEYS.index("dropped")
+    crc = zlib.crc32(bytes.fromhex(BLOCK)).to_bytes(4, "little").hex()
+    assert link.rows == [f"{BLOCK}{crc}%"]
+
+
+@pytest.mark.parametrize("asked", ["0-3", "1-2", "2-1", "0-0", "4294967295-1", "0-17"])
+def test_arrivals_that_there_are_not(asked: str) -> None:
+    with pytest.raises(ProtocolError, match="asks for .* arrivals from .* on, of 2"):
+        ask_for_trace(replay_trace(f"m-es-arrivals-{asked}", "m-es-loop-traced"))
+
+
+@pytest.mark.parametrize("line", ["m-es-arrivals-x-1", "m-es-loop-started", "m-es-row-0-0"])
+def test_another_answer_than_a_replay(line: str) -> None:
+    with pytest.raises(ProtocolError, match=line):
+        ask_for_trace(replay_trace(line))
+
+
+def test_firmware_that_cannot_replay_a_trace_is_called_that() -> None:
+    old = replay_trace("e-[usage: es loop set, start, stop or stats]")
+    with pytest.raises(DeviceError, match="firmware that cannot replay a recorded trace") as caught:
+        ask_for_trace(old)
+    assert "build and flash" in caught.value.hint
+
+
+def test_a_trace_that_the_device_refuses_says_why() -> None:
+    with pytest.raises(DeviceError, match="damaged on the line"):
+        ask_for_trace(
+            replay_trace("m-es-arrivals-0-2", "e-[a block of arrivals was damaged on the line]")
+        )
+
+
+def test_a_device_that_falls_silent_in_a_trace() -> None:
+    link = AskingLink(LOOP_SET, ("es loop trace 2 600000", ["m-es-arrivals-0-2"]))
+    with pytest.raises(Timeout):
+        ask_for_trace(link)
