@@ -501,7 +501,7 @@ def test_arrivals_are_sent_as_they_are_asked_for() -> None:
 
 @pytest.mark.parametrize("asked", ["0-3", "1-2", "2-1", "0-0", "4294967295-1", "0-17"])
 def test_arrivals_that_there_are_not(asked: str) -> None:
-    with pytest.raises(ProtocolError, match="asks for .* arrivals from .* on, of 2"):
+    with pytest.raises(ProtocolError, match=r"asks for .* arrivals from .* on, of 2"):
         ask_for_trace(replay_trace(f"m-es-arrivals-{asked}", "m-es-loop-traced"))
 
 

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 @click.option(
     "--emulate",
     is_flag=True,
-    help="Also replay the frames on the emulated board; with --sensor file "
-    "or protocol each is inferred there, or on the host (--board host).",
+    help="Also replay the frames through the ring of the emulated board; with --sensor file or "
+    "protocol each is inferred there first, or on the host (--board host).",
 )
 @click.option("--active-mw", type=click.FloatRange(0), help="Power while it infers.")
 @click.option("--sleep-mw", type=click.FloatRange(0), help="Power between frames.")
