@@ -340,4 +340,4 @@ def _recorded(scenario: Scenario) -> tuple[Arrival, ...]:
     times = arrival_times(scenario.arrivals, scenario.frames, scenario.seed)
     if not scenario.by_frame:
         return tuple(map(Arrival, times))
-    return tuple(map(Arrival, times, scenario.service))
+    return tuple(Arrival(*each) for each in zip(times, scenario.service, strict=True))
