@@ -25,7 +25,7 @@ static struct {
     uint32_t frames;     /* of the whole trace */
     uint32_t first, end; /* the arrivals that lie in `block` */
     uint32_t next;       /* the one of them that was not given out yet */
-    uint64_t latest;     /* when the last one of all that came arrives */
+    uint64_t latest;     /* when the last one in `block` arrives */
     uint32_t deadline_ms;
     const char *fault;
 } trace;
@@ -54,13 +54,15 @@ static arrival_t arrival_at(uint32_t place) {
     return arrival;
 }
 
+/* Whether no arrival of the block lies before the one before it, be that in the last block. */
 static bool is_in_order(uint32_t count) {
+    uint64_t before = trace.latest;
     for (uint32_t i = 0; i < count; i++) {
         const uint64_t at = arrival_at(i).at;
-        if (at < trace.latest) {
+        if (at < before) {
             return false;
         }
-        trace.latest = at;
+        before = at;
     }
     return true;
 }
@@ -93,6 +95,7 @@ static void ask(void) {
     trace.fault = receive(trace.end, count);
     trace.first = trace.end;
     trace.end += count;
+    trace.latest = arrival_at(count - 1).at;
 }
 
 bool trace_next(arrival_t *next) {
