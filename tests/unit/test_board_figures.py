@@ -53,6 +53,8 @@ source = "the loader's manual"
 active_ua = { value = 1500, source = "the data sheet, page 4" }
 """
 
+ROOT = Path(__file__).parents[2]
+
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+ [^;:]+ (@ [0-9a-f]{12}|v[\d.]+ )")
 
 
@@ -126,3 +128,21 @@ def test_none_found_is_said_in_so_many_words() -> None:
         for figure in figures_of(load_board(name)):
             for word in ("from memory", "unknown", "TODO", "guess"):
                 assert word not in (figure.source or ""), f"{name}: say {NONE_FOUND!r}"
+
+
+def test_a_current_says_whether_it_is_of_the_chip_or_of_the_board() -> None:
+    said = ("the chip alone", "the module alone", "the whole board", "not on this board")
+    for name in board_ids():
+        for figure in figures_of(load_board(name)):
+            if figure.what.startswith("current") and figure.value != "not known":
+                assert figure.source is not None
+                assert figure.source.endswith(said), f"{name}: {figure.what}, of what?"
+
+
+def test_how_many_figures_of_physical_boards_have_no_source_is_told() -> None:
+    boards = [load_board(name) for name in board_ids()]
+    boards = [board for board in boards if board.kind is Kind.PHYSICAL]
+    figures = [figure for board in boards for figure in figures_of(board)]
+    missing = [figure for figure in figures if not figure.is_verified]
+    told = f"Of {len(figures)} figures of {len(boards)} physical boards {len(missing)} are"
+    assert told in (ROOT / "docs" / "PORTING.md").read_text(encoding="utf-8")
