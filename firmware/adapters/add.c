@@ -2,11 +2,12 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_add_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_add_params_t *p = es_step_params(step, table);
 
-    return es_is_binary(call) && es_is_offset(p->offset_2) && es_is_between(p->shift_2, -31, 0) &&
-                   es_is_between(p->output_shift, -31, 0)
+    return es_is_binary(step, operands) && es_is_offset(p->offset_2) &&
+                   es_is_between(p->shift_2, -31, 0) && es_is_between(p->output_shift, -31, 0)
                ? ES_OK
                : ES_BAD_RECORD;
 }
@@ -22,7 +23,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_add = {
     .id = 10,
-    .params_bytes = sizeof(es_add_params_t),
     .check = check,
     .run = run,
 };

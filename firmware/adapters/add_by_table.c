@@ -2,18 +2,19 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_add_by_table_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_add_by_table_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 2, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 2, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *out = es_call_operand(call, 2);
-    if (!es_same_rows(es_call_operand(call, 0), out) ||
-        !es_same_rows(es_call_operand(call, 1), out) || !es_is_between(p->exponent, 1, 31)) {
+    const es_operand_record_t *out = &operands[2];
+    if (!es_same_rows(&operands[0], out) || !es_same_rows(&operands[1], out) ||
+        !es_is_between(p->exponent, 1, 31)) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->table, 256, sizeof(int32_t), 4) ? ES_OK : ES_OUT_OF_BOUNDS;
+    return es_has_blob(table, p->table, 256, sizeof(int32_t), 4) ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 static void run(const es_call_t *call) {
@@ -27,7 +28,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_add_by_table = {
     .id = 31,
-    .params_bytes = sizeof(es_add_by_table_params_t),
     .check = check,
     .run = run,
 };

@@ -2,15 +2,16 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_arg_max_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_arg_max_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT32) &&
-        !es_call_has_types(call, 1, ES_INT8, ES_INT64)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT32) &&
+        !es_has_types(step, operands, 1, ES_INT8, ES_INT64)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     return in->h == out->h && p->axis != 0 && es_row_elements(out) == p->inner &&
                    (uint64_t)p->axis * p->inner == es_row_elements(in)
                ? ES_OK
@@ -27,7 +28,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_arg_max = {
     .id = 20,
-    .params_bytes = sizeof(es_arg_max_params_t),
     .check = check,
     .run = run,
 };

@@ -2,14 +2,15 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_pool_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_pool_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     /* The sum of 2^23 elements and half their count stay below 2^31. */
     return in->c == out->c && (uint32_t)p->kernel_h * p->kernel_w <= 1u << 23 &&
                    es_axis_fits(out->h, p->stride_h, p->kernel_h, 1) &&
@@ -26,12 +27,14 @@ static void run(const es_call_t *call) {
     es_average_pool(es_call_params(call), &in, &out, call->y0, call->y1);
 }
 
-static es_status_t check_sum(const es_call_t *call) {
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
+                             const es_header_t *table) {
+    (void)table;
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     const uint64_t total = (uint64_t)es_row_elements(in) * in->h;
     return out->w == 1 && total <= INT32_MAX && (uint32_t)total % out->c == 0 &&
                    (uint32_t)total / out->c <= 1u << 23
@@ -48,7 +51,6 @@ static void sum(const es_call_t *call) {
 
 const es_kernel_t es_kernel_average_pool = {
     .id = 5,
-    .params_bytes = sizeof(es_pool_params_t),
     .check = check,
     .run = run,
     .check_sum = check_sum,

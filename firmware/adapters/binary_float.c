@@ -2,10 +2,13 @@
 #include "es_checks.h"
 #include "es_kernels_float.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_binary_float_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_binary_float_params_t *p = es_step_params(step, table);
 
-    return es_is_binary_of(call, ES_FLOAT32) && p->function <= ES_FLOAT_MUL ? ES_OK : ES_BAD_RECORD;
+    return es_is_binary_of(step, operands, ES_FLOAT32) && p->function <= ES_FLOAT_MUL
+               ? ES_OK
+               : ES_BAD_RECORD;
 }
 
 static void run(const es_call_t *call) {
@@ -18,7 +21,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_binary_float = {
     .id = 85,
-    .params_bytes = sizeof(es_binary_float_params_t),
     .check = check,
     .run = run,
 };

@@ -2,13 +2,15 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const uint32_t count = es_call_input_count(call);
-    const es_operand_record_t *out = es_call_operand(call, count);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    (void)table;
+    const uint32_t count = step->input_count;
+    const es_operand_record_t *out = &operands[count];
     uint64_t c = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        const es_operand_record_t *in = es_call_operand(call, i);
+        const es_operand_record_t *in = &operands[i];
         if (in->dtype != out->dtype || in->h != out->h || in->w != out->w) {
             return ES_BAD_RECORD;
         }
@@ -33,7 +35,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_concatenation = {
     .id = 15,
-    .params_bytes = 0,
     .check = check,
     .run = run,
 };

@@ -2,23 +2,23 @@
 #include "es_adapter.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_conv2d_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_conv2d_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     if (!es_windows_fit(p) || p->weight_c == 0 || in->c % p->weight_c != 0 ||
         out->c % (in->c / p->weight_c) != 0) {
         return ES_BAD_RECORD;
     }
     const uint64_t window = (uint64_t)((uint32_t)p->kernel_h * p->kernel_w) * p->weight_c;
-    return window <= UINT32_MAX &&
-                   es_call_has_blob(call, p->weights, (uint32_t)window, out->c, 1) &&
-                   es_call_has_blob(call, p->channels, out->c, sizeof(es_channel_t), 4) &&
-                   es_call_has_blob(call, p->pads, in->c, 1, 1)
+    return window <= UINT32_MAX && es_has_blob(table, p->weights, (uint32_t)window, out->c, 1) &&
+                   es_has_blob(table, p->channels, out->c, sizeof(es_channel_t), 4) &&
+                   es_has_blob(table, p->pads, in->c, 1, 1)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -38,7 +38,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_conv2d = {
     .id = 1,
-    .params_bytes = sizeof(es_conv2d_params_t),
     .check = check,
     .run = run,
 };

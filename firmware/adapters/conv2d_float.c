@@ -2,23 +2,24 @@
 #include "es_checks.h"
 #include "es_kernels_float.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_conv2d_float_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_conv2d_float_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_FLOAT32, ES_FLOAT32)) {
+    if (!es_has_types(step, operands, 1, ES_FLOAT32, ES_FLOAT32)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     if (!es_windows_fit(p) || p->weight_c == 0 || in->c % p->weight_c != 0 ||
         out->c % (in->c / p->weight_c) != 0) {
         return ES_BAD_RECORD;
     }
     const uint64_t window = (uint64_t)((uint32_t)p->kernel_h * p->kernel_w) * p->weight_c;
     return window <= UINT32_MAX / sizeof(float) &&
-                   es_call_has_blob(call, p->weights, out->c, (uint32_t)window * sizeof(float),
-                                    sizeof(float)) &&
-                   es_call_has_blob(call, p->biases, out->c, sizeof(float), sizeof(float))
+                   es_has_blob(table, p->weights, out->c, (uint32_t)window * sizeof(float),
+                               sizeof(float)) &&
+                   es_has_blob(table, p->biases, out->c, sizeof(float), sizeof(float))
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -34,7 +35,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_conv2d_float = {
     .id = 80,
-    .params_bytes = sizeof(es_conv2d_float_params_t),
     .check = check,
     .run = run,
 };

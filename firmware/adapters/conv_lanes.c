@@ -5,14 +5,15 @@
 /* Far more than a device holds; with it no product of the kernel leaves 32 bits. */
 enum { MOST_TAPS = 1 << 24 };
 
-static es_status_t check(const es_call_t *call) {
-    const es_conv_lanes_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_conv_lanes_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     if (!es_axis_fits(out->h, p->stride_h, p->kernel_h, p->dilation_h) ||
         !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w) || p->run == 0) {
         return ES_BAD_RECORD;
@@ -25,9 +26,9 @@ static es_status_t check(const es_call_t *call) {
         ES_LANES_TAP_BYTES * taps +
         (es_lanes_stay_inside(p, in->h, in->w, out->h, out->w) ? 0 : ES_LANES_ROWS * row);
     /* An output in the arena has fewer than 2^31 channels. */
-    return es_call_has_blob(call, p->weights, (out->c + 3) & ~3u, taps, 1) &&
-                   es_call_has_blob(call, p->scales, out->c, sizeof(es_scale_t), 4) &&
-                   call->step->scratch_bytes >= bytes
+    return es_has_blob(table, p->weights, (out->c + 3) & ~3u, taps, 1) &&
+                   es_has_blob(table, p->scales, out->c, sizeof(es_scale_t), 4) &&
+                   step->scratch_bytes >= bytes
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -43,7 +44,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_conv_lanes = {
     .id = 48,
-    .params_bytes = sizeof(es_conv_lanes_params_t),
     .check = check,
     .run = run,
 };

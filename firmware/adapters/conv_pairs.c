@@ -15,30 +15,62 @@ static int is_plain(const es_conv_pairs_params_t *p, const es_pairs_shape_t *sha
            stays_inside(in->w, out->w, p->stride_w, es_pairs_row_pixels(shape, in->c));
 }
 
-static es_status_t check(const es_call_t *call) {
-    const es_conv_pairs_params_t *p = es_call_params(call);
+/* True when the records of windows of so many quads lie in the table, and a tile of them, with
+ * `room_bytes` behind it, in the scratch. An output in the arena has fewer than 2^31 channels. */
+static inline int has_quads(const es_step_record_t *step, const es_operand_record_t *operands,
+                            const es_header_t *table, uint32_t quads, uint32_t room_bytes) {
+    const es_conv_pairs_params_t *p = es_step_params(step, table);
+    const uint32_t pairs = (operands[1].c + 1) / 2;
+    const uint32_t pair_bytes = (ES_PAIRS_RECORD_WORDS + 2 * quads) * (uint32_t)sizeof(uint32_t);
+    const uint32_t tile_bytes =
+        es_pairs_tile_words(quads, p->tile_pixels) * (uint32_t)sizeof(uint32_t);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    return p->tile_pixels - 2u <= ES_PAIRS_PIXELS - 2u &&
+           es_has_blob(table, p->stream, pairs, pair_bytes, 4) &&
+           step->scratch_bytes >= tile_bytes + room_bytes;
+}
+
+/* True of windows that are the pixels of the input, one by one, in whole quads: what is asked of
+ * them is soon said, and half of the convolutions of a small network are of this kind. */
+static inline int are_pixels(const es_conv_pairs_params_t *p, const es_operand_record_t *in,
+                             const es_operand_record_t *out) {
+    const uint32_t ones = 0x00010001u;
+    return es_two_at(p, 0) == ones &&
+           ((es_two_at(p, 4) ^ ones) | (es_two_at(p, 8) ^ ones) | es_two_at(p, 12) |
+            (es_two_at(in, 8) ^ es_two_at(out, 8)) | in->c % 4) == 0 &&
+           in->c <= ES_PAIRS_MOST_TAPS;
+}
+
+static es_status_t check_windows(const es_step_record_t *step, const es_operand_record_t *operands,
+                                 const es_header_t *table) {
+    const es_conv_pairs_params_t *p = es_step_params(step, table);
+    const es_operand_record_t *in = &operands[0];
+    const uint64_t taps = (uint64_t)((uint32_t)p->kernel_h * p->kernel_w) * in->c;
+
+    if (!es_windows_fit(p)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
-    if (!es_windows_fit(p) || (p->tile_pixels != ES_PAIRS_PIXELS && p->tile_pixels != 2)) {
-        return ES_BAD_RECORD;
-    }
-    if ((uint64_t)((uint32_t)p->kernel_h * p->kernel_w) * in->c > ES_PAIRS_MOST_TAPS) {
+    if (taps > ES_PAIRS_MOST_TAPS) {
         return ES_OUT_OF_BOUNDS;
     }
     const es_pairs_shape_t shape = es_pairs_shape(p->kernel_h, p->kernel_w, in->c);
-    const uint32_t words = ES_PAIRS_RECORD_WORDS + 2 * shape.quads;
-    const uint32_t tile_words = es_pairs_tile_words(shape.quads, p->tile_pixels);
-    const uint32_t left = call->step->scratch_bytes - tile_words * (uint32_t)sizeof(uint32_t);
-    /* An output in the arena has fewer than 2^31 channels. */
-    return es_call_has_blob(call, p->stream, (out->c + 1) / 2, words * sizeof(uint32_t), 4) &&
-                   call->step->scratch_bytes / sizeof(uint32_t) >= tile_words &&
-                   (left >= es_pairs_row_bytes(&shape) || is_plain(p, &shape, in, out))
-               ? ES_OK
-               : ES_OUT_OF_BOUNDS;
+    const uint32_t room_bytes =
+        is_plain(p, &shape, in, &operands[1]) ? 0 : es_pairs_row_bytes(&shape);
+    return has_quads(step, operands, table, shape.quads, room_bytes) ? ES_OK : ES_OUT_OF_BOUNDS;
+}
+
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_conv_pairs_params_t *p = es_step_params(step, table);
+
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *in = &operands[0];
+    if (are_pixels(p, in, &operands[1])) {
+        return has_quads(step, operands, table, in->c / 4, 0) ? ES_OK : ES_OUT_OF_BOUNDS;
+    }
+    return check_windows(step, operands, table);
 }
 
 static void run(const es_call_t *call) {
@@ -52,7 +84,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_conv_pairs = {
     .id = 25,
-    .params_bytes = sizeof(es_conv_pairs_params_t),
     .check = check,
     .run = run,
 };

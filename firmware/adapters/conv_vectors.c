@@ -5,14 +5,15 @@
 /* Far more than a device holds; with it no product here leaves 32 bits. */
 enum { MOST_TAPS = 1 << 24 };
 
-static es_status_t check(const es_call_t *call) {
-    const es_conv_vectors_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_conv_vectors_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     if (!es_axis_fits(out->h, p->stride_h, p->kernel_h, p->dilation_h) ||
         !es_axis_fits(out->w, p->stride_w, p->kernel_w, p->dilation_w) ||
         (p->dilation_w != 1 && p->kernel_w != 1) || out->c < 2 ||
@@ -24,8 +25,8 @@ static es_status_t check(const es_call_t *call) {
     }
     const uint32_t vectors = es_conv_vectors_of(p, in->c), pairs = (out->c + 1) / 2;
     const uint32_t pair_bytes = es_conv_vectors_pair_bytes(vectors);
-    return es_call_has_blob(call, p->stream, pairs, pair_bytes, sizeof(int32_t)) &&
-                   call->step->scratch_bytes >= vectors * ES_VECTOR * ES_VECTOR_PIXELS
+    return es_has_blob(table, p->stream, pairs, pair_bytes, sizeof(int32_t)) &&
+                   step->scratch_bytes >= vectors * ES_VECTOR * ES_VECTOR_PIXELS
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -41,7 +42,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_conv_vectors = {
     .id = 40,
-    .params_bytes = sizeof(es_conv_vectors_params_t),
     .check = check,
     .run = run,
 };

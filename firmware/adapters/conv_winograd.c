@@ -4,14 +4,15 @@
 
 enum { MOST_CHANNELS = 1 << 20 /* far more than a device holds: no product overflows */ };
 
-static es_status_t check(const es_call_t *call) {
-    const es_conv_winograd_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_conv_winograd_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     if (in->c % 4 != 0 || out->c % 2 != 0) {
         return ES_BAD_RECORD;
     }
@@ -19,9 +20,9 @@ static es_status_t check(const es_call_t *call) {
         return ES_OUT_OF_BOUNDS;
     }
     const uint32_t pair_bytes = 64 * in->c + ES_WINOGRAD_RECORD_WORDS * (uint32_t)sizeof(uint32_t);
-    return es_call_has_blob(call, p->stream, out->c / 2, pair_bytes, sizeof(uint32_t)) &&
-                   es_call_has_blob(call, p->pads, in->c, 1, 1) &&
-                   call->step->scratch_bytes >= es_conv_winograd_scratch_bytes(in->c)
+    return es_has_blob(table, p->stream, out->c / 2, pair_bytes, sizeof(uint32_t)) &&
+                   es_has_blob(table, p->pads, in->c, 1, 1) &&
+                   step->scratch_bytes >= es_conv_winograd_scratch_bytes(in->c)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -37,7 +38,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_conv_winograd = {
     .id = 33,
-    .params_bytes = sizeof(es_conv_winograd_params_t),
     .check = check,
     .run = run,
 };

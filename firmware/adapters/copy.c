@@ -2,14 +2,15 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_copy_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_copy_params_t *p = es_step_params(step, table);
 
-    if (es_call_input_count(call) != 1) {
+    if (step->input_count != 1) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     const uint32_t row = es_row_elements(out);
     if (in->dtype != out->dtype || p->dims[0] != out->h ||
         es_product(p->dims + 1, ES_COPY_DIMS - 1, row) != row) {
@@ -34,7 +35,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_copy = {
     .id = 14,
-    .params_bytes = sizeof(es_copy_params_t),
     .check = check,
     .run = run,
 };

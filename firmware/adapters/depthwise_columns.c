@@ -2,20 +2,21 @@
 #include "es_adapter.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_depthwise_columns_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_depthwise_columns_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     if (!es_axis_fits(out->h, p->stride_h, 3, 1) || !es_axis_fits(out->w, p->stride_w, 3, 1) ||
         p->stride_w > 2 || in->c != out->c) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, out->c, 9, 1) &&
-                   es_call_has_blob(call, p->scales, out->c, sizeof(es_scale_t), 4)
+    return es_has_blob(table, p->weights, out->c, 9, 1) &&
+                   es_has_blob(table, p->scales, out->c, sizeof(es_scale_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -31,7 +32,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_depthwise_columns = {
     .id = 49,
-    .params_bytes = sizeof(es_depthwise_columns_params_t),
     .check = check,
     .run = run,
 };

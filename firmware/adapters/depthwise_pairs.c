@@ -1,8 +1,9 @@
 /* Adapter of DEPTHWISE_CONV_2D by pairs of rows. */
 #include "es_depthwise_checks.h"
 
-static es_status_t check(const es_call_t *call) {
-    return es_check_depthwise_pairs(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    return es_check_depthwise_pairs(step, operands, table);
 }
 
 static void run(const es_call_t *call) {
@@ -16,7 +17,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_depthwise_pairs = {
     .id = 26,
-    .params_bytes = sizeof(es_depthwise_pairs_params_t),
     .check = check,
     .run = run,
 };

@@ -2,12 +2,12 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_dequantize_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_dequantize_params_t *p = es_step_params(step, table);
 
-    return es_call_has_types(call, 1, ES_INT8, ES_FLOAT32) &&
-                   es_same_rows(es_call_operand(call, 0), es_call_operand(call, 1)) &&
-                   es_is_offset(p->zero_point)
+    return es_has_types(step, operands, 1, ES_INT8, ES_FLOAT32) &&
+                   es_same_rows(&operands[0], &operands[1]) && es_is_offset(p->zero_point)
                ? ES_OK
                : ES_BAD_RECORD;
 }
@@ -22,7 +22,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_dequantize = {
     .id = 22,
-    .params_bytes = sizeof(es_dequantize_params_t),
     .check = check,
     .run = run,
 };

@@ -2,9 +2,11 @@
 #include "es_checks.h"
 #include "es_kernels_16.h"
 
-static es_status_t check(const es_call_t *call) {
-    return es_call_has_types(call, 1, ES_INT16, ES_FLOAT32) &&
-                   es_same_rows(es_call_operand(call, 0), es_call_operand(call, 1))
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    (void)table;
+    return es_has_types(step, operands, 1, ES_INT16, ES_FLOAT32) &&
+                   es_same_rows(&operands[0], &operands[1])
                ? ES_OK
                : ES_BAD_RECORD;
 }
@@ -18,7 +20,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_dequantize_16 = {
     .id = 72,
-    .params_bytes = sizeof(es_dequantize_params_t),
     .check = check,
     .run = run,
 };

@@ -36,13 +36,14 @@ static inline int es_may_hold_window(const es_operand_record_t *in, uint32_t row
 
 /* True for two inputs and an output of one type of which each input extent is the output's, or 1.
  */
-static inline int es_is_binary_of(const es_call_t *call, es_dtype_t dtype) {
-    if (!es_call_has_types(call, 2, dtype, dtype)) {
+static inline int es_is_binary_of(const es_step_record_t *step, const es_operand_record_t *operands,
+                                  es_dtype_t dtype) {
+    if (!es_has_types(step, operands, 2, dtype, dtype)) {
         return 0;
     }
-    const es_operand_record_t *out = es_call_operand(call, 2);
+    const es_operand_record_t *out = &operands[2];
     for (uint32_t i = 0; i < 2; i++) {
-        const es_operand_record_t *in = es_call_operand(call, i);
+        const es_operand_record_t *in = &operands[i];
         if ((in->h != 1 && in->h != out->h) || (in->w != 1 && in->w != out->w) ||
             (in->c != 1 && in->c != out->c)) {
             return 0;
@@ -51,8 +52,8 @@ static inline int es_is_binary_of(const es_call_t *call, es_dtype_t dtype) {
     return 1;
 }
 
-static inline int es_is_binary(const es_call_t *call) {
-    return es_is_binary_of(call, ES_INT8);
+static inline int es_is_binary(const es_step_record_t *step, const es_operand_record_t *operands) {
+    return es_is_binary_of(step, operands, ES_INT8);
 }
 
 /* Multiplies `dims` as long as the product stays at or below `limit`; 0 when it does not. */
@@ -82,15 +83,15 @@ static inline void es_reach(const uint32_t *dims, const int32_t *strides, uint32
 
 /* True when kept and reduced dimensions walk over a dense first input and make the output's rows.
  */
-static inline es_status_t es_check_boxes(const es_call_t *call, const uint32_t kept_dims[3],
-                                         const int32_t kept_strides[3],
+static inline es_status_t es_check_boxes(const es_operand_record_t *operands,
+                                         const uint32_t kept_dims[3], const int32_t kept_strides[3],
                                          const uint32_t reduced_dims[3],
                                          const int32_t reduced_strides[3]) {
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     const uint64_t total = (uint64_t)es_row_elements(in) * in->h;
     const uint32_t row = es_row_elements(out);
-    if (!es_call_is_dense(call, 0) || kept_dims[0] != out->h || total > INT32_MAX ||
+    if (!es_is_dense(in) || kept_dims[0] != out->h || total > INT32_MAX ||
         es_product(kept_dims + 1, 2, row) != row ||
         es_product(reduced_dims, 3, (uint32_t)total) == 0) {
         return ES_BAD_RECORD;

@@ -2,10 +2,11 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_extremum_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_extremum_params_t *p = es_step_params(step, table);
 
-    return es_is_binary(call) && p->mode <= ES_MAXIMUM ? ES_OK : ES_BAD_RECORD;
+    return es_is_binary(step, operands) && p->mode <= ES_MAXIMUM ? ES_OK : ES_BAD_RECORD;
 }
 
 static void run(const es_call_t *call) {
@@ -19,7 +20,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_extremum = {
     .id = 12,
-    .params_bytes = sizeof(es_extremum_params_t),
     .check = check,
     .run = run,
 };

@@ -3,29 +3,31 @@
 #include "es_kernels.h"
 
 /* Of rows of `depth` elements, or of an input of so many. */
-static es_status_t check_blobs(const es_call_t *call, uint64_t depth) {
-    const es_fully_connected_blocks_params_t *p = es_call_params(call);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+static es_status_t check_blobs(const es_step_record_t *step, const es_operand_record_t *operands,
+                               const es_header_t *table, uint64_t depth) {
+    const es_fully_connected_blocks_params_t *p = es_step_params(step, table);
+    const es_operand_record_t *out = &operands[1];
 
     if (out->w != 1 || depth > INT32_MAX) {
         return ES_BAD_RECORD;
     }
     /* An output in the arena has fewer than 2^31 channels. */
-    return es_call_has_blob(call, p->weights, (out->c + 3) & ~3u, (uint32_t)depth, 1) &&
-                   es_call_has_blob(call, p->scales, out->c, sizeof(es_scale_t), 4)
+    return es_has_blob(table, p->weights, (out->c + 3) & ~3u, (uint32_t)depth, 1) &&
+                   es_has_blob(table, p->scales, out->c, sizeof(es_scale_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
 
-static es_status_t check(const es_call_t *call) {
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    if (in->h != es_call_operand(call, 1)->h) {
+    const es_operand_record_t *in = &operands[0];
+    if (in->h != operands[1].h) {
         return ES_BAD_RECORD;
     }
-    return check_blobs(call, (uint64_t)in->w * in->c);
+    return check_blobs(step, operands, table, (uint64_t)in->w * in->c);
 }
 
 static void run(const es_call_t *call) {
@@ -37,12 +39,13 @@ static void run(const es_call_t *call) {
                               es_call_blob(call, p->scales), call->y0, call->y1);
 }
 
-static es_status_t check_sum(const es_call_t *call) {
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
+                             const es_header_t *table) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    return check_blobs(call, (uint64_t)in->w * in->c * in->h);
+    const es_operand_record_t *in = &operands[0];
+    return check_blobs(step, operands, table, (uint64_t)in->w * in->c * in->h);
 }
 
 static void sum(const es_call_t *call) {
@@ -57,7 +60,6 @@ static void sum(const es_call_t *call) {
 
 const es_kernel_t es_kernel_fully_connected_blocks = {
     .id = 50,
-    .params_bytes = sizeof(es_fully_connected_blocks_params_t),
     .check = check,
     .run = run,
     .check_sum = check_sum,

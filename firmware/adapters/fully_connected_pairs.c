@@ -3,30 +3,33 @@
 #include "es_kernels.h"
 
 /* Of rows of `depth` elements, or of an input of so many. The output's channels fit the arena. */
-static es_status_t check_blobs(const es_call_t *call, uint64_t depth) {
-    const es_fully_connected_pairs_params_t *p = es_call_params(call);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+static inline es_status_t check_blobs(const es_step_record_t *step,
+                                      const es_operand_record_t *operands, const es_header_t *table,
+                                      uint64_t depth) {
+    const es_fully_connected_pairs_params_t *p = es_step_params(step, table);
+    const es_operand_record_t *out = &operands[1];
     const uint32_t blocks = (out->c + 3) / 4;
 
     if (out->w != 1 || depth > INT32_MAX) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, ((uint32_t)depth + 3) & ~3u, 4 * blocks, 4) &&
-                   es_call_has_blob(call, p->blocks, blocks, sizeof(es_pairs_block_t), 4)
+    return es_has_blob(table, p->weights, ((uint32_t)depth + 3) & ~3u, 4 * blocks, 4) &&
+                   es_has_blob(table, p->blocks, blocks, sizeof(es_pairs_block_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
 
-static es_status_t check(const es_call_t *call) {
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
+    const es_operand_record_t *in = &operands[0];
     const uint32_t depth = es_row_elements(in);
-    if (in->h != es_call_operand(call, 1)->h || (depth > ES_PAIRS_WIDE && depth % 4 != 0)) {
+    if (in->h != operands[1].h || (depth > ES_PAIRS_WIDE && depth % 4 != 0)) {
         return ES_BAD_RECORD;
     }
-    return check_blobs(call, depth);
+    return check_blobs(step, operands, table, depth);
 }
 
 static void run(const es_call_t *call) {
@@ -38,12 +41,13 @@ static void run(const es_call_t *call) {
                              es_call_blob(call, p->blocks), call->y0, call->y1);
 }
 
-static es_status_t check_sum(const es_call_t *call) {
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
+                             const es_header_t *table) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    return check_blobs(call, (uint64_t)es_row_elements(in) * in->h);
+    const es_operand_record_t *in = &operands[0];
+    return check_blobs(step, operands, table, (uint64_t)es_row_elements(in) * in->h);
 }
 
 static void sum(const es_call_t *call) {
@@ -58,7 +62,6 @@ static void sum(const es_call_t *call) {
 
 const es_kernel_t es_kernel_fully_connected_pairs = {
     .id = 30,
-    .params_bytes = sizeof(es_fully_connected_pairs_params_t),
     .check = check,
     .run = run,
     .check_sum = check_sum,

@@ -2,18 +2,19 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_gather_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_gather_params_t *p = es_step_params(step, table);
 
-    if (es_call_input_count(call) != 2) {
+    if (step->input_count != 2) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *indices = es_call_operand(call, 1);
-    const es_operand_record_t *out = es_call_operand(call, 2);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *indices = &operands[1];
+    const es_operand_record_t *out = &operands[2];
     const uint64_t bytes = es_dtype_bytes(out->dtype);
     return in->dtype == out->dtype && indices->dtype == ES_INT32 && in->h == out->h &&
-                   es_call_is_dense(call, 1) && p->axis != 0 && p->axis <= INT32_MAX &&
+                   es_is_dense(indices) && p->axis != 0 && p->axis <= INT32_MAX &&
                    (uint64_t)es_row_elements(indices) * indices->h == p->indices &&
                    (uint64_t)p->axis * p->inner_bytes == es_row_elements(in) * bytes &&
                    (uint64_t)p->indices * p->inner_bytes == es_row_elements(out) * bytes
@@ -32,7 +33,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_gather = {
     .id = 17,
-    .params_bytes = sizeof(es_gather_params_t),
     .check = check,
     .run = run,
 };

@@ -9,18 +9,19 @@ static int is_state(const es_operand_record_t *o, es_dtype_t dtype, uint32_t cel
            o->c == cells;
 }
 
-static es_status_t check(const es_call_t *call) {
-    const es_lstm_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_lstm_params_t *p = es_step_params(step, table);
 
-    if (call->step->input_count != OUTPUT) {
+    if (step->input_count != OUTPUT) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, SEQUENCE);
-    const es_operand_record_t *out = es_call_operand(call, OUTPUT);
+    const es_operand_record_t *in = &operands[SEQUENCE];
+    const es_operand_record_t *out = &operands[OUTPUT];
     const uint32_t depth = es_row_elements(in), cells = out->c;
     if (in->dtype != ES_INT8 || out->dtype != ES_INT8 || in->h != out->h || out->w != 1 ||
-        !is_state(es_call_operand(call, OUTPUT_STATE), ES_INT8, out->c) ||
-        !is_state(es_call_operand(call, CELL_STATE), ES_INT16, out->c)) {
+        !is_state(&operands[OUTPUT_STATE], ES_INT8, out->c) ||
+        !is_state(&operands[CELL_STATE], ES_INT16, out->c)) {
         return ES_BAD_RECORD;
     }
     /* 16 bits keep the products below in 32. */
@@ -29,9 +30,9 @@ static es_status_t check(const es_call_t *call) {
         p->cell_clip < 0 || p->cell_clip > INT16_MAX) {
         return ES_BAD_RECORD;
     }
-    return es_call_has_blob(call, p->weights, cells * p->gates, depth, 1) &&
-                   es_call_has_blob(call, p->recurrent, cells * p->gates, cells, 1) &&
-                   es_call_has_blob(call, p->biases, cells * p->gates, 2 * sizeof(int32_t), 4)
+    return es_has_blob(table, p->weights, cells * p->gates, depth, 1) &&
+                   es_has_blob(table, p->recurrent, cells * p->gates, cells, 1) &&
+                   es_has_blob(table, p->biases, cells * p->gates, 2 * sizeof(int32_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -54,7 +55,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_lstm = {
     .id = 24,
-    .params_bytes = sizeof(es_lstm_params_t),
     .check = check,
     .run = run,
 };

@@ -2,14 +2,15 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_pool_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_pool_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     return in->c == out->c && es_axis_fits(out->h, p->stride_h, p->kernel_h, 1) &&
                    es_axis_fits(out->w, p->stride_w, p->kernel_w, 1) &&
                    es_may_hold_window(in, p->kernel_h)
@@ -26,7 +27,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_max_pool = {
     .id = 6,
-    .params_bytes = sizeof(es_pool_params_t),
     .check = check,
     .run = run,
 };

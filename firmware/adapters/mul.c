@@ -2,10 +2,11 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_mul_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_mul_params_t *p = es_step_params(step, table);
 
-    return es_is_binary(call) && es_is_offset(p->offset_1) && es_is_offset(p->offset_2) &&
+    return es_is_binary(step, operands) && es_is_offset(p->offset_1) && es_is_offset(p->offset_2) &&
                    es_is_shift(p->output_shift)
                ? ES_OK
                : ES_BAD_RECORD;
@@ -22,7 +23,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_mul = {
     .id = 11,
-    .params_bytes = sizeof(es_mul_params_t),
     .check = check,
     .run = run,
 };

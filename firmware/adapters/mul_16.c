@@ -2,10 +2,12 @@
 #include "es_checks.h"
 #include "es_kernels_16.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_mul_16_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_mul_16_params_t *p = es_step_params(step, table);
 
-    return es_is_binary_of(call, ES_INT16) && es_is_shift(p->shift) ? ES_OK : ES_BAD_RECORD;
+    return es_is_binary_of(step, operands, ES_INT16) && es_is_shift(p->shift) ? ES_OK
+                                                                              : ES_BAD_RECORD;
 }
 
 static void run(const es_call_t *call) {
@@ -18,7 +20,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_mul_16 = {
     .id = 67,
-    .params_bytes = sizeof(es_mul_16_params_t),
     .check = check,
     .run = run,
 };

@@ -2,14 +2,15 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_pad_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_pad_params_t *p = es_step_params(step, table);
 
-    if (es_call_input_count(call) != 1) {
+    if (step->input_count != 1) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     const uint32_t in_row = es_row_elements(in), out_row = es_row_elements(out);
     if (in->dtype != out->dtype || es_dtype_bytes(out->dtype) > sizeof p->value ||
         p->dims[0] != out->h || p->inner[0] != in->h ||
@@ -35,7 +36,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_pad = {
     .id = 16,
-    .params_bytes = sizeof(es_pad_params_t),
     .check = check,
     .run = run,
 };

@@ -2,17 +2,16 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_quantize_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_quantize_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_FLOAT32, ES_INT8) &&
-        !es_call_has_types(call, 1, ES_FLOAT32, ES_UINT8)) {
+    if (!es_has_types(step, operands, 1, ES_FLOAT32, ES_INT8) &&
+        !es_has_types(step, operands, 1, ES_FLOAT32, ES_UINT8)) {
         return ES_BAD_RECORD;
     }
-    return es_same_rows(es_call_operand(call, 0), es_call_operand(call, 1)) &&
-                   es_is_offset(p->zero_point)
-               ? ES_OK
-               : ES_BAD_RECORD;
+    return es_same_rows(&operands[0], &operands[1]) && es_is_offset(p->zero_point) ? ES_OK
+                                                                                   : ES_BAD_RECORD;
 }
 
 static void run(const es_call_t *call) {
@@ -25,7 +24,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_quantize = {
     .id = 21,
-    .params_bytes = sizeof(es_quantize_params_t),
     .check = check,
     .run = run,
 };

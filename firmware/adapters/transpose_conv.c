@@ -2,22 +2,22 @@
 #include "es_adapter.h"
 #include "es_kernels.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_transpose_conv_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_transpose_conv_params_t *p = es_step_params(step, table);
 
-    if (!es_call_has_types(call, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
         return ES_BAD_RECORD;
     }
-    const es_operand_record_t *in = es_call_operand(call, 0);
-    const es_operand_record_t *out = es_call_operand(call, 1);
+    const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     if (!es_axis_fits(in->h, p->stride_h, p->kernel_h, 1) ||
         !es_axis_fits(in->w, p->stride_w, p->kernel_w, 1) || !es_is_int8(p->input_zero_point)) {
         return ES_BAD_RECORD;
     }
     const uint32_t taps = (uint32_t)p->kernel_h * p->kernel_w;
-    return taps <= UINT32_MAX / in->c &&
-                   es_call_has_blob(call, p->weights, taps * in->c, out->c, 1) &&
-                   es_call_has_blob(call, p->channels, out->c, sizeof(es_channel_t), 4)
+    return taps <= UINT32_MAX / in->c && es_has_blob(table, p->weights, taps * in->c, out->c, 1) &&
+                   es_has_blob(table, p->channels, out->c, sizeof(es_channel_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
 }
@@ -36,7 +36,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_transpose_conv = {
     .id = 4,
-    .params_bytes = sizeof(es_transpose_conv_params_t),
     .check = check,
     .run = run,
 };

@@ -2,11 +2,12 @@
 #include "es_checks.h"
 #include "es_kernels_float.h"
 
-static es_status_t check(const es_call_t *call) {
-    const es_unary_float_params_t *p = es_call_params(call);
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    const es_unary_float_params_t *p = es_step_params(step, table);
 
-    return es_call_has_types(call, 1, ES_FLOAT32, ES_FLOAT32) && p->function <= ES_FLOAT_TANH &&
-                   es_same_rows(es_call_operand(call, 0), es_call_operand(call, 1))
+    return es_has_types(step, operands, 1, ES_FLOAT32, ES_FLOAT32) &&
+                   p->function <= ES_FLOAT_TANH && es_same_rows(&operands[0], &operands[1])
                ? ES_OK
                : ES_BAD_RECORD;
 }
@@ -20,7 +21,6 @@ static void run(const es_call_t *call) {
 
 const es_kernel_t es_kernel_unary_float = {
     .id = 86,
-    .params_bytes = sizeof(es_unary_float_params_t),
     .check = check,
     .run = run,
 };

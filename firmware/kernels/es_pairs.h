@@ -12,7 +12,7 @@
 #include "es_kernels.h"
 
 enum { ES_PAIRS_PIXELS = 3, ES_PAIRS_RECORD_WORDS = 7 };
-enum { ES_PAIRS_MOST_TAPS = 1 << 24 };
+enum { ES_PAIRS_MOST_TAPS = (1 << 24) - 1 };
 
 /* One tile times the weights of some channel pairs. Assembly reads it: the order is fixed. */
 typedef struct es_pairs_product {
@@ -55,10 +55,12 @@ typedef struct es_pairs_shape {
 /* Needs a window of at most ES_PAIRS_MOST_TAPS. */
 static inline es_pairs_shape_t es_pairs_shape(uint32_t kernel_h, uint32_t kernel_w, uint32_t c) {
     const uint32_t run = kernel_w * c, left = run % 4;
-    const uint32_t gathered = (left * kernel_h + 3) / 4;
 
-    if (left > 0 && gathered < kernel_h) {
-        return (es_pairs_shape_t){run, run / 4, left, run / 4 * kernel_h + gathered};
+    if (left > 0) {
+        const uint32_t gathered = (left * kernel_h + 3) / 4;
+        if (gathered < kernel_h) {
+            return (es_pairs_shape_t){run, run / 4, left, run / 4 * kernel_h + gathered};
+        }
     }
     return (es_pairs_shape_t){run, (run + 3) / 4, 0, (run + 3) / 4 * kernel_h};
 }

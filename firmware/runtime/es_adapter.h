@@ -4,8 +4,7 @@
  * An adapter turns the records of a step into a typed call of a kernel. `check` runs once, in
  * es_init(): it must refuse every record on which `run` could read or write outside the operands,
  * the blobs or the scratch. The runtime has checked before that each operand lies in its space,
- * that its rows hold w * c elements, that extents are at least one, and that the parameter record
- * is present. */
+ * that extents are at least one, and that the parameter record is present. */
 #ifndef ES_ADAPTER_H
 #define ES_ADAPTER_H
 
@@ -22,25 +21,37 @@ typedef struct es_call {
     uint32_t y0, y1; /* rows of this turn: of the output, for `sum` of the input */
 } es_call_t;
 
+static inline const es_header_t *es_header_of(const es_model_t *model) {
+    return (const es_header_t *)model->table;
+}
+
+static inline const es_operand_record_t *es_operand_at(const es_model_t *model, uint32_t index) {
+    return (const es_operand_record_t *)(model->table + es_header_of(model)->operands) + index;
+}
+
 /* A call of a step, of no rows. */
 static inline es_call_t es_call_of(const es_model_t *model, const es_step_record_t *step) {
     return (es_call_t){
         .model = model,
         .step = step,
-        .operands = (const es_operand_record_t *)(model->table + step->operands),
+        .operands = es_operand_at(model, step->operands),
         .params = model->table + step->params,
     };
 }
 
+/* Whether a kernel can take the records of a step. It is given records alone, in registers: no
+ * tensor is anywhere before a model is accepted. */
+typedef es_status_t es_check_t(const es_step_record_t *step, const es_operand_record_t *operands,
+                               const es_header_t *table);
+
 struct es_kernel {
     uint16_t id;
-    uint16_t params_bytes;
-    es_status_t (*check)(const es_call_t *call);
+    es_check_t *check;
     void (*run)(const es_call_t *call);
     /* The same of a step that accumulates; null where the kernel cannot. `sum` starts the sums in
      * the scratch with input row 0 and writes the output, a single row, with the last one. The
      * runtime has checked that the scratch holds an int32 for each element of the output. */
-    es_status_t (*check_sum)(const es_call_t *call);
+    es_check_t *check_sum;
     void (*sum)(const es_call_t *call);
 };
 
@@ -53,16 +64,6 @@ static inline uint32_t es_known_dtype_bytes(uint32_t dtype) {
 /* The same of any number; 0 for an unknown type. */
 static inline uint32_t es_dtype_bytes(uint32_t dtype) {
     return dtype < 8 ? es_known_dtype_bytes(dtype) : 0;
-}
-
-/* The bytes that a table asks for in a bank; `bank` < ES_MOST_BANKS. */
-static inline uint32_t es_bank_need(const es_header_t *header, uint32_t bank) {
-    if (bank == 0) {
-        return header->arena_bytes;
-    }
-    return header->format_version == ES_ONE_BANK_FORMAT
-               ? 0
-               : ((const es_bank_record_t *)(header + 1))->bytes[bank - 1];
 }
 
 /* The only place where an arena address becomes a pointer. The address still has its bank in the
@@ -119,34 +120,40 @@ static inline int es_lies_in(uint32_t offset, uint32_t count, uint32_t item_byte
 }
 
 /* The same in the table. */
-static inline int es_call_has_blob(const es_call_t *call, uint32_t offset, uint32_t count,
-                                   uint32_t item_bytes, uint32_t alignment) {
-    const es_header_t *header = (const es_header_t *)call->model->table;
-    return es_lies_in(offset, count, item_bytes, header->total_bytes, alignment);
+static inline int es_has_blob(const es_header_t *table, uint32_t offset, uint32_t count,
+                              uint32_t item_bytes, uint32_t alignment) {
+    return es_lies_in(offset, count, item_bytes, table->total_bytes, alignment);
+}
+
+static inline const void *es_table_blob(const es_header_t *table, uint32_t offset) {
+    return (const uint8_t *)table + offset;
+}
+
+static inline const void *es_step_params(const es_step_record_t *step, const es_header_t *table) {
+    return es_table_blob(table, step->params);
 }
 
 /* True when the step has exactly `input_count` inputs, all of type `in`, and an output of `out`. */
-static inline int es_call_has_types(const es_call_t *call, uint32_t input_count, es_dtype_t in,
-                                    es_dtype_t out) {
-    if (es_call_input_count(call) != input_count) {
+static inline int es_has_types(const es_step_record_t *step, const es_operand_record_t *operands,
+                               uint32_t input_count, es_dtype_t in, es_dtype_t out) {
+    if (step->input_count != input_count) {
         return 0;
     }
-    uint32_t others = es_call_operand(call, input_count)->dtype ^ (uint32_t)out;
+    uint32_t others = operands[input_count].dtype ^ (uint32_t)out;
     for (uint32_t i = 0; i < input_count; i++) {
-        others |= es_call_operand(call, i)->dtype ^ (uint32_t)in;
+        others |= operands[i].dtype ^ (uint32_t)in;
     }
     return others == 0;
 }
 
-/* Elements of a row: w * c, which its bytes have room for. */
+/* Elements of a row, whose bytes are known to be fewer than 2^32. */
 static inline uint32_t es_row_elements(const es_operand_record_t *o) {
     return o->w * o->c;
 }
 
-/* True when the whole operand is in memory (depth == h) with dense rows. */
-static inline int es_call_is_dense(const es_call_t *call, uint32_t index) {
-    const es_operand_record_t *o = es_call_operand(call, index);
-    return o->depth == o->h && o->row_bytes == es_row_elements(o) * es_dtype_bytes(o->dtype);
+/* True when the whole operand is in memory: its elements lie one behind the other. */
+static inline int es_is_dense(const es_operand_record_t *o) {
+    return o->depth == o->h;
 }
 
 /* True when a window that walks over an axis moves at all and never leaves 31 bits, so that no sum
@@ -165,15 +172,13 @@ static inline uint32_t es_two_at(const void *record, uint32_t offset) {
 }
 
 /* The same of both axes at once, for parameters that begin with a kernel, strides and dilations, in
- * this order and each of two uint16: kernels and dilations are 1 to 2^15 - 1, strides 1 to 2^14, so
- * that with 16 bits of outputs every product is below 2^30. A field of 0 borrows from its top bit.
- */
+ * this order and each of two uint16: all are 1 to 2^14, so that with 16 bits of outputs every
+ * product is at most 2^30. A field of 0 borrows from its top bits. */
 static inline int es_windows_fit(const void *params) {
     const uint32_t ones = 0x00010001u;
-    const uint32_t kernel = es_two_at(params, 0), dilation = es_two_at(params, 8);
-    const uint32_t seen = kernel | dilation | (kernel - ones) | (dilation - ones);
-
-    return ((seen & 0x80008000u) | ((es_two_at(params, 4) - ones) & 0xC000C000u)) == 0;
+    const uint32_t less = (es_two_at(params, 0) - ones) | (es_two_at(params, 4) - ones) |
+                          (es_two_at(params, 8) - ones);
+    return (less & 0xC000C000u) == 0;
 }
 
 /* True when a value is one of an int8. */

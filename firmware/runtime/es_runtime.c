@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-static const es_header_t *header_of(const es_model_t *model) {
-    return (const es_header_t *)model->table;
-}
-
 /* es_init() has found each step's kernel in the list before. Kernels made for a core, which most
  * steps use, have the highest ids. */
 static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
@@ -19,17 +15,18 @@ static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
 }
 
 static inline es_rows_t rows_of(const es_model_t *model, const es_operand_record_t *record) {
+    const uint32_t element_bytes = es_known_dtype_bytes(record->dtype);
     const es_rows_t rows = {
         /* Constants are read only: the cast serves operands that share one type with others. */
         .base = record->space == ES_SPACE_TABLE
                     ? (uint8_t *)(uintptr_t)model->table + record->offset
                     : es_at(model, record->offset),
-        .row_bytes = record->row_bytes,
+        .row_bytes = es_row_elements(record) * element_bytes,
         .depth = record->depth,
         .h = record->h,
         .w = record->w,
         .c = record->c,
-        .element_bytes = es_known_dtype_bytes(record->dtype),
+        .element_bytes = element_bytes,
     };
     return rows;
 }
@@ -43,8 +40,8 @@ static const es_port_record_t *port_at(const es_model_t *model, uint32_t ports, 
 }
 
 static const es_operand_record_t *fed_rows(const es_model_t *model, uint32_t input) {
-    const uint32_t rows = port_at(model, header_of(model)->inputs, input)->rows;
-    return rows != 0 ? (const es_operand_record_t *)(model->table + rows) : NULL;
+    const uint32_t rows = port_at(model, es_header_of(model)->inputs, input)->rows;
+    return rows != ES_NO_ROWS ? es_operand_at(model, rows) : NULL;
 }
 
 static void read_zeros(void *context, uint32_t input, uint32_t y0, uint32_t y1,
@@ -64,10 +61,10 @@ typedef struct range {
 } range_t;
 
 /* The next `rows` of an operand's rows, but never more than it has memory for: what a turn wrote
- * must be there to be read. `done` counts them, or is null: all of them. A counter lies in the
- * arena, where a damaged model may have written. */
+ * must be there to be read. `done` counts them, or is null: all that there is memory for, from the
+ * first on. A counter lies in the arena, where a damaged model may have written. */
 static range_t next_rows(uint16_t *done, uint32_t rows, const es_operand_record_t *o) {
-    range_t range = {0, o->h};
+    range_t range = {0, o->depth};
 
     if (done != NULL) {
         range.y0 = *done < o->h ? *done : o->h;
@@ -90,7 +87,7 @@ static __attribute__((noinline)) void tell(const es_call_t *call, uint32_t index
 }
 
 static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
-    const es_header_t *header = header_of(model);
+    const es_header_t *header = es_header_of(model);
     const es_step_record_t *step = (const es_step_record_t *)(model->table + header->steps) + index;
     const es_kernel_t *kernel = find_kernel(model, step->kernel);
     const es_observer_t *observer = model->observer;
@@ -99,7 +96,7 @@ static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     es_call_t call = es_call_of(model, step);
     const es_operand_record_t *paced = es_call_paced(&call);
     const range_t range =
-        next_rows(step->counter == ES_NO_COUNTER ? NULL : &counters[step->counter], rows, paced);
+        next_rows(step->counter == 0 ? NULL : &counters[step->counter - 1], rows, paced);
 
     call.y0 = range.y0;
     call.y1 = range.y1;
@@ -132,7 +129,7 @@ static __attribute__((noinline)) void feed(const es_model_t *model, uint32_t inp
 /* A turn is checked where it is taken: there may be many times as many of them as steps. One of no
  * step, or of no input that is fed, does nothing. */
 void es_run(es_model_t *model) {
-    const es_header_t *header = header_of(model);
+    const es_header_t *header = es_header_of(model);
     const es_turn_record_t *turns = (const es_turn_record_t *)(model->table + header->schedule);
     uint16_t fed[ES_MOST_FED] = {0};
 
@@ -151,7 +148,7 @@ void es_run(es_model_t *model) {
 }
 
 void es_reset(es_model_t *model) {
-    const es_header_t *header = header_of(model);
+    const es_header_t *header = es_header_of(model);
     const es_state_record_t *states = (const es_state_record_t *)(model->table + header->states);
 
     for (uint32_t i = 0; i < header->state_count; i++) {
@@ -175,54 +172,54 @@ static __attribute__((noinline)) es_port_info_t describe(const es_model_t *model
 }
 
 uint32_t es_input_count(const es_model_t *model) {
-    return header_of(model)->input_count;
+    return es_header_of(model)->input_count;
 }
 
 uint32_t es_output_count(const es_model_t *model) {
-    return header_of(model)->output_count;
+    return es_header_of(model)->output_count;
 }
 
 void *es_input(const es_model_t *model, uint32_t index) {
     if (fed_rows(model, index) != NULL) {
         return NULL;
     }
-    return es_at(model, port_at(model, header_of(model)->inputs, index)->offset);
+    return es_at(model, port_at(model, es_header_of(model)->inputs, index)->offset);
 }
 
 void *es_output(const es_model_t *model, uint32_t index) {
-    return es_at(model, port_at(model, header_of(model)->outputs, index)->offset);
+    return es_at(model, port_at(model, es_header_of(model)->outputs, index)->offset);
 }
 
 uint32_t es_input_bytes(const es_model_t *model, uint32_t index) {
-    return port_at(model, header_of(model)->inputs, index)->bytes;
+    return port_at(model, es_header_of(model)->inputs, index)->bytes;
 }
 
 uint32_t es_output_bytes(const es_model_t *model, uint32_t index) {
-    return port_at(model, header_of(model)->outputs, index)->bytes;
+    return port_at(model, es_header_of(model)->outputs, index)->bytes;
 }
 
 es_port_info_t es_input_info(const es_model_t *model, uint32_t index) {
-    return describe(model, port_at(model, header_of(model)->inputs, index));
+    return describe(model, port_at(model, es_header_of(model)->inputs, index));
 }
 
 es_port_info_t es_output_info(const es_model_t *model, uint32_t index) {
-    return describe(model, port_at(model, header_of(model)->outputs, index));
+    return describe(model, port_at(model, es_header_of(model)->outputs, index));
 }
 
 const char *es_name(const es_model_t *model) {
-    return (const char *)(model->table + header_of(model)->name);
+    return (const char *)(model->table + es_header_of(model)->name);
 }
 
 uint32_t es_step_count(const es_model_t *model) {
-    return header_of(model)->step_count;
+    return es_header_of(model)->step_count;
 }
 
 uint32_t es_step_kernel(const es_model_t *model, uint32_t step) {
-    return ((const es_step_record_t *)(model->table + header_of(model)->steps))[step].kernel;
+    return ((const es_step_record_t *)(model->table + es_header_of(model)->steps))[step].kernel;
 }
 
 uint32_t es_bank_bytes(const es_model_t *model, uint32_t bank) {
-    return bank < ES_MOST_BANKS ? es_bank_need(header_of(model), bank) : 0;
+    return bank < ES_MOST_BANKS ? es_header_of(model)->bank_bytes[bank] : 0;
 }
 
 uint32_t es_arena_bytes(const es_model_t *model) {
@@ -234,9 +231,9 @@ uint32_t es_arena_bytes(const es_model_t *model) {
 }
 
 uint32_t es_table_bytes(const es_model_t *model) {
-    return header_of(model)->total_bytes;
+    return es_header_of(model)->total_bytes;
 }
 
 const uint8_t *es_table_sha256(const es_model_t *model) {
-    return header_of(model)->sha256;
+    return es_header_of(model)->sha256;
 }

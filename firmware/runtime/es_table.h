@@ -5,20 +5,21 @@
 #ifndef ES_TABLE_H
 #define ES_TABLE_H
 
-#include <stdint.h>
+#include "edgeserve.h"
 
 #define ES_MAGIC              0x314D5345u /* "ESM1" */
-#define ES_FORMAT_VERSION     2u
+#define ES_FORMAT_VERSION     3u
 #define ES_KERNEL_SET_VERSION 1u
 
 /* The arena is one bank of memory, or several: an address in it has the bank in its two highest
- * bits and the offset in that bank below. So in the first bank addresses are plain offsets, and a
- * table that needs no other is of format 1, which has no bank record. */
-#define ES_ONE_BANK_FORMAT 1u
+ * bits and the offset in that bank below. So in the first bank addresses are plain offsets. */
 #define ES_BANK_SHIFT      30
 #define ES_MOST_BANK_BYTES (1u << ES_BANK_SHIFT)
 
-#define ES_NO_COUNTER 0xFFFFu
+/* A table is shorter than this, so that an offset and a few bytes stay in 32 bits. */
+#define ES_TABLE_LIMIT 0x80000000u
+
+#define ES_NO_ROWS 0xFFFFu
 
 /* A turn of an input that is fed by rows has this bit in its step, and the input's index below. */
 #define ES_FEED_BIT 0x8000u
@@ -30,19 +31,22 @@ typedef struct es_header {
     uint16_t format_version;
     uint16_t kernel_set_version;
     uint32_t total_bytes;
-    uint32_t arena_bytes; /* of its first bank */
+    uint32_t bank_bytes[ES_MOST_BANKS]; /* of the arena; 0: the bank is not used */
     uint32_t rollback_counter;
     uint16_t isa; /* layout family of the weights: 0 is portable */
     uint16_t step_count;
+    uint16_t operand_count;
     uint16_t input_count;
     uint16_t output_count;
     uint16_t state_count;
     uint16_t counter_count; /* uint16 row counters of streamed steps, in the arena */
-    uint32_t inputs;        /* es_port_record_t[input_count] */
-    uint32_t outputs;       /* es_port_record_t[output_count] */
-    uint32_t states;        /* es_state_record_t[state_count] */
-    uint32_t steps;         /* es_step_record_t[step_count] */
-    uint32_t schedule;      /* es_turn_record_t[turn_count] */
+    uint16_t reserved;
+    uint32_t inputs;   /* es_port_record_t[input_count] */
+    uint32_t outputs;  /* es_port_record_t[output_count] */
+    uint32_t states;   /* es_state_record_t[state_count] */
+    uint32_t operands; /* es_operand_record_t[operand_count] */
+    uint32_t steps;    /* es_step_record_t[step_count] */
+    uint32_t schedule; /* es_turn_record_t[turn_count] */
     uint32_t turn_count;
     uint32_t counters;     /* arena address of the row counters */
     uint32_t name;         /* zero-terminated */
@@ -50,18 +54,12 @@ typedef struct es_header {
     uint8_t signature[64]; /* zero when unsigned */
 } es_header_t;
 
-/* Behind the header of format 2: the bytes that the model needs in each further bank, 0 in those
- * that it does not use. */
-typedef struct es_bank_record {
-    uint32_t bytes[3];
-    uint32_t reserved;
-} es_bank_record_t;
-
 enum { ES_SPACE_ARENA = 0, ES_SPACE_TABLE = 1 };
 
+/* A tensor as rows of w * c dense elements, one row behind the other. All views of a table stand in
+ * one array, each checked once, and whoever sees tensors names them by index. */
 typedef struct es_operand_record {
     uint32_t offset; /* address in the arena or offset in the table, by `space` */
-    uint32_t row_bytes;
     uint32_t c;
     uint16_t w;
     uint16_t h;
@@ -72,13 +70,14 @@ typedef struct es_operand_record {
 
 typedef struct es_step_record {
     uint16_t kernel;
+    uint16_t flags;
+    uint16_t operands; /* index of the first of input_count + 1 in a row, the output last */
     uint16_t input_count;
-    uint32_t operands; /* es_operand_record_t[input_count + 1], the output last */
-    uint32_t params;
+    uint32_t params;  /* at least the length of a header before the end of the table */
     uint32_t scratch; /* arena address */
     uint32_t scratch_bytes;
-    uint16_t counter; /* index of its row counter; ES_NO_COUNTER: all rows in one turn */
-    uint16_t flags;
+    uint16_t counter; /* 1 + index of its row counter; 0: all rows in one turn */
+    uint16_t reserved;
 } es_step_record_t;
 
 /* The step takes rows of its input into int32 sums, which lie in its scratch, and writes its
@@ -102,9 +101,7 @@ typedef struct es_port_record {
     uint32_t name; /* zero-terminated */
     uint8_t dtype;
     uint8_t rank;
-    uint16_t reserved;
-    uint32_t
-        rows; /* es_operand_record_t of an input that is fed by rows; 0: it is there as a whole */
+    uint16_t rows; /* operand that an input is fed to by rows; ES_NO_ROWS: it is there as a whole */
 } es_port_record_t;
 
 typedef struct es_state_record {

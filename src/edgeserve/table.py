@@ -18,21 +18,20 @@ from edgeserve.program import Operand, Port, Program, Role, Step
 from edgeserve.stream_plan import MOST_FED, Action, BankUse, Feed, Place, StreamPlan, Turn
 
 MAGIC = 0x314D5345
-FORMAT_VERSION = 2
-ONE_BANK_FORMAT = 1
-"""Of a table whose arena is one bank: it has no bank record."""
-HEADER = struct.Struct("<IHHIII6H8I32s64s")
-BANKS = struct.Struct("<4I")
+FORMAT_VERSION = 3
+HEADER = struct.Struct("<IHHI4II8H9I32s64s")
 MOST_BANKS = 4
 BANK_SHIFT = 30
 """An arena address has the bank from this bit on, and the offset in the bank below."""
-STEP = struct.Struct("<HHIIIIHH")
-OPERAND = struct.Struct("<IIIHHHBB")
+STEP = struct.Struct("<HHHHIIIHH")
+OPERAND = struct.Struct("<IIHHHBB")
 TURN = struct.Struct("<HH")
-PORT = struct.Struct("<IIIfiIIBBHI")
+PORT = struct.Struct("<IIIfiIIBBH")
 STATE = struct.Struct("<III")
-SHA256_OFFSET = 64
-NO_COUNTER = 0xFFFF
+SHA256_OFFSET = 84
+NO_ROWS = 0xFFFF
+TABLE_LIMIT = 1 << 31
+"""A table is shorter."""
 ACCUMULATES = 1
 """Flag of a step."""
 FEED_BIT = 0x8000
@@ -80,21 +79,14 @@ class ModelTable:
 class _Writer:
     """Grows the table front to back; equal blobs share their bytes."""
 
-    def __init__(self, banks: bytes) -> None:
-        self.data = bytearray(HEADER.size) + banks
+    def __init__(self) -> None:
+        self.data = bytearray(HEADER.size)
         self.sections: list[Section] = [Section(0, len(self.data), "header")]
         self._blobs: dict[tuple[bytes, int], int] = {}
 
     def add(self, data: bytes, note: str, alignment_bytes: int = 4) -> int:
         offset = align_up(len(self.data), alignment_bytes)
         self.data += b"\0" * (offset - len(self.data)) + data
-        self.sections.append(Section(offset, len(self.data), note))
-        return offset
-
-    def add_chained(self, data: bytes, shared_bytes: int, note: str) -> int:
-        """Adds data whose first ``shared_bytes`` are the last ones that were added."""
-        offset = len(self.data) - shared_bytes
-        self.data += data[shared_bytes:]
         self.sections.append(Section(offset, len(self.data), note))
         return offset
 
@@ -118,36 +110,40 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
     writer = layout.writer
     name = writer.add(program.name.encode() + b"\0", "name", 1)
     layout.add_constants()
-    steps = layout.add_steps()
-    schedule = writer.add(b"".join(map(_turn, plan.turns)), "schedule")
+    params = layout.add_params()
     inputs = layout.add_ports(program.inputs, "inputs", _fed(plan))
     outputs = layout.add_ports(program.outputs, "outputs", frozenset())
     states = layout.add_states()
-    writer.data += b"\0" * (align_up(len(writer.data)) - len(writer.data))
-    if len(program.steps) >= FEED_BIT or len(writer.data) > _U32:
-        raise ModelError(
-            f"{program.name}: {len(program.steps)} steps in {len(writer.data):,} bytes exceed the "
-            "model table",
-            hint="split the model",
-        )
+    steps = layout.add_steps(params)
+    operands = writer.add(b"".join(layout.operands), "operands")
+    schedule = writer.add(b"".join(map(_turn, plan.turns)), "schedule")
+    # The last byte is zero, so every text has an end, and behind parameters there is room for the
+    # longest that a kernel can have.
+    used = len(writer.data)
+    needed = max(used + 1, max(params, default=0) + HEADER.size)
+    writer.data += b"\0" * (align_up(needed) - used)
+    _check_counts(program, layout)
     HEADER.pack_into(
         writer.data,
         0,
         MAGIC,
-        FORMAT_VERSION if len(plan.banks) > 1 else ONE_BANK_FORMAT,
+        FORMAT_VERSION,
         KERNEL_SET_VERSION,
         len(writer.data),
-        plan.banks[0].size_bytes if plan.banks else plan.arena_bytes,
+        *_bank_bytes(plan),
         0,
         0,
         len(program.steps),
+        len(layout.operands),
         len(program.inputs),
         len(program.outputs),
         sum(value.role is Role.STATE for value in program.values),
         sum(counter is not None for counter in plan.counters),
+        0,
         inputs,
         outputs,
         states,
+        operands,
         steps,
         schedule,
         len(plan.turns),
@@ -171,12 +167,22 @@ def _turn(action: Action) -> bytes:
             return TURN.pack(FEED_BIT | port, rows)
 
 
-def _bank_record(plan: StreamPlan) -> bytes:
-    """The bytes of all banks but the first; empty where there is no other."""
+def _check_counts(program: Program, layout: _Layout) -> None:
+    steps, operands, table_bytes = len(program.steps), len(layout.operands), len(layout.writer.data)
+    if steps >= FEED_BIT or operands >= NO_ROWS or table_bytes >= TABLE_LIMIT:
+        raise ModelError(
+            f"{program.name}: {steps} steps with {operands} operands in {table_bytes:,} bytes "
+            "exceed the model table",
+            hint="split the model",
+        )
+
+
+def _bank_bytes(plan: StreamPlan) -> list[int]:
+    """What the table asks for in each bank that there can be."""
     if len(plan.banks) > MOST_BANKS or any(b.size_bytes >> BANK_SHIFT for b in plan.banks):
         raise ValueError(f"{len(plan.banks)} banks, or one of them, exceed the model table")
-    further = [bank.size_bytes for bank in plan.banks[1:]]
-    return BANKS.pack(*further, *[0] * (MOST_BANKS - len(further))) if further else b""
+    asked = [bank.size_bytes for bank in plan.banks] or [plan.arena_bytes]
+    return asked + [0] * (MOST_BANKS - len(asked))
 
 
 def _fed(plan: StreamPlan) -> frozenset[int]:
@@ -193,7 +199,8 @@ class _Layout:
     def __init__(self, program: Program, plan: StreamPlan) -> None:
         self.program = program
         self.plan = plan
-        self.writer = _Writer(_bank_record(plan))
+        self.writer = _Writer()
+        self.operands: list[bytes] = []
         self._starts = plan.bank_starts
         self._constants: dict[int, int] = {}
 
@@ -212,32 +219,31 @@ class _Layout:
             for blob in blobs(step.params):
                 self.writer.blob(blob)
 
-    def add_steps(self) -> int:
-        """Parameters, then operands, then the steps themselves."""
-        program = self.program
-        params = [self._params(step) for step in program.steps]
-        operands: list[int] = []
-        made = b""
-        for step in program.steps:
-            records = self._operands(step)
-            # A step that reads what the one before wrote, in the same view, shares its record.
-            shared = OPERAND.size if records[0] == made else 0
-            note = f"operands of step {step.index}"
-            operands.append(
-                self.writer.add_chained(b"".join(records), shared, note)
-                if shared
-                else self.writer.add(b"".join(records), note)
+    def add_params(self) -> list[int]:
+        """The parameters of all steps: where each lies."""
+        return [
+            self.writer.add(
+                encode(step.params, self.writer.blob), f"parameters of step {step.index}"
             )
-            made = records[-1]
+            for step in self.program.steps
+        ]
+
+    def add_steps(self, params: list[int]) -> int:
         records = [
-            self._step(step, *offsets)
-            for step, *offsets in zip(program.steps, operands, params, strict=True)
+            self._step(step, self._add_operands(self._operands(step)), offset)
+            for step, offset in zip(self.program.steps, params, strict=True)
         ]
         return self.writer.add(b"".join(records), "steps")
 
-    def _params(self, step: Step) -> int:
-        data = encode(step.params, self.writer.blob)
-        return self.writer.add(data, f"parameters of step {step.index}")
+    def _add_operands(self, records: list[bytes]) -> int:
+        """The index of the first of them.
+
+        A step that reads what the one before wrote, in the same view, shares its operand.
+        """
+        shared = 1 if self.operands[-1:] == records[:1] else 0
+        first = len(self.operands) - shared
+        self.operands += records[shared:]
+        return first
 
     def _operands(self, step: Step) -> list[bytes]:
         """The records of a step's inputs and, last, its output."""
@@ -253,13 +259,14 @@ class _Layout:
         counter = self.plan.counters[step.index]
         return STEP.pack(
             step.kernel,
-            len(step.inputs),
+            0 if sums is None else ACCUMULATES,
             operands,
+            len(step.inputs),
             params,
             self.address(span.offset_bytes) if span else 0,
             span.size_bytes if span else 0,
-            NO_COUNTER if counter is None else counter,
-            0 if sums is None else ACCUMULATES,
+            0 if counter is None else 1 + counter,
+            0,
         )
 
     def _place(self, value: int) -> Place:
@@ -271,27 +278,28 @@ class _Layout:
     def _operand(self, operand: Operand) -> bytes:
         """An operand as its step sees it; a ring must have been made of the same rows."""
         value = self.program.values[operand.value]
-        row_bytes = operand.w * operand.c * value.dtype.size_bytes
         if value.role is Role.CONSTANT:
-            return self._record(operand, self._constants[value.index], operand.h, row_bytes)
+            return self._record(operand, self._constants[value.index], operand.h)
         place = self._place(value.index)
         depth = operand.h
         if place.depth < place.h:
+            row_bytes = operand.w * operand.c * value.dtype.size_bytes
             if (place.h, place.row_bytes) != (operand.h, row_bytes):
                 raise ValueError(f"tensor {value.name!r} is a ring of other rows than a step sees")
             depth = place.depth
-        return self._record(operand, self.address(place.offset_bytes), depth, row_bytes)
+        return self._record(operand, self.address(place.offset_bytes), depth)
 
     def _summed(self, operand: Operand) -> bytes:
         """An input as rows of its place: sums do not care where a row ends."""
         place = self._place(operand.value)
         element_bytes = self.program.values[operand.value].dtype.size_bytes
         rows = Operand(operand.value, place.h, 1, place.row_bytes // element_bytes)
-        return self._record(rows, self.address(place.offset_bytes), place.depth, place.row_bytes)
+        return self._record(rows, self.address(place.offset_bytes), place.depth)
 
-    def _record(self, operand: Operand, offset: int, depth: int, row_bytes: int) -> bytes:
+    def _record(self, operand: Operand, offset: int, depth: int) -> bytes:
         value = self.program.values[operand.value]
-        if max(operand.h, operand.w) > _U16 or max(operand.c, row_bytes) > _U32:
+        row_bytes = operand.w * operand.c * value.dtype.size_bytes
+        if max(operand.h, operand.w) > _U16 or row_bytes > _U32:
             raise ModelError(
                 f"tensor {value.name!r}: {operand.h} x {operand.w} x {operand.c} exceeds the model "
                 "table",
@@ -299,7 +307,6 @@ class _Layout:
             )
         return OPERAND.pack(
             offset,
-            row_bytes,
             operand.c,
             operand.w,
             operand.h,
@@ -318,10 +325,9 @@ class _Layout:
         place = self._place(port.value)
         if not fed and place.depth < place.h:
             raise ValueError(f"{port.name!r} is not whole in the arena")
-        rows = 0
+        rows = NO_ROWS
         if fed:
-            record = self._summed(Operand(port.value, 1, 1, elements))
-            rows = self.writer.add(record, f"operands of {port.name}")
+            rows = self._add_operands([self._summed(Operand(port.value, 1, 1, elements))])
         return PORT.pack(
             self.address(place.offset_bytes),
             elements * port.dtype.size_bytes,
@@ -332,7 +338,6 @@ class _Layout:
             self.writer.add(port.name.encode() + b"\0", f"name of {port.name}", 1),
             DTYPE_CODE[port.dtype],
             len(port.shape),
-            0,
             rows,
         )
 

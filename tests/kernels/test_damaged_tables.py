@@ -24,10 +24,10 @@ from edgeserve.plan import whole_plan
 from edgeserve.program import Program
 from edgeserve.table import (
     BANK_SHIFT,
-    BANKS,
+    DTYPE_CODE,
     HEADER,
-    ONE_BANK_FORMAT,
     OPERAND,
+    STEP,
     TURN,
     Section,
     write_table,
@@ -49,10 +49,11 @@ from tests.kernels.test_convolution import conv2d, depthwise
 from tests.kernels.wide_models import wide_models
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
-VERSION, TOTAL_BYTES, ARENA_BYTES, STEPS = 4, 8, 12, 44
+TOTAL_BYTES, BANK_BYTES, OPERANDS, STEPS = 8, 12, 60, 64
 """Offsets of header fields."""
-STEP_OPERANDS, OPERAND_DEPTH = 4, 16
+STEP_OPERANDS, STEP_PARAMS, STEP_SCRATCH_BYTES, OPERAND_DEPTH = 4, 8, 16, 12
 """Offsets in a step and an operand."""
+ELEMENT_BYTES = {code: dtype.size_bytes for dtype, code in DTYPE_CODE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,7 @@ class Case:
     @property
     def bank_bytes(self) -> tuple[int, ...]:
         """Of each bank that a table may have."""
-        further = BANKS.unpack_from(self.data, HEADER.size)[:3]
-        is_split = u16_at(self.data, VERSION) != ONE_BANK_FORMAT
-        return (u32_at(self.data, ARENA_BYTES), *(further if is_split else (0, 0, 0)))
+        return struct.unpack_from("<4I", self.data, BANK_BYTES)
 
 
 def u32_at(data: bytes | bytearray, offset: int) -> int:
@@ -80,6 +79,12 @@ def u32_at(data: bytes | bytearray, offset: int) -> int:
 def u16_at(data: bytes | bytearray, offset: int) -> int:
     (value,) = struct.unpack_from("<H", data, offset)
     return int(value)
+
+
+def operand_of(data: bytes | bytearray, step: int, index: int) -> int:
+    """Where the record of a step's operand is; ``step`` is where the step's own is."""
+    first = u16_at(data, step + STEP_OPERANDS)
+    return u32_at(data, OPERANDS) + (first + index) * OPERAND.size
 
 
 def planned(name: str, model: bytes) -> tuple[Case, ...]:
@@ -176,7 +181,7 @@ def flip_bits(rng: random.Random, data: bytearray, section: Section) -> None:
 
 
 def set_u32(rng: random.Random, data: bytearray, section: Section) -> None:
-    near = (len(data), len(data) - 16, u32_at(data, ARENA_BYTES), rng.randrange(2 * len(data)))
+    near = (len(data), len(data) - 16, u32_at(data, BANK_BYTES), rng.randrange(2 * len(data)))
     value = rng.choice((*EXTREMES, *FAR, *near))
     struct.pack_into("<I", data, _place(rng, section, 4), value)
 
@@ -211,9 +216,9 @@ def reshape(rng: random.Random, data: bytearray, section: Section) -> None:
     """Another shape for an operand, sound in itself, somewhere in its memory."""
     count = (section.end - section.offset) // OPERAND.size
     record = section.offset + rng.randrange(count) * OPERAND.size
-    offset, row_bytes, c, w, h, depth, dtype, space = OPERAND.unpack_from(data, record)
-    element_bytes = max(1, row_bytes // max(1, w * c))
-    memory_bytes = len(data) if space else u32_at(data, ARENA_BYTES)
+    offset, c, w, h, depth, dtype, space = OPERAND.unpack_from(data, record)
+    element_bytes = ELEMENT_BYTES.get(dtype, 1)
+    memory_bytes = len(data) if space else u32_at(data, BANK_BYTES)
     if rng.random() < 0.5:
         offset = rng.randrange(0, max(1, memory_bytes), 8)
     left = max(1, min(memory_bytes - offset, 1 << 16) // element_bytes)
@@ -223,9 +228,8 @@ def reshape(rng: random.Random, data: bytearray, section: Section) -> None:
     for _ in range(rng.choice((1, 1, 2))):
         extents[rng.randrange(3)] = rng.choice((1, 2, 3, 5, 8, rng.randint(1, left)))
     h, w, c = (min(extent, 0xFFFF) for extent in extents)
-    row_bytes = w * c * element_bytes % (1 << 32)
     depth = rng.choice((h, h, h, 1, min(h, 2)))
-    OPERAND.pack_into(data, record, offset, row_bytes, c, w, h, depth, dtype, space)
+    OPERAND.pack_into(data, record, offset, c, w, h, depth, dtype, space)
 
 
 RECORDS = ("header", "operands", "parameters", "steps", "schedule", "inputs", "outputs", "states")
@@ -286,8 +290,8 @@ def test_a_window_over_rows_that_are_not_there_is_refused(
     for case in (c for c in cases if c.name in ("MAX_POOL_2D", "AVERAGE_POOL_2D")):
         data = bytearray(case.data)
         record = u32_at(data, STEPS)
-        operands, params = struct.unpack_from("<II", data, record + STEP_OPERANDS)
-        struct.pack_into("<HH", data, operands + OPERAND_DEPTH - 2, 0xFFFF, 1)
+        operand, params = operand_of(data, record, 0), u32_at(data, record + STEP_PARAMS)
+        struct.pack_into("<HH", data, operand + OPERAND_DEPTH - 2, 0xFFFF, 1)
         struct.pack_into("<H", data, params, 0xFFFF)
         assert runner.try_table(bytes(data), case.bank_bytes) == ES_BAD_RECORD
 
@@ -355,30 +359,46 @@ def test_a_record_that_leaves_its_bank_is_refused(
                 continue
             for at in range(section.offset, section.end, OPERAND.size):
                 data = bytearray(case.data)
-                offset, row_bytes, *rest = OPERAND.unpack_from(data, at)
-                depth, space = rest[3], rest[5]
+                offset, *rest = OPERAND.unpack_from(data, at)
+                c, w, _, depth, dtype, space = rest
                 if space != 0:
                     continue
                 bank = offset >> BANK_SHIFT
                 end = (bank << BANK_SHIFT) + case.bank_bytes[bank]
-                OPERAND.pack_into(data, at, end - row_bytes * depth + 8, row_bytes, *rest)
+                bytes_held = w * c * depth * ELEMENT_BYTES[dtype]
+                OPERAND.pack_into(data, at, end - bytes_held + 8, *rest)
                 assert runner.try_table(bytes(data), case.bank_bytes) == ES_OUT_OF_BOUNDS
                 tried += 1
     assert tried > 100
 
 
-def test_a_step_without_a_counter_has_all_rows_in_memory(
+def test_a_step_without_a_counter_writes_no_more_than_there_is_memory_for(
     runner: HostRunner, cases: tuple[Case, ...]
 ) -> None:
-    """All its rows are computed in one turn: a ring would be overrun."""
+    """All its rows are computed in one turn: a ring is not overrun, the other rows do not exist."""
     (case,) = (c for c in cases if c.name == "TANH")
     data = bytearray(case.data)
-    (operands,) = struct.unpack_from("<I", data, u32_at(data, STEPS) + STEP_OPERANDS)
-    depth = operands + OPERAND.size + OPERAND_DEPTH
-    (rows,) = struct.unpack_from("<H", data, depth)
+    depth = operand_of(data, u32_at(data, STEPS), 1) + OPERAND_DEPTH
+    rows = u16_at(data, depth)
     assert rows > 1
     struct.pack_into("<H", data, depth, rows - 1)
-    assert runner.try_table(bytes(data), case.bank_bytes) == ES_BAD_RECORD
+    assert runner.try_table(bytes(data), case.bank_bytes) == ES_OK
+
+
+def test_scratch_is_checked_to_the_byte(runner: HostRunner, cases: tuple[Case, ...]) -> None:
+    """A kernel that has a byte less than the host found that it needs is refused."""
+    tried: Counter[KernelId] = Counter()
+    for case in cases:
+        steps = u32_at(case.data, STEPS)
+        for step in case.program.steps:
+            at = steps + step.index * STEP.size + STEP_SCRATCH_BYTES
+            if step.scratch_bytes == 0 or u32_at(case.data, at) != step.scratch_bytes:
+                continue
+            data = bytearray(case.data)
+            struct.pack_into("<I", data, at, step.scratch_bytes - 1)
+            assert runner.try_table(bytes(data), case.bank_bytes) == ES_OUT_OF_BOUNDS, case.name
+            tried[step.kernel] += 1
+    assert {KernelId.CONV_PAIRS, KernelId.DEPTHWISE_PAIRS, KernelId.DEPTHWISE_RELU} <= set(tried)
 
 
 def test_damaged_reference_models_stay_in_bounds(runner: HostRunner, shared_data: Path) -> None:

@@ -66,7 +66,7 @@ def test_estimates_hold_on_shapes_that_were_held_out(core: str) -> None:
         assert cost.held_out > 0, name
         for fit in (cost.instructions, cost.words):
             assert 0 <= fit.median_error <= fit.worst_error, name
-            assert fit.median_error < MEDIAN_LIMIT, f"{name}: {fit.median_error / 10} %"
+            assert fit.median_error <= MEDIAN_LIMIT, f"{name}: {fit.median_error / 10} %"
 
 
 def test_an_estimate_is_the_sum_of_its_work() -> None:

@@ -19,7 +19,6 @@ from tests.tools import need_programs
 
 TABLE_RECORDS: dict[str, struct.Struct] = {
     "es_header_t": table.HEADER,
-    "es_bank_record_t": table.BANKS,
     "es_step_record_t": table.STEP,
     "es_operand_record_t": table.OPERAND,
     "es_turn_record_t": table.TURN,
@@ -40,10 +39,16 @@ def adapter_text(params: type[Params]) -> str:
 
 
 def struct_name(params: type[Params]) -> str | None:
-    """The record that the adapter asks ``es_init`` to find; None where the kernel has none."""
-    match = re.search(r"\.params_bytes = (?:sizeof\((\w+)\)|0),", adapter_text(params))
-    assert match is not None
-    return match.group(1)
+    """The record that the adapter hands to its kernel; None where the kernel has none."""
+    text = adapter_text(params)
+    if match := re.search(r"const (\w+) \*p = es_call_params\(call\)", text):
+        return match.group(1)
+    if match := re.search(r"(es_\w+)\(es_call_params\(call\)", text):
+        taken = re.search(rf"void {match.group(1)}\(const (\w+) \*", kernels_header())
+        assert taken is not None
+        return taken.group(1)
+    assert "es_call_params" not in text
+    return None
 
 
 def struct_fields(text: str, name: str) -> list[str]:
@@ -99,7 +104,9 @@ def measure(tmp_path: Path, structs: dict[str, list[str]]) -> dict[str, int]:
 def test_the_records_of_the_table(tmp_path: Path) -> None:
     text = (firmware_root() / "runtime" / "es_table.h").read_text()
     structs = {name: struct_fields(text, name) for name in TABLE_RECORDS}
-    structs["es_bank_record_t"] = ["bytes[0]", "bytes[1]", "bytes[2]", "reserved"]
+    fields = structs["es_header_t"]
+    banks = fields.index("bank_bytes")
+    fields[banks : banks + 1] = [f"bank_bytes[{bank}]" for bank in range(table.MOST_BANKS)]
     measured = measure(tmp_path, structs)
     for name, record in TABLE_RECORDS.items():
         formats = re.findall(r"\d*[a-zA-Z]", record.format.lstrip("<"))
@@ -145,6 +152,6 @@ def test_constants_agree() -> None:
     defined = dict(re.findall(r"#define (ES_\w+)\s+(0x[0-9A-F]+|\d+)u", text))
     assert int(defined["ES_MAGIC"], 16) == table.MAGIC
     assert int(defined["ES_FORMAT_VERSION"]) == table.FORMAT_VERSION
-    assert int(defined["ES_ONE_BANK_FORMAT"]) == table.ONE_BANK_FORMAT
     assert int(defined["ES_KERNEL_SET_VERSION"]) == KERNEL_SET_VERSION
-    assert int(defined["ES_NO_COUNTER"], 16) == table.NO_COUNTER
+    assert int(defined["ES_NO_ROWS"], 16) == table.NO_ROWS
+    assert int(defined["ES_TABLE_LIMIT"], 16) == table.TABLE_LIMIT

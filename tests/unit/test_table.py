@@ -6,28 +6,41 @@ import struct
 
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
-from edgeserve.table import OPERAND, STEP, write_table
+from edgeserve.table import HEADER, OPERAND, STEP, write_table
 from edgeserve.tflite.reader import read_model
 from tests.kernels.streamed import summing
 
-STEPS = 44
-"""Offset in the header."""
+TOTAL_BYTES, OPERANDS, STEPS = 8, 60, 64
+"""Offsets in the header."""
+STEP_OPERANDS, STEP_PARAMS = 4, 8
+"""Offsets in a step."""
+
+
+def u32_at(data: bytes, offset: int) -> int:
+    (value,) = struct.unpack_from("<I", data, offset)
+    return int(value)
+
+
+def first_operand(data: bytes, step: int) -> int:
+    """The index of a step's first operand."""
+    offset = u32_at(data, STEPS) + step * STEP.size + STEP_OPERANDS
+    (index,) = struct.unpack_from("<H", data, offset)
+    return int(index)
 
 
 def test_a_step_shares_the_record_of_what_the_step_before_wrote() -> None:
     program = lower(read_model(summing("AVERAGE_POOL_2D", (1, 4, 3, 5)), name="chain"))
     plan = whole_plan(program)
     data = write_table(program, plan).data
-    (steps,) = struct.unpack_from("<I", data, STEPS)
-    first, second = (STEP.unpack_from(data, steps + i * STEP.size)[2] for i in range(2))
+    first, second = (first_operand(data, step) for step in range(2))
     made, read = program.steps[0].output, program.steps[1].inputs[0]
     assert (made.h, made.w, made.c) == (read.h, read.w, read.c)
-    assert second == first + OPERAND.size
+    assert second == first + 1
     place = plan.places[read.value]
     assert place is not None
-    assert OPERAND.unpack_from(data, second)[:5] == (
+    record = u32_at(data, OPERANDS) + second * OPERAND.size
+    assert OPERAND.unpack_from(data, record)[:4] == (
         place.offset_bytes,
-        read.w * read.c,
         read.c,
         read.w,
         read.h,
@@ -37,8 +50,19 @@ def test_a_step_shares_the_record_of_what_the_step_before_wrote() -> None:
 def test_another_view_of_the_same_bytes_has_its_own_record() -> None:
     program = lower(read_model(summing("FULLY_CONNECTED", (1, 4, 3, 5)), name="views"))
     data = write_table(program, whole_plan(program)).data
-    (steps,) = struct.unpack_from("<I", data, STEPS)
-    first, second = (STEP.unpack_from(data, steps + i * STEP.size)[2] for i in range(2))
+    first, second = (first_operand(data, step) for step in range(2))
     made, read = program.steps[0].output, program.steps[1].inputs[0]
     assert (made.h, made.w, made.c) != (read.h, read.w, read.c)
-    assert second == first + 2 * OPERAND.size
+    assert second == first + 2
+
+
+def test_behind_parameters_there_is_room_for_the_longest_that_a_kernel_can_have() -> None:
+    for kind in ("AVERAGE_POOL_2D", "FULLY_CONNECTED"):
+        program = lower(read_model(summing(kind, (1, 4, 3, 5)), name="short"))
+        data = write_table(program, whole_plan(program)).data
+        for step in range(len(program.steps)):
+            params = u32_at(data, u32_at(data, STEPS) + step * STEP.size + STEP_PARAMS)
+            assert params + HEADER.size <= len(data)
+        assert len(data) % 16 == 0
+        assert u32_at(data, TOTAL_BYTES) == len(data)
+        assert data[-1] == 0

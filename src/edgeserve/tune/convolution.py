@@ -31,7 +31,7 @@ from edgeserve.tune.scale import Scale, scale_of
 
 INTERLEAVED = 4
 """Output channels that lie interleaved in the weights of the generic kernel."""
-MOST_TAPS = 1 << 24
+MOST_TAPS = (1 << 24) - 1
 """Of a window: far more than a device holds; with it no product of the kernel leaves 32 bits."""
 _QUAD_ORDER = (0, 2, 1, 3)
 """A quad of a kernel row lies as taps 0 and 2, then 1 and 3."""
