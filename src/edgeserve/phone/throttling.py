@@ -8,7 +8,6 @@ cut counts only where latency is higher just behind it than just before it, by a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -97,10 +96,12 @@ def _by_second(
     import numpy as np
 
     second = (at_us - at_us[0]) // SECOND_US
-    level = np.empty(int(second[-1]) + 1)
-    edges = np.searchsorted(second, np.arange(len(level) + 1))
-    for index, (first, last) in enumerate(itertools.pairwise(edges)):
-        level[index] = np.median(latency_us[first:last]) if last > first else level[index - 1]
+    seen = latency_us[np.lexsort((latency_us, second))]
+    edges = np.searchsorted(second, np.arange(int(second[-1]) + 2))
+    first, count = edges[:-1], np.diff(edges)
+    middle = [seen[first + np.maximum(count - 1 + odd, 0) // 2] for odd in (0, 1)]
+    latest = np.maximum.accumulate(np.where(count > 0, np.arange(len(count)), 0))
+    level: npt.NDArray[np.float64] = ((middle[0] + middle[1]) / 2)[latest]
     return level
 
 

@@ -42,7 +42,7 @@ def trace(seed: int) -> Trace:
     at_us: list[int] = []
     latency_us: list[int] = []
     now = 0.0
-    for one in latency:
+    for one in latency.tolist():  # plain floats: a tenth of the time
         if now >= RUN_S * 1e6:
             break
         one *= 1 + drift * now / (RUN_S * 1e6)
