@@ -125,7 +125,7 @@ def test_the_emulated_board_replays_a_recorded_trace(
         assert formula == pytest.approx(rho * service / (2 * (1 - rho)))
 
 
-@pytest.mark.parametrize("board", ["host", "mps2-an500"])
+@pytest.mark.parametrize("board", ["host", pytest.param("mps2-an500", marks=pytest.mark.soak)])
 def test_a_board_replays_a_recording_that_it_has_inferred(
     board: str, asked: Asked, folder: Path
 ) -> None:
