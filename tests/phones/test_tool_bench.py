@@ -17,6 +17,7 @@ from edgeserve.phone.kind import load_phone
 from edgeserve.phone.plan import Plan, Subject, Tool, asked_of, runner_of
 from edgeserve.phone.record import Flag, PhoneMeasurement, Runner, Scenario, why_absent
 from edgeserve.phone.tool_bench import bench_by_tool
+from edgeserve.show.phone import print_phone
 from edgeserve.strict_json import dump_json, load_json
 from tests.phones.simulated_phone import Phone, Rails
 from tests.phones.test_bench import CPU_RAILS, PIXEL6, assert_settings_are_back, texts_of
@@ -106,6 +107,7 @@ def test_a_tool_that_lies_on_the_phone(connect: Connect, model: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("text", "accelerator", "told", "flag"),
     [
+        ("sme2", Accelerator.GPU, "all of the model", Flag.ALL_CPU),
         ("nnapi", Accelerator.NPU, "part of the model", Flag.PARTLY_CPU),
         ("ignored", Accelerator.NPU, "all of the model", Flag.ALL_CPU),
         ("cpu", Accelerator.GPU, "all of the model", Flag.ALL_CPU),
@@ -163,6 +165,9 @@ def test_a_tool_that_fails_is_told(
         ("mi9pro", Accelerator.GPU, 130_565_000),
         ("oneplus5", Accelerator.CPU, 49_060_000),
         ("am62x", Accelerator.CPU, 905_463_000),
+        ("sme2", Accelerator.CPU, 1_033_000),
+        ("blazeface", Accelerator.CPU, 2_125_000),
+        ("llama", Accelerator.CPU, 7_441_040_000),
     ],
 )
 def test_what_real_devices_printed_becomes_a_record(
@@ -179,6 +184,52 @@ def test_what_real_devices_printed_becomes_a_record(
     assert record.fully_accelerated
     assert [cold.first_ns for cold in record.cold] == [first_ns]
     assert load_json(PhoneMeasurement, dump_json(record), where="record") == record
+
+
+def test_litert_2_in_the_record(connect: Connect, model: Path, tmp_path: Path) -> None:
+    phone, serial = connect(properties=PIXEL6, answers=texts_of("pixel6"))
+    simulated_tool(tmp_path, "litert_gpu").rename(phone.storage / "benchmark_model")
+    tool = Tool(PurePosixPath("/data/local/tmp/benchmark_model"))
+    record = measure(serial, tool, model, plan(Accelerator.GPU, operators=True))
+    assert record.fully_accelerated
+    assert record.runtime == "LiteRT, in benchmark_model"
+    assert record.tool is not None
+    assert record.tool.inference.median_ns == 7_429_871_000
+    assert not why_absent(record, "fully_accelerated")
+    run = (tmp_path / "arguments").read_text().splitlines()[-1].split()
+    assert {"--use_gpu=true", "--enable_op_profiling=true", "--use_profiler=true"} <= set(run)
+    assert f"LD_LIBRARY_PATH={phone.storage}" in run
+
+
+def test_what_litert_2_does_not_tell_is_null(
+    connect: Connect, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phone, serial = connect(properties=PIXEL6, answers=texts_of("pixel6"))
+    tool = Tool(simulated_tool(tmp_path, "llama"))
+    wish = plan(Accelerator.GPU, cold_starts=1)
+    with pytest.raises(DeviceError, match="does not tell which delegate") as caught:
+        measure(serial, tool, model, wish)
+    assert "--allow-fallback" in caught.value.hint
+    assert_settings_are_back(phone)
+    record = measure(serial, tool, model, replace(wish, allow_fallback=True))
+    assert record.asked.accelerator is Accelerator.GPU
+    assert record.fully_accelerated is None
+    assert "does not tell which delegate" in why_absent(record, "fully_accelerated")
+    assert not {Flag.PARTLY_CPU, Flag.ALL_CPU} & set(record.flags)
+    print_phone(record, tmp_path / "record")
+    assert why_absent(record, "fully_accelerated") in capsys.readouterr().out
+    assert load_json(PhoneMeasurement, dump_json(record), where="record") == record
+
+
+@pytest.mark.parametrize("allow_fallback", [False, True])
+def test_litert_2_has_no_npu_here(
+    connect: Connect, model: Path, tmp_path: Path, allow_fallback: bool
+) -> None:
+    phone, serial = connect(properties=PIXEL6, answers=texts_of("pixel6"))
+    wish = plan(Accelerator.NPU, allow_fallback=allow_fallback)
+    with pytest.raises(DeviceError, match="reaches an NPU by its vendor's libraries"):
+        measure(serial, Tool(simulated_tool(tmp_path, "sme2")), model, wish)
+    assert_settings_are_back(phone)
 
 
 def test_a_tool_for_another_processor_is_refused(

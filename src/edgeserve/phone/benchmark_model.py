@@ -1,9 +1,11 @@
-"""What LiteRT's ``benchmark_model`` prints, as numbers.
+"""What Google's two tools ``benchmark_model`` print, as numbers.
 
-The tool (tensorflow/lite/tools/benchmark) prints its statistics as text: ``count=`` lines of the
-warm-up and of the run, a line ``Inference timings in us`` (before 2020 ``Average inference
+TensorFlow Lite's (tensorflow/lite/tools/benchmark) prints its statistics as text: ``count=`` lines
+of the warm-up and of the run, a line ``Inference timings in us`` (before 2020 ``Average inference
 timings``), what a delegate took of the graph, what memory grew by, and a table of operators where
-it was asked for one. Lines may have a prefix, as in a log.
+it was asked for one. LiteRT 2's (litert/tools) is built upon it, and ends with ``BENCHMARK
+RESULTS`` instead of the line of timings: a figure a line, in milliseconds with two decimals. Of
+delegates it tells the nodes that each replaced. Lines may have a prefix, as in a log.
 """
 
 from __future__ import annotations
@@ -41,11 +43,28 @@ _MEMORY = re.compile(
 _CLOSING = "Benchmarking failed."
 """Its last line after any error."""
 
+_RESULTS = "= BENCHMARK RESULTS ="
+_RESULT = re.compile(
+    r"(Model initialization|(?:Warmup|Inference) \(\w+\)|(?:Init|Overall) footprint): +"
+    rf"{_NUMBER}(?: (?:ms|MB))?(?: \((\d{{1,12}}) runs\))?"
+)
+_REPLACED = re.compile(
+    r"Replacing (\d{1,12}) out of (\d{1,12}) node\(s\) with delegate \((\w+)\) node"
+)
+
 _TABLE = "Run Order ="
 _REGULAR = "for Regular Benchmark Runs"
 _MB = 1 << 20
 _NS_PER_US = 1000
+_NS_PER_MS = 1_000_000
 _MOST_US = 1e12
+
+
+class Layout(StrEnum):
+    """Whose tool printed it."""
+
+    TFLITE = "TensorFlow Lite"
+    LITERT = "LiteRT"
 
 
 class Coverage(StrEnum):
@@ -58,7 +77,7 @@ class Coverage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delegate:
-    """A delegate by the tool's name for it, such as GPU, NNAPI or XNNPACK."""
+    """A delegate by the tool's name for it, such as GPU, NNAPI or XNNPACK; LITERT_CL in LiteRT."""
 
     name: str
     coverage: Coverage
@@ -66,7 +85,9 @@ class Delegate:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A ``count=`` line, in nanoseconds. None for what that version of the tool does not print."""
+    """A ``count=`` line, in nanoseconds, or what stands for it among LiteRT's results. None for
+    what that version of the tool does not print.
+    """
 
     count: int
     mean_ns: float
@@ -107,13 +128,25 @@ class ToolReport:
     operators: tuple[OperatorTime, ...]
 
 
+def layout_of(text: str) -> Layout:
+    """Whose tool printed a text that is a report: LiteRT's alone has results and no timings."""
+    timed = _TIMINGS.search(text) or _OLD_TIMINGS.search(text)
+    return Layout.LITERT if _RESULTS in text and not timed else Layout.TFLITE
+
+
 def parse_benchmark_model(text: str) -> ToolReport | Absent:
-    """Reads all that the tool printed; Absent without its line of timings, with its last words."""
+    """Reads all that the tool printed; Absent without timings or results, with its last words."""
     found = [*_OLD_TIMINGS.finditer(text), *_TIMINGS.finditer(text)]
-    if not found:
-        return Absent(_last_words(text))
-    timings = found[-1]
-    stats = [one for one in map(_stat, _STAT.finditer(text[: timings.start()])) if one is not None]
+    if found:
+        return _tflite(text, found[-1])
+    before, results, after = text.rpartition(_RESULTS)
+    if results:
+        return _litert(before, after)
+    return Absent(_last_words(text))
+
+
+def _tflite(text: str, timings: re.Match[str]) -> ToolReport | Absent:
+    stats = _stats(text[: timings.start()])
     if not stats:
         return Absent("benchmark_model prints no line count=")
     if timings.re is _TIMINGS:
@@ -134,6 +167,75 @@ def parse_benchmark_model(text: str) -> ToolReport | Absent:
         memory_overall_bytes=None if memory is None else _bytes(memory[2]),
         operators=tuple(_operators(text.splitlines())),
     )
+
+
+def _litert(before: str, results: str) -> ToolReport | Absent:
+    """The ``count=`` lines before the results have more digits: these stand in where none are."""
+    told: dict[str, tuple[str, str]] = {}
+    for name, number, runs in _RESULT.findall(results):
+        told.setdefault(name, (number, runs))
+    stats = _stats(before)
+    inference = stats[-1] if stats else _result(told, "Inference")
+    warmup = stats[-2] if len(stats) > 1 else _result(told, "Warmup")
+    if inference is None:
+        return Absent("benchmark_model tells of no inference")
+    init = _told_ns(told, "Model initialization")
+    first = (warmup or inference).first_ns
+    if init is None or first is None:
+        return Absent("benchmark_model prints times that are none")
+    return ToolReport(
+        init_ns=round(init),
+        first_ns=first,
+        warmup=warmup,
+        inference=inference,
+        delegates=tuple(_replaced(before)),
+        memory_init_bytes=_bytes(told.get("Init footprint", ("", ""))[0]),
+        memory_overall_bytes=_bytes(told.get("Overall footprint", ("", ""))[0]),
+        operators=tuple(_operators(results.splitlines())),
+    )
+
+
+def _result(told: dict[str, tuple[str, str]], phase: str) -> Stat | None:
+    """``Warmup`` or ``Inference``; None where it had no run, for which the tool prints zeros."""
+    _, runs = told.get(f"{phase} (avg)", ("", ""))
+    mean = _told_ns(told, f"{phase} (avg)")
+    if mean is None or int(runs or 0) < 1:
+        return None
+    return Stat(
+        count=int(runs),
+        mean_ns=mean,
+        first_ns=_whole(_told_ns(told, f"{phase} (first)")),
+        last_ns=None,
+        least_ns=_whole(_told_ns(told, f"{phase} (min)")),
+        most_ns=_whole(_told_ns(told, f"{phase} (max)")),
+        deviation_ns=_told_ns(told, f"{phase} (std)"),  # without a unit, and in ms like the others
+        p5_ns=None,
+        median_ns=None,
+        p95_ns=None,
+    )
+
+
+def _told_ns(told: dict[str, tuple[str, str]], name: str) -> float | None:
+    milliseconds = _finite(told.get(name, ("", ""))[0])
+    return None if milliseconds is None else milliseconds * _NS_PER_MS
+
+
+def _replaced(text: str) -> Iterator[Delegate]:
+    """A line a subgraph: a delegate has the whole graph where it has the whole of each."""
+    shares: dict[str, list[tuple[int, int]]] = {}
+    for nodes, of, name in _REPLACED.findall(text):
+        shares.setdefault(name, []).append((int(nodes), int(of)))
+    for name, counts in shares.items():
+        if all(nodes == of > 0 for nodes, of in counts):
+            yield Delegate(name, Coverage.COMPLETE)
+        elif any(nodes > 0 for nodes, _ in counts):
+            yield Delegate(name, Coverage.PARTIAL)
+        else:
+            yield Delegate(name, Coverage.NONE)
+
+
+def _stats(text: str) -> list[Stat]:
+    return [one for one in map(_stat, _STAT.finditer(text)) if one is not None]
 
 
 def _stat(match: re.Match[str]) -> Stat | None:

@@ -1,4 +1,4 @@
-"""A model measured by LiteRT's own ``benchmark_model``, into the record that our harness fills.
+"""A model measured by Google's own ``benchmark_model``, into the record that our harness fills.
 
 The tool keeps no samples and shows no output: what is missing is null, with the reason beside it.
 """
@@ -18,7 +18,13 @@ from edgeserve.bundle import ToolVersion
 from edgeserve.device.adb import Adb
 from edgeserve.errors import DeviceError, NotFound
 from edgeserve.metering.meter import Energy, Meter, energy_of
-from edgeserve.phone.benchmark_model import Coverage, ToolReport, parse_benchmark_model
+from edgeserve.phone.benchmark_model import (
+    Coverage,
+    Layout,
+    ToolReport,
+    layout_of,
+    parse_benchmark_model,
+)
 from edgeserve.phone.harness import Accelerator, ColdStart
 from edgeserve.phone.kind import PhoneKind
 from edgeserve.phone.meter import meter_of
@@ -34,12 +40,19 @@ from edgeserve.phone.record import (
 from edgeserve.phone.settings import for_measuring
 from edgeserve.phone.watch import cooled, identity_of, require_abi, watched
 
-_DELEGATES = {Accelerator.GPU: "GPU", Accelerator.NPU: "NNAPI"}
+_DELEGATES = {
+    (Layout.TFLITE, Accelerator.GPU): "GPU",
+    (Layout.TFLITE, Accelerator.NPU): "NNAPI",
+    (Layout.LITERT, Accelerator.GPU): "LITERT_",  # LITERT_CL, LITERT_WEBGPU
+}
+"""How the names of an accelerator's delegates begin."""
+
 _FLAGS = {Accelerator.GPU: "--use_gpu=true", Accelerator.NPU: "--use_nnapi=true"}
 _SPARE_S = 120.0
 """For loading, compiling and warming up, beside the run itself."""
 
 _NO_SAMPLES = "benchmark_model keeps no samples"
+_UNTOLD = "benchmark_model does not tell which delegate took what of the graph"
 _ABSENT = (
     NotMeasured("samples_ns", _NO_SAMPLES),
     NotMeasured("ends_ns", _NO_SAMPLES),
@@ -74,11 +87,12 @@ def bench_by_tool(
             say(f"cold start {index + 1} of {plan.cold_starts}")
             first = _run(adb, [*argv, *_SHORT], _SPARE_S)
             _fallback(first, plan, adb.serial)  # before minutes are spent on the wrong processor
-            colds.append(_cold_start(first))
+            colds.append(_cold_start(first.report))
         say("measuring by benchmark_model")
         run = _measured(adb, argv, plan, meter or meter_of(adb, kind.rails if kind else ()), say)
-    report = run.report
-    flags += _fallback(report, plan, adb.serial)
+    report = run.told.report
+    flags += _fallback(run.told, plan, adb.serial)
+    coverage = _coverage(run.told, plan.asked.accelerator)
     energy = run.energy()
     flags += [] if run.seconds >= LEAST_S else [Flag.TOO_SHORT]
     flags += [] if report.inference.count >= LEAST_COUNT else [Flag.TOO_FEW]
@@ -86,6 +100,7 @@ def bench_by_tool(
     absent = [
         *_ABSENT,
         *([NotMeasured("energy", energy.reason)] if isinstance(energy, Absent) else []),
+        *([NotMeasured("fully_accelerated", _UNTOLD)] if coverage is None else []),
     ]
     return PhoneMeasurement(
         schema=SCHEMA_VERSION,
@@ -94,9 +109,9 @@ def bench_by_tool(
         model_sha256=subject.model_sha256,
         phone=identity,
         runner=Runner.BENCHMARK_MODEL,
-        runtime="TensorFlow Lite, in benchmark_model",
+        runtime=f"{run.told.layout.value}, in benchmark_model",
         asked=plan.asked,
-        fully_accelerated=_coverage(report, plan.asked.accelerator) is Coverage.COMPLETE,
+        fully_accelerated=None if coverage is None else coverage is Coverage.COMPLETE,
         input="random, by benchmark_model",
         cold=tuple(colds) or (_cold_start(report),),
         warmup=report.warmup.count if report.warmup else 0,
@@ -121,11 +136,14 @@ def bench_by_tool(
 
 
 _SHORT = ("--num_runs=1", "--min_secs=0.001", "--warmup_runs=1", "--warmup_min_secs=0.001")
+_PROFILING = ("--enable_op_profiling=true", "--use_profiler=true")
+"""TensorFlow Lite's flag and LiteRT's: each tool warns of the one that it does not know."""
 
 
 def _command(adb: Adb, tool: Tool, model: Path, plan: Plan) -> list[str]:
     if isinstance(tool.place, PurePosixPath) and not isinstance(tool.place, Path):
         program = tool.place
+        libraries = ["env", f"LD_LIBRARY_PATH={program.parent}"]  # LiteRT's accelerators
         if adb.shell(f"[ -x {shlex.quote(str(program))} ]").code != 0:
             raise NotFound(
                 f"{adb.serial} has no program {program}",
@@ -133,9 +151,10 @@ def _command(adb: Adb, tool: Tool, model: Path, plan: Plan) -> list[str]:
             )
     else:
         require_abi(adb, Path(tool.place))
-        program = adb.push(Path(tool.place), executable=True)
+        program, libraries = adb.push(Path(tool.place), executable=True), []
     asked = plan.asked
     argv = ["taskset", f"{asked.cores:x}"] if asked.cores else []
+    argv += libraries
     argv += [str(program), f"--graph={adb.push(model)}"]
     argv += [f"--num_threads={asked.threads}"] if asked.threads else []
     argv += [_FLAGS[asked.accelerator]] if asked.accelerator in _FLAGS else []
@@ -143,8 +162,16 @@ def _command(adb: Adb, tool: Tool, model: Path, plan: Plan) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
+class _Told:
+    """What a run of the tool tells, and whose tool it is."""
+
+    layout: Layout
     report: ToolReport
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    told: _Told
     seconds: float
     sightings: tuple[Sighting, ...]
     energy: Callable[[], Energy | Absent]
@@ -154,11 +181,11 @@ def _measured(adb: Adb, argv: list[str], plan: Plan, meter: Meter | Absent, say:
     most_s = 10 * plan.duration_s
     more = [f"--num_runs={plan.least_count}", f"--min_secs={plan.duration_s:g}"]
     more += [f"--max_secs={most_s:g}", "--warmup_min_secs=2"]
-    more += ["--enable_op_profiling=true"] if plan.operators else []
-    reports: list[ToolReport] = []
+    more += _PROFILING if plan.operators else []
+    runs: list[_Told] = []
 
     def work() -> None:
-        reports.append(_run(adb, [*argv, *more], most_s + _SPARE_S))
+        runs.append(_run(adb, [*argv, *more], most_s + _SPARE_S))
 
     counting = bool(plan.idle_s) and not isinstance(meter, Absent)
     if counting:
@@ -173,7 +200,8 @@ def _measured(adb: Adb, argv: list[str], plan: Plan, meter: Meter | Absent, say:
         else:
             work()
         seconds = time.monotonic() - begin
-    (report,) = reports
+    (told,) = runs
+    report = told.report
     count = report.inference.count + (report.warmup.count if report.warmup else 0)
 
     def energy() -> Energy | Absent:
@@ -182,10 +210,10 @@ def _measured(adb: Adb, argv: list[str], plan: Plan, meter: Meter | Absent, say:
         return energy_of(idle(), loaded(), count, meter) if counting else Absent("not asked for")
 
     ran_s = report.inference.mean_ns * report.inference.count / 1e9
-    return _Measured(report, min(seconds, ran_s), tuple(seen), energy)
+    return _Measured(told, min(seconds, ran_s), tuple(seen), energy)
 
 
-def _run(adb: Adb, argv: list[str], timeout_s: float) -> ToolReport:
+def _run(adb: Adb, argv: list[str], timeout_s: float) -> _Told:
     answer = adb.shell(" ".join(shlex.quote(part) for part in argv) + " 2>&1", timeout_s)
     report = parse_benchmark_model(answer.text)
     if isinstance(report, Absent) or answer.code != 0:
@@ -194,36 +222,52 @@ def _run(adb: Adb, argv: list[str], timeout_s: float) -> ToolReport:
             f"benchmark_model fails on {adb.serial}: {told}",
             hint="try --accelerator cpu; the model may ask for what this build has not",
         )
-    return report
+    return _Told(layout_of(answer.text), report)
 
 
 def _cold_start(report: ToolReport) -> ColdStart:
     return ColdStart(None, None, None, None, first_ns=report.first_ns, init_ns=report.init_ns)
 
 
-def _coverage(report: ToolReport, accelerator: Accelerator) -> Coverage:
+def _coverage(told: _Told, accelerator: Accelerator) -> Coverage | None:
     """What the accelerator's delegate took; nothing where the tool does not name it.
 
-    The CPU takes what it is given: no delegate of another processor was asked for.
+    The CPU takes what it is given: no delegate of another processor was asked for. None where
+    LiteRT's tool names no delegate at all, whose lines not every build prints.
     """
     if accelerator is Accelerator.CPU:
         return Coverage.COMPLETE
-    took = [one.coverage for one in report.delegates if one.name == _DELEGATES[accelerator]]
+    delegates = told.report.delegates
+    if told.layout is Layout.LITERT and not delegates:
+        return None
+    begins = _DELEGATES[told.layout, accelerator]
+    took = [one.coverage for one in delegates if one.name.startswith(begins)]
     return took[-1] if took else Coverage.NONE
 
 
-def _fallback(report: ToolReport, plan: Plan, serial: str) -> list[Flag]:
-    coverage = _coverage(report, plan.asked.accelerator)
+def _fallback(told: _Told, plan: Plan, serial: str) -> list[Flag]:
+    accelerator = plan.asked.accelerator
+    if told.layout is Layout.LITERT and accelerator is Accelerator.NPU:
+        raise DeviceError(
+            "LiteRT 2's benchmark_model reaches an NPU by its vendor's libraries, which is not "
+            "supported",
+            hint="TensorFlow Lite's benchmark_model reaches it by NNAPI; or --accelerator gpu",
+        )
+    coverage = _coverage(told, accelerator)
     if coverage is Coverage.COMPLETE:
         return []
-    accelerator, partly = plan.asked.accelerator.value, coverage is Coverage.PARTIAL
+    if coverage is None:
+        flags, what = [], f"{_UNTOLD}: {serial} may run all of it on its CPU"
+    else:
+        partly = coverage is Coverage.PARTIAL
+        flags = [Flag.PARTLY_CPU if partly else Flag.ALL_CPU]
+        what = f"{serial} runs {'part' if partly else 'all'} of the model on its CPU"
     if not plan.allow_fallback:
         raise DeviceError(
-            f"{serial} runs {'part' if partly else 'all'} of the model on its CPU, not on its "
-            f"{accelerator}",
+            f"{what}, not on its {accelerator.value}",
             hint="measure that all the same: --allow-fallback; or the CPU: --accelerator cpu",
         )
-    return [Flag.PARTLY_CPU if partly else Flag.ALL_CPU]
+    return flags
 
 
 def _notes(plan: Plan, energy: Energy | Absent) -> list[str]:

@@ -158,6 +158,8 @@ def _print_sets(measurement: PhoneMeasurement) -> None:
 
 
 def _print_tool(measurement: PhoneMeasurement) -> None:
+    from edgeserve.phone.record import why_absent
+
     tool = measurement.tool
     if tool is None:
         return
@@ -176,6 +178,8 @@ def _print_tool(measurement: PhoneMeasurement) -> None:
             say(f"    {name:<10}{ns / 1e6:>9.3f} ms")
     for delegate in tool.delegates:
         say(f"    delegate {delegate.name}: {delegate.coverage.value} executes the graph")
+    if untold := why_absent(measurement, "fully_accelerated"):
+        say(f"    {untold}")
     if tool.memory_overall_bytes is not None:
         say(f"    memory grew by about {tool.memory_overall_bytes:,} bytes, as the tool says")
     for row in sorted(tool.operators, key=lambda row: -row.mean_ns)[:_MOST_OPERATORS]:

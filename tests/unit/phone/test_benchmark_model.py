@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from edgeserve.absent import Absent
 from edgeserve.phone.benchmark_model import (
     Coverage,
     Delegate,
+    Layout,
     OperatorTime,
     ToolReport,
+    layout_of,
     parse_benchmark_model,
 )
 from edgeserve.strict_json import dump_json, load_json
@@ -125,6 +128,94 @@ def test_a_delegate_in_the_words_of_2020() -> None:
     told = parse_benchmark_model(line + TEXTS["oneplus5"])
     assert isinstance(told, ToolReport)
     assert told.delegates == (Delegate("GPU", Coverage.PARTIAL),)
+
+
+def test_whose_tool_printed_a_text() -> None:
+    litert = {name for name, text in TEXTS.items() if layout_of(text) is Layout.LITERT}
+    assert litert == {"sme2", "llama", "blazeface", "litert_gpu"}
+
+
+def test_litert_2_on_a_phone_with_its_table_of_operators() -> None:
+    told = report("sme2")
+    assert (told.init_ns, told.first_ns) == (4_480_000, 1_033_000)
+    assert told.warmup is not None
+    assert (told.warmup.count, told.warmup.mean_ns) == (1055, 465_319)
+    run = told.inference
+    assert (run.count, run.mean_ns, run.deviation_ns) == (2112, 464_545, 13_000)
+    assert (run.p5_ns, run.median_ns, run.p95_ns) == (460_000, 462_000, 478_000)
+    assert told.delegates == (Delegate("TfLiteXNNPackDelegate", Coverage.COMPLETE),)
+    assert told.memory_init_bytes == round(8.94 * (1 << 20))
+    assert told.memory_overall_bytes == round(11.51 * (1 << 20))
+    assert [row.kind for row in told.operators] == [
+        "LiteRT::Run[buffer registration]",
+        "AllocateTensors",
+        "Static Reshape (NC)",
+        "Fully Connected (NC, PF32) GEMM",
+        "LiteRT::Run[Buffer sync]",
+    ]
+    assert told.operators[3].mean_ns == pytest.approx(382_000)
+    assert load_json(ToolReport, dump_json(told), where="report") == told
+
+
+def test_litert_2_by_its_results_alone() -> None:
+    """Without the lines count=, whose microseconds they round; the deviation is in ms as well."""
+    told = report("llama")
+    assert (told.delegates, told.operators) == ((), ())
+    assert (told.init_ns, told.first_ns) == (23_744_730_000, 7_441_040_000)
+    assert told.warmup is not None
+    assert (told.warmup.count, told.warmup.mean_ns) == (1, 7_441_040_000)
+    run = told.inference
+    assert (run.count, run.mean_ns, run.deviation_ns) == (10, 7_430_200_000, 9_920_000)
+    assert (run.least_ns, run.most_ns) == (7_416_400_000, 7_448_860_000)
+    assert (run.first_ns, run.last_ns, run.median_ns, run.p95_ns) == (None, None, None, None)
+    assert told.memory_overall_bytes == round(6391.74 * (1 << 20))
+    logged = "".join(
+        f"07-28 10:20:41.893  4669  4669 I litert  : {line.removeprefix('INFO: ')}\n"
+        for line in TEXTS["llama"].splitlines()
+        if "footprint" not in line
+    )
+    assert parse_benchmark_model(logged) == replace(
+        told, memory_init_bytes=None, memory_overall_bytes=None
+    )
+
+
+def test_litert_2_of_2025_does_not_tell_of_delegates() -> None:
+    told = report("blazeface")
+    assert told.delegates == ()
+    assert (told.first_ns, told.inference.median_ns) == (2_125_000, 942_000)
+
+
+@pytest.mark.parametrize(
+    ("prefill", "coverage"),
+    [
+        ("1107 out of 1107", Coverage.COMPLETE),
+        ("1100 out of 1107", Coverage.PARTIAL),
+        ("0 out of 1107", Coverage.PARTIAL),
+    ],
+)
+def test_litert_2_tells_of_each_subgraph(prefill: str, coverage: Coverage) -> None:
+    told = parse_benchmark_model(TEXTS["litert_gpu"].replace("1107 out of 1107", prefill))
+    assert isinstance(told, ToolReport)
+    assert told.delegates == (Delegate("LITERT_CL", coverage),)
+
+
+def test_litert_2_with_a_delegate_that_takes_nothing() -> None:
+    line = "VERBOSE: Replacing 0 out of 31 node(s) with delegate (LITERT_CL) node, yielding 0\n"
+    told = parse_benchmark_model(line + TEXTS["llama"])
+    assert isinstance(told, ToolReport)
+    assert told.delegates == (Delegate("LITERT_CL", Coverage.NONE),)
+
+
+def test_litert_2_without_a_warm_up_or_a_run_prints_zeros() -> None:
+    cold = TEXTS["sme2"].replace("INFO: count=1055", "INFO:")
+    cold = cold.replace("0.47 ms (1055 runs)", "0.00 ms (0 runs)")
+    told = parse_benchmark_model(cold)
+    assert isinstance(told, ToolReport)
+    assert (told.warmup, told.first_ns) == (None, 463_000)
+    none = TEXTS["llama"].replace("7430.20 ms (10 runs)", "0.00 ms (0 runs)")
+    assert parse_benchmark_model(none) == Absent("benchmark_model tells of no inference")
+    unready = TEXTS["llama"].replace("Model initialization", "")
+    assert parse_benchmark_model(unready) == Absent("benchmark_model prints times that are none")
 
 
 def test_a_delegate_that_takes_nothing_and_a_single_warm_up() -> None:
