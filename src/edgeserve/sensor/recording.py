@@ -72,7 +72,9 @@ def read_recording(path: Path, window: int) -> Recording:
 
 
 def _unreadable(path: Path, error: Exception) -> ConfigError:
-    return ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}", hint=_HINT)
+    said = error.strerror if isinstance(error, OSError) else None
+    why = said or " ".join(str(error).split())
+    return ConfigError(f"{path} cannot be read: {why}", hint=_HINT)
 
 
 def _at_rate(count: int, rate_hz: float) -> list[int]:
