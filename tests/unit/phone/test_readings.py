@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import random
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -135,6 +137,80 @@ def test_a_hal_without_rail_names_and_with_deltas() -> None:
     )
 
 
+def test_an_older_pixels_texts_tell_the_same() -> None:
+    """Two monitors in one text, of which each tells its own time."""
+    names = parse_names(recorded("pac1934.enabled_rails"))
+    driver = parse_sysfs([recorded("pac1934.energy_value")], names)
+    hal = parse_hal(recorded("hal1.power_hal"))
+    assert isinstance(driver, RailsReading)
+    assert isinstance(hal, RailsReading)
+    assert [(r.name, r.subsystem) for r in driver.rails] == list(names.items())
+    assert [(r.name, r.subsystem) for r in hal.rails] == list(names.items())
+    for exact, rounded in zip(driver.rails, hal.rails, strict=True):
+        as_float = struct.unpack("f", struct.pack("f", exact.energy_uj))[0]
+        assert abs(rounded.energy_uj - as_float) <= 5
+    assert [rail.at_ms for rail in driver.rails] == [8_735_712] * 4 + [8_735_716] * 4
+    wifi = "WCN3998_VDD13 [from PP1304_L2C]"
+    assert driver.rail(wifi) == Rail(wifi, "wifi", 1_207_733, 8_735_716)
+    assert hal.rail(wifi) == Rail(wifi, "wifi", 1_207_730, None)
+
+
+@pytest.mark.parametrize("delta", ["(          none)", "(         -1.25)"])
+def test_the_older_hal_with_deltas(delta: str) -> None:
+    text = recorded("hal1.power_hal")
+    title = "PowerStats HAL 1.0 rail energy data ==============\n"
+    more = text.replace(title, f"{title}Elapsed time: unknown ms\n")
+    more = more.replace("Cumulative Energy\n", "Cumulative Energy (      Delta   )\n")
+    assert parse_hal(more.replace(" mWs\n", f" mWs {delta}\n")) == parse_hal(text)
+
+
+def test_a_hal_that_tells_of_states_alone_has_no_rails() -> None:
+    states, title, _ = recorded("hal1.power_hal").partition(
+        "\n============= PowerStats HAL 1.0 rail"
+    )
+    assert title
+    assert parse_hal(states) == Absent("the power HAL's dump has no whole energy meter")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "lists no rail"),
+        ("8735712\n", "lists no rail"),
+        ("VPH_PWR_S4C,5\n8735712\n", "'VPH_PWR_S4C,5'"),
+        ("8735712\nVPH_PWR_S4C,5\nVPH_PWR_S4C,6\n", "twice"),
+        ("8735712\nVPH_PWR_S4C,5\nVPH_PWR_OLED,\n", "'VPH_PWR_OLED,'"),
+        ("8735712\nVPH_PWR_S4C,5\nVPH_PWR_OLED,-6\n", "'VPH_PWR_OLED,-6'"),
+        ("8735712\nVPH_PWR_S4C,5\nVPH_PWR_OLED,6,7\n", "'VPH_PWR_OLED,6,7'"),
+        ("8735712\nVPH_PWR_S4C,5\nVPH_PWR_OLED:display\n", "'VPH_PWR_OLED:display'"),
+        ("t=1\nCH0[S10M_VDD_TPU], 5\nCH1(T=x)[S2M_VDD_CPUCL2], 6\n", "S2M_VDD_CPUCL2"),
+        ("t=1\nCH0[S10M_VDD_TPU], 5\n6\n", "'6'"),
+        ("1\nCH0[S10M_VDD_TPU], 5\n", "S10M_VDD_TPU"),
+        ("t=1\nVPH_PWR_S4C,5\n", "VPH_PWR_S4C"),
+        ("t=1\nCH0[S10M_VDD_TPU], 5\nCH1[S2M_VDD_CPUCL2, 6\n", "S2M_VDD_CPUCL2"),
+    ],
+)
+def test_a_monitor_is_never_read_by_halves(text: str, reason: str) -> None:
+    reading = parse_sysfs([text])
+    assert isinstance(reading, Absent)
+    assert reason in reading.reason
+
+
+@pytest.mark.parametrize("name", ["pixel6", "plain", "hal1"])
+def test_a_dump_is_never_read_by_halves(name: str) -> None:
+    """Without any one character but a figure's or a name's it has the same rails, or none."""
+    text = recorded(f"{name}.power_hal")
+    whole = parse_hal(text)
+    assert isinstance(whole, RailsReading)
+    for at in range(text.index("mWs"), len(text)):
+        if text[at] in ". \n()mWs=":
+            damaged = parse_hal(text[:at] + text[at + 1 :])
+            if isinstance(damaged, RailsReading):
+                assert len(damaged.rails) == len(whole.rails)
+    for end in range(text.rindex(" =")):
+        assert isinstance(parse_hal(text[:end]), Absent)
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -143,9 +219,12 @@ def test_a_hal_without_rail_names_and_with_deltas() -> None:
             ["S10M_VDD_TPU", "S2M_VDD_CPUCL2"],
         ),
         ("BUCK2M(S2M_VDD_CPUCL2):CPU(BIG)\nLDO5M(L5M_TCXO):PLL\n", ["S2M_VDD_CPUCL2", "L5M_TCXO"]),
+        ("VPH_PWR_S4C:cpu_little\nVPH_PWR_OLED:display\n", ["VPH_PWR_S4C", "VPH_PWR_OLED"]),
+        ("VPH_PWR_S4C:\nVPH_PWR_OLED:a:b\nVPH_PWR,S4C:soc\n:soc\n", []),
+        ("CH0[S10M_VDD_TPU:TPU\nBUCK2M(S2M_VDD_CPUCL2:CPU(BIG)\n", []),
     ],
 )
-def test_rails_are_named_by_either_sysfs_file(text: str, names: list[str]) -> None:
+def test_rails_are_named_by_the_files_of_sysfs(text: str, names: list[str]) -> None:
     assert list(parse_names(text)) == names
 
 
@@ -233,9 +312,12 @@ def test_a_rail_is_named_only_by_what_is_its_own(
 
 def test_a_number_that_no_counter_has_is_no_reading() -> None:
     huge = "9" * 5000
-    assert isinstance(parse_sysfs([f"CH0(T=1)[S10M_VDD_TPU], {huge}"]), Absent)
-    title = "PowerStats HAL 2.0 energy meter\n"
-    assert isinstance(parse_hal(f"{title} BUCK1  {huge}.00 mWs"), Absent)
+    assert isinstance(parse_sysfs([f"t=1\nCH0(T=1)[S10M_VDD_TPU], {huge}"]), Absent)
+    assert isinstance(parse_sysfs([f"1\nVPH_PWR_S4C,{huge}"]), Absent)
+    for name, energy in (("plain", "101.50"), ("hal1", "61034.42")):
+        assert isinstance(
+            parse_hal(recorded(f"{name}.power_hal").replace(energy, f"{huge}.00")), Absent
+        )
     assert isinstance(parse_hwmon_energy(f"hwmon0/energy1_input:{huge}"), Absent)
     assert isinstance(parse_hwmon_energy("hwmon0/energy1_input:-1"), Absent)
     assert isinstance(parse_caps(f"policy0 {huge} {huge}"), Absent)
@@ -319,6 +401,32 @@ def test_any_answer_of_hwmon_is_read_or_refused(lines: list[str]) -> None:
         assert len(dict(power.rails)) == len(power.rails)
 
 
+ENERGIES = st.one_of(st.integers(0, 10**9), st.integers(-1, 10**20))
+RAIL_ROWS = st.one_of(
+    st.builds("CH{0}(T={0})[S{0}M_VDD], {1}".format, st.integers(0, 9), ENERGIES),
+    st.builds("CH{0}[S{0}M_VDD], {1}".format, st.integers(0, 9), ENERGIES),
+    st.builds("VPH_PWR_S{}C,{}".format, st.integers(0, 9), ENERGIES),
+    st.builds("PP_S{0} [from PP_L{0}C], {1}".format, st.integers(0, 9), ENERGIES),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    times=st.sampled_from(["t=12", "12"]),
+    lines=st.lists(
+        st.one_of(RAIL_ROWS, RAIL_ROWS, st.sampled_from(["t=34", "34", "t="]), st.text(max_size=9)),
+        max_size=6,
+    ),
+)
+def test_any_answer_of_a_monitor_is_read_whole_or_refused(times: str, lines: list[str]) -> None:
+    text = "\n".join([times, *lines])
+    reading = parse_sysfs([text])
+    if isinstance(reading, RailsReading):
+        rows = [line for line in text.splitlines() if "," in line]
+        assert len({rail.name for rail in reading.rails}) == len(reading.rails) == len(rows)
+        assert all(0 <= rail.energy_uj < 10**19 for rail in reading.rails)
+
+
 def test_caps_and_what_a_shell_may_not_read() -> None:
     text = "policy0 1803000 1803000\npolicy4 1328000 2253000\npolicy6  \n"
     caps = parse_caps(text)
@@ -327,13 +435,22 @@ def test_caps_and_what_a_shell_may_not_read() -> None:
     assert isinstance(parse_caps("policy0  \n"), Absent)
 
 
-def told_of_texts() -> dict[str, tuple[str, str]]:
-    """By file: its maker, and whether it is recorded or composed, as the README has it."""
+class Told(NamedTuple):
+    """What the README says of a text; None where it does not say, or where there is none."""
+
+    maker: str | None
+    monitor: str | None
+    kind: str
+
+
+def told_of_texts() -> dict[str, Told]:
     readme = (RECORDED / "README.md").read_text(encoding="utf-8")
     return {
-        name: (maker, kind)
-        for names, maker, kind in re.findall(
-            r"^\| (.+?) \| (.+?) \| \*?(recorded|composed)\b", readme, re.MULTILINE
+        name: Told(None if maker in {"-", "not told"} else maker, monitor or None, kind)
+        for names, maker, monitor, kind in re.findall(
+            r"^\| (.+?) \| (.+?)(?: \((\w+)'s monitor\))? \| \*?(recorded|composed)\b",
+            readme,
+            re.MULTILINE,
         )
         for name in re.findall(r"`([\w.]+\.txt)`", names)
     }
@@ -343,29 +460,43 @@ def test_every_text_says_whether_it_was_recorded_or_composed() -> None:
     """The README names all of them, and docs/PHONES.md counts both kinds."""
     told = told_of_texts()
     assert set(told) == {path.name for path in RECORDED.glob("*.txt")}
-    count = [kind for _, kind in told.values()].count
+    count = [text.kind for text in told.values()].count
     page = (Path(__file__).parents[3] / "docs/PHONES.md").read_text(encoding="utf-8")
     assert f"Of its {len(told)} texts, {count('recorded')} are recorded" in page
     assert f"{count('composed')} are *composed*" in page
 
 
-GOOGLE_ALONE = {"energy_value", "powerstats", "power_hal"}
-"""The power monitor of Pixel phones."""
+RAILS = {
+    parse_sysfs: {"energy_value"},
+    parse_hal: {"power_hal"},
+    parse_names: {"powerstats", "enabled_rails"},
+}
+"""The texts of Pixels' power monitors, by parser. No other maker's phone is known to have one."""
 
 
-def test_every_kind_of_text_is_recorded_of_two_makers() -> None:
+def test_every_kind_of_text_is_recorded_of_two_makers_but_that_of_monitors() -> None:
     makers: dict[str, set[str]] = {kind: set() for kind in PARSERS}
-    for name, (maker, kind) in told_of_texts().items():
-        if kind == "recorded" and maker != "not told":
-            makers[name.split(".")[1]].add(maker)
-    assert {kind for kind, known in makers.items() if len(known) < 2} == GOOGLE_ALONE
-    assert len(makers["energy_value"] | makers["hwmon"]) == 3
+    for name, text in told_of_texts().items():
+        if text.kind == "recorded" and text.maker is not None:
+            makers[name.split(".")[1]].add(text.maker)
+    assert {kind for kind, known in makers.items() if len(known) < 2} == set.union(*RAILS.values())
+    assert makers["energy_value"] | makers["hwmon"] == {"Google", "Arm", "Synaptics"}
+
+
+def test_every_parser_of_rails_reads_the_monitors_of_two_makers() -> None:
+    for kinds in RAILS.values():
+        assert {
+            text.monitor
+            for name, text in told_of_texts().items()
+            if name.split(".")[1] in kinds and text.monitor is not None
+        } == {"Samsung", "Microchip"}
 
 
 PARSERS: dict[str, Callable[[str], object]] = {
     "thermalservice": parse_thermal,
     "power_hal": parse_hal,
     "powerstats": parse_names,
+    "enabled_rails": parse_names,
     "battery": parse_battery,
     "energy_value": lambda text: parse_sysfs([text]),
     "hwmon": lambda text: (parse_hwmon_energy(text), parse_hwmon_power(text)),
