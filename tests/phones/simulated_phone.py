@@ -46,12 +46,13 @@ class Phone:
         self.storage.mkdir(parents=True, exist_ok=True)
         tools = self.root / "bin"
         tools.mkdir(exist_ok=True)
-        for name in ("getprop", "dumpsys", "settings", "cmd", "input", "svc"):
+        for name in ("getprop", "dumpsys", "settings", "cmd", "input", "svc", "lshal"):
             tool = tools / name
             tool.write_text(
                 "#!/bin/sh\n"
                 f'echo "{name} $*" >> "{self.root}/calls"\n'
-                f'cat "{self.root}/answers/{name} $*" 2>/dev/null || exit 1\n'
+                f"file=$(echo '{name}' \"$*\" | tr / %)\n"
+                f'cat "{self.root}/answers/$file" 2>/dev/null || exit 1\n'
             )
             tool.chmod(0o755)
         (self.root / "answers").mkdir(exist_ok=True)
@@ -65,12 +66,15 @@ class Phone:
         return self.root / "data/local/tmp"
 
     def answer(self, command: str, text: str) -> None:
-        (self.root / "answers" / command.replace("/", "%")).write_text(text)
+        self._write("answers/" + command.replace("/", "%"), text)
 
     def write_sysfs(self, path: str, text: str) -> None:
-        file = self.root / path.lstrip("/")
+        self._write(path.lstrip("/"), text)
+
+    def _write(self, path: str, text: str) -> None:
+        """At once: who reads it never sees a half of it."""
+        file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        # At once: a reader of sysfs never sees a half of it.
         part = file.with_name(f".{file.name}.part")
         part.write_text(text)
         part.replace(file)
@@ -410,6 +414,34 @@ class Rails:
         ]
         self._phone.write_sysfs(
             "/sys/bus/iio/devices/iio:device0/energy_value", "\n".join([f"t={at}", *rows, ""])
+        )
+
+
+class Pac1934(Rails):
+    """The same as an older Pixel has it: monitors of Microchip's, here of one rail each."""
+
+    def _write(self) -> None:
+        for number, (name, energy) in enumerate(self._energy_uj.items()):
+            device = f"/sys/bus/iio/devices/iio:device{number}"
+            at = round(time.monotonic() * 1000)
+            self._phone.write_sysfs(f"{device}/energy_value", f"{at}\n{name},{round(energy)}\n")
+            self._phone.write_sysfs(f"{device}/enabled_rails", f"{name}:{number}\n")
+
+
+class PowerHal1(Rails):
+    """The same as power HAL 1.0 prints it, on a phone that keeps a shell from the monitors."""
+
+    def _write(self) -> None:
+        title = "PowerStats HAL 1.0 rail energy data"
+        rows = [
+            f"  {'Any':>14}   {name:>18}   {energy / 1000:14.2f} mWs"
+            for name, energy in self._energy_uj.items()
+        ]
+        head = f"  {'Subsys':>14}   {'Rail':>18}   {'Cumulative Energy':>18}"
+        lines = ["", f"{'=' * 13} {title} {'=' * 14}", head, *rows]
+        self._phone.answer(
+            "lshal debug android.hardware.power.stats@1.0::IPowerStats/default",
+            "\n".join([*lines, f"{'=' * 10} End of {title} {'=' * 10}", ""]),
         )
 
 

@@ -35,7 +35,7 @@ from edgeserve.phone.record import (
 from edgeserve.phone.settings import repair
 from edgeserve.phone.watch import onset_of
 from edgeserve.strict_json import dump_json, load_json
-from tests.phones.simulated_phone import HwmonEnergy, HwmonPower, Phone, Rails
+from tests.phones.simulated_phone import HwmonEnergy, HwmonPower, Pac1934, Phone, PowerHal1, Rails
 
 Connect = Callable[..., tuple[Phone, str]]
 RECORDED = Path(__file__).parents[1] / "unit/phone/recorded"
@@ -189,8 +189,13 @@ def test_no_rails_means_no_energy_and_a_reason(connect: Connect, files: Files) -
     phone, serial = connect(properties=GALAXY, answers=texts_of("galaxy"))
     record = measure(serial, files)
     assert record.energy is None
-    for reason in ("lists no rail", "counts no energy", "tells no power", "charging"):
-        assert reason in why_absent(record, "energy")
+    assert why_absent(record, "energy").split("; ") == [
+        "sysfs energy_value lists no rail",
+        "the power HAL's dump has no whole energy meter",
+        "hwmon counts no energy",
+        "hwmon tells no power",
+        "the phone is charging: its battery tells nothing of consumption",
+    ]
     assert record.sightings[0].skin_celsius == 28.2
     assert record.sightings[0].lowest_cap is None
     assert_settings_are_back(phone)
@@ -217,20 +222,26 @@ source = "simulated"
 [rails]
 cpu = ["BOARD_BIG", "BOARD_LITTLE"]
 gpu = ["BOARD_GPU"]
-board = ["BOARD_SYS"]
+board = ["BOARD_SYS [of all]"]
 source = "simulated"
 """
-BOARD_RAILS = {"BOARD_BIG": (0.4, 2.0), "BOARD_LITTLE": (0.1, 0.5), "BOARD_SYS": (1.0, 4.0)}
+BOARD_RAILS = {
+    "BOARD_BIG": (0.4, 2.0),
+    "BOARD_LITTLE": (0.1, 0.5),
+    "BOARD_SYS [of all]": (1.0, 4.0),
+}
 
 
 @pytest.mark.parametrize(
     ("rails", "name"),
     [
+        (Pac1934, "ODPM rails, sysfs"),
+        (PowerHal1, "ODPM rails, power HAL 1.0"),
         (HwmonEnergy, "hwmon energy counters"),
         (HwmonPower, "hwmon power, sampled"),
     ],
 )
-def test_a_board_is_measured_by_its_hwmon_rails(
+def test_rails_are_those_that_a_users_phone_file_names(
     connect: Connect,
     files: Files,
     tmp_path: Path,

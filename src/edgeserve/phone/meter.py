@@ -20,7 +20,8 @@ from edgeserve.phone.rails import (
     parse_sysfs,
 )
 
-_HAL = "dumpsys android.hardware.power.stats.IPowerStats/default"
+_HAL_2 = "dumpsys android.hardware.power.stats.IPowerStats/default"
+_HAL_1 = "lshal debug android.hardware.power.stats@1.0::IPowerStats/default"
 _SYSFS = "cat /sys/bus/iio/devices/iio:device*/{}"
 _UAH_MV_TO_UJ = 3.6
 """1 uAh = 3.6 mC; times 1 mV = 3.6 uJ."""
@@ -93,8 +94,11 @@ def _meters(adb: Adb, groups: Sequence[Rails]) -> tuple[_PhoneMeter, ...]:
         names = parse_names(adb.ask(_SYSFS.format("enabled_rails")))
         return parse_sysfs([adb.ask(_SYSFS.format("energy_value"))], names)
 
-    def hal() -> RailsReading | Absent:
-        return parse_hal(adb.ask(_HAL))
+    def hal_2() -> RailsReading | Absent:
+        return parse_hal(adb.ask(_HAL_2))
+
+    def hal_1() -> RailsReading | Absent:
+        return parse_hal(adb.ask(_HAL_1))
 
     def hwmon() -> RailsReading | Absent:
         return parse_hwmon_energy(adb.ask(HWMON_COMMAND))
@@ -105,7 +109,8 @@ def _meters(adb: Adb, groups: Sequence[Rails]) -> tuple[_PhoneMeter, ...]:
 
     return (
         RailsMeter("ODPM rails, sysfs", sysfs, groups),
-        RailsMeter("ODPM rails, power HAL", hal, groups),
+        RailsMeter("ODPM rails, power HAL", hal_2, groups),
+        RailsMeter("ODPM rails, power HAL 1.0", hal_1, groups),
         RailsMeter("hwmon energy counters", hwmon, groups),
         SampledMeter("hwmon power, sampled", hwmon_power),
         BatteryMeter(adb),
