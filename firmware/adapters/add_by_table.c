@@ -10,7 +10,7 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *out = &operands[2];
-    if (!es_same_rows(&operands[0], out) || !es_same_rows(&operands[1], out) ||
+    if (!es_same_extents(&operands[0], out) || !es_same_extents(&operands[1], out) ||
         !es_is_between(p->exponent, 1, 31)) {
         return ES_BAD_RECORD;
     }

@@ -24,7 +24,9 @@ static inline int es_same_rows(const es_operand_record_t *a, const es_operand_re
 }
 
 static inline int es_same_extents(const es_operand_record_t *a, const es_operand_record_t *b) {
-    return a->h == b->h && a->w == b->w && a->c == b->c;
+    return ((es_two_at(a, offsetof(es_operand_record_t, w)) ^
+             es_two_at(b, offsetof(es_operand_record_t, w))) |
+            (a->c ^ b->c)) == 0;
 }
 
 /* True when a ring may hold all rows that a window of `rows` sees at once: half of the window may
