@@ -29,6 +29,7 @@ from edgeserve.measurement import Measurement, per_inference
 from edgeserve.planfile import Wish
 from edgeserve.show.console import columns, draw
 from edgeserve.stimulus import xorshift_stimulus
+from edgeserve.tflite.reader import read_model
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "tests" / "golden" / "models.json"
@@ -61,7 +62,7 @@ class Row:
 
     instructions: int
     init_instructions: int
-    steps: int
+    operators: int
     arena_bytes: int
     arena_high_water_bytes: int
     live_bound_bytes: int
@@ -136,7 +137,7 @@ def row_of(run: Run) -> Row:
     return Row(
         instructions=per_inference(run.measurement),
         init_instructions=run.measurement.init_count,
-        steps=len(run.measurement.steps),
+        operators=len(read_model(run.compiled.bundle.model_bytes(), name="measured").ops),
         arena_bytes=image.arena_bytes,
         arena_high_water_bytes=memory.arena_high_water_bytes,
         live_bound_bytes=run.compiled.live_bound_bytes,
@@ -162,7 +163,7 @@ def words_of(runner: BoardRunner, compiled: Compiled) -> int:
 NOT_THERE = "-"
 Line = tuple[str, ...]
 COLUMNS = (
-    *("model", "runtime", "instructions", "of ref.", "words", "init (a step)"),
+    *("model", "runtime", "instructions", "of ref.", "words", "init (an operator)"),
     *("arena (planned)", "flash", "stack"),
 )
 
@@ -189,11 +190,11 @@ RIVAL_STACK = "1,000-1,500"
 
 def our_line(configuration: Configuration, row: Row, words: int, reference: int) -> Line:
     """What was measured now."""
-    per_step = row.init_instructions / row.steps
+    per_operator = row.init_instructions / row.operators
     return (
         *("", configuration.name, f"{row.instructions:,}"),
         *(f"{row.instructions / reference:.2f}", f"{words:,}"),
-        f"{row.init_instructions:,} ({per_step:.0f})",
+        f"{row.init_instructions:,} ({per_operator:.0f})",
         *(f"{row.arena_bytes:,}", f"{row.code_bytes:,}", f"{row.stack_bytes:,}"),
     )
 

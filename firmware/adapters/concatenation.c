@@ -16,7 +16,7 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
         }
         c += in->c;
     }
-    return c == out->c ? ES_OK : ES_BAD_RECORD;
+    return c == out->c && out->space == ES_SPACE_ARENA ? ES_OK : ES_BAD_RECORD;
 }
 
 static void run(const es_call_t *call) {

@@ -12,7 +12,7 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
     const es_operand_record_t *in = &operands[0];
     const es_operand_record_t *out = &operands[1];
     const uint32_t row = es_row_elements(out);
-    if (in->dtype != out->dtype || p->dims[0] != out->h ||
+    if (in->dtype != out->dtype || out->space != ES_SPACE_ARENA || p->dims[0] != out->h ||
         es_product(p->dims + 1, ES_COPY_DIMS - 1, row) != row) {
         return ES_BAD_RECORD;
     }

@@ -12,7 +12,7 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
     const es_operand_record_t *in = &operands[0];
     const es_operand_record_t *out = &operands[1];
     if (es_dtype_bytes(in->dtype) != 1 || es_dtype_bytes(out->dtype) != 1 ||
-        !es_same_rows(in, out)) {
+        out->space != ES_SPACE_ARENA || !es_same_rows(in, out)) {
         return ES_BAD_RECORD;
     }
     return es_has_blob(table, p->table, 256, 1, 1) ? ES_OK : ES_OUT_OF_BOUNDS;

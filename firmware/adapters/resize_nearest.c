@@ -24,7 +24,7 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
     }
     const es_operand_record_t *in = &operands[0];
     const es_operand_record_t *out = &operands[1];
-    if (in->dtype != out->dtype || in->c != out->c) {
+    if (in->dtype != out->dtype || out->space != ES_SPACE_ARENA || in->c != out->c) {
         return ES_BAD_RECORD;
     }
     return are_below(table, p->rows, out->h, in->h) && are_below(table, p->columns, out->w, in->w)

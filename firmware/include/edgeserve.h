@@ -117,15 +117,18 @@ typedef struct es_bank {
 typedef struct es_model {
     uintptr_t banks[ES_MOST_BANKS]; /* what added to an arena address gives a pointer */
     const uint8_t *table;
+    const struct es_operand_record *operands;
+    const struct es_step_record *steps;
+    const struct es_port_record *ports; /* of the inputs, then of the outputs */
     const es_kernel_t *const *kernels;
     uint32_t kernel_count;
     const es_observer_t *observer;
     const es_source_t *source;
 } es_model_t;
 
-/* Checks the whole table, then resets the model's state. `kernels` lists the kernels linked in, in
- * rising order of id. `table` and `arena` must be aligned to ES_ALIGNMENT and outlive the model.
- * On any status but ES_OK the model must not be run. */
+/* Checks the whole table, then resets the model's state. `kernels` lists the kernels linked in;
+ * those of most steps are soonest found where they stand first. `table` and `arena` must be aligned
+ * to ES_ALIGNMENT and outlive the model. On any status but ES_OK the model must not be run. */
 ES_MUST_CHECK es_status_t es_init(es_model_t *model, const void *table, size_t table_bytes,
                                   const es_kernel_t *const *kernels, size_t kernel_count,
                                   void *arena, size_t arena_bytes);

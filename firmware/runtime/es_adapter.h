@@ -3,8 +3,9 @@
  *
  * An adapter turns the records of a step into a typed call of a kernel. `check` runs once, in
  * es_init(): it must refuse every record on which `run` could read or write outside the operands,
- * the blobs or the scratch. The runtime has checked before that each operand lies in its space,
- * that extents are at least one, and that the parameter record is present. */
+ * the blobs or the scratch, or write to a constant. The runtime has checked before that each
+ * operand lies in its space, that extents are at least one, and that the parameter record is
+ * present. */
 #ifndef ES_ADAPTER_H
 #define ES_ADAPTER_H
 
@@ -25,8 +26,13 @@ static inline const es_header_t *es_header_of(const es_model_t *model) {
     return (const es_header_t *)model->table;
 }
 
-static inline const es_operand_record_t *es_operand_at(const es_model_t *model, uint32_t index) {
-    return (const es_operand_record_t *)(model->table + es_header_of(model)->operands) + index;
+static inline const es_turn_record_t *es_turns_of(const es_model_t *model) {
+    return (const es_turn_record_t *)(model->steps + es_header_of(model)->step_count);
+}
+
+static inline const es_state_record_t *es_states_of(const es_model_t *model) {
+    const es_header_t *header = es_header_of(model);
+    return (const es_state_record_t *)(model->ports + header->input_count + header->output_count);
 }
 
 /* A call of a step, of no rows. */
@@ -34,7 +40,7 @@ static inline es_call_t es_call_of(const es_model_t *model, const es_step_record
     return (es_call_t){
         .model = model,
         .step = step,
-        .operands = es_operand_at(model, step->operands),
+        .operands = model->operands + step->operands,
         .params = model->table + step->params,
     };
 }
@@ -133,13 +139,21 @@ static inline const void *es_step_params(const es_step_record_t *step, const es_
     return es_table_blob(table, step->params);
 }
 
-/* True when the step has exactly `input_count` inputs, all of type `in`, and an output of `out`. */
+/* Both at once: below 256 it is the type of what lies in the arena. */
+static inline uint32_t es_dtype_and_space(const es_operand_record_t *o) {
+    uint16_t both;
+    memcpy(&both, (const uint8_t *)o + offsetof(es_operand_record_t, dtype), sizeof both);
+    return both;
+}
+
+/* True when the step has exactly `input_count` inputs, all of type `in`, and an output of `out` that
+ * can be written. */
 static inline int es_has_types(const es_step_record_t *step, const es_operand_record_t *operands,
                                uint32_t input_count, es_dtype_t in, es_dtype_t out) {
     if (step->input_count != input_count) {
         return 0;
     }
-    uint32_t others = operands[input_count].dtype ^ (uint32_t)out;
+    uint32_t others = es_dtype_and_space(&operands[input_count]) ^ (uint32_t)out;
     for (uint32_t i = 0; i < input_count; i++) {
         others |= operands[i].dtype ^ (uint32_t)in;
     }

@@ -1,39 +1,34 @@
 /* The only place that trusts nothing: every field of a model table, before anything runs. */
 #include "es_adapter.h"
 
-_Static_assert(sizeof(es_header_t) == 180, "docs/FORMAT.md: header");
+_Static_assert(sizeof(es_header_t) == 156, "docs/FORMAT.md: header");
 _Static_assert(sizeof(es_operand_record_t) == 16, "docs/FORMAT.md: operand");
 _Static_assert(sizeof(es_step_record_t) == 24, "docs/FORMAT.md: step");
-_Static_assert(sizeof(es_port_record_t) == 32, "docs/FORMAT.md: port");
+_Static_assert(sizeof(es_port_record_t) == 20, "docs/FORMAT.md: port");
 
 /* What every offset and address is held against. */
 typedef struct limits {
     uint32_t bank_ends[ES_MOST_BANKS]; /* arena addresses */
     uint32_t table_bytes;              /* below ES_TABLE_LIMIT */
+    uint32_t last_params; /* offset: no kernel's parameters are longer than the header */
+    const es_kernel_t *const *past_kernels;
 } limits_t;
 
-/* Whether bytes lie in one bank of the arena: nothing that lies in two has an address. An address
- * and the end of its bank are never more than 2^30 apart. */
+/* Whether bytes lie in one bank of the arena: nothing that lies in two has an address. */
 static inline int in_arena(const limits_t *limits, uint32_t address, uint32_t bytes) {
-    const int32_t left = (int32_t)(limits->bank_ends[address >> ES_BANK_SHIFT] - address);
-    return left >= 0 && bytes <= (uint32_t)left;
-}
-
-/* Whether at most 2^16 records lie in the table: their bytes behind an offset stay in 32 bits. */
-static inline int in_table(const limits_t *limits, uint32_t offset, uint32_t bytes) {
-    return (offset & (ES_TABLE_LIMIT | 3u)) == 0 && offset + bytes <= limits->table_bytes;
+    const uint32_t end = address + bytes;
+    return end >= address && end <= limits->bank_ends[address >> ES_BANK_SHIFT];
 }
 
 /* Bytes of the rows that are in memory; 0 where they are none, too many, or more than there are. */
 static inline uint32_t operand_bytes(const es_operand_record_t *o, uint32_t element_bytes) {
-    const uint64_t row = (uint64_t)(o->w * element_bytes) * o->c;
-    const uint64_t bytes = (uint64_t)(uint32_t)row * o->depth;
+    const uint64_t elements = (uint64_t)((uint32_t)o->w * o->depth) * o->c;
+    const uint64_t bytes = (uint64_t)(uint32_t)elements * element_bytes;
 
-    return (row | bytes) >> 32 == 0 && o->depth <= o->h ? (uint32_t)bytes : 0;
+    return (elements | bytes) >> 32 == 0 && o->depth <= o->h ? (uint32_t)bytes : 0;
 }
 
-static __attribute__((noinline)) es_status_t check_operand(const limits_t *limits,
-                                                           const es_operand_record_t *o) {
+static es_status_t check_operand(const limits_t *limits, const es_operand_record_t *o) {
     const uint32_t element_bytes = es_dtype_bytes(o->dtype);
     const uint32_t bytes = operand_bytes(o, element_bytes);
 
@@ -50,17 +45,16 @@ static __attribute__((noinline)) es_status_t check_operand(const limits_t *limit
 
 /* Bytes in the arena, as most operands are, have a short way. */
 static inline int is_plain_operand(const limits_t *limits, const es_operand_record_t *o) {
-    const uint32_t bytes = operand_bytes(o, 1);
+    const uint64_t bytes = (uint64_t)((uint32_t)o->w * o->depth) * o->c;
 
-    return (o->dtype | (uint32_t)o->space << 8) <= ES_UINT8 && bytes != 0 &&
-           in_arena(limits, o->offset, bytes);
+    return ((uint32_t)(bytes >> 32) | es_dtype_and_space(o) >> 1) == 0 && o->depth <= o->h &&
+           (uint32_t)bytes != 0 && in_arena(limits, o->offset, (uint32_t)bytes);
 }
 
 static __attribute__((noinline)) es_status_t check_operands(const limits_t *limits,
-                                                            const es_model_t *model) {
-    const es_operand_record_t *o = es_operand_at(model, 0);
-
-    for (uint32_t count = es_header_of(model)->operand_count; count != 0; count--, o++) {
+                                                            const es_operand_record_t *o,
+                                                            uint32_t count) {
+    for (; count != 0; count--, o++) {
         if (!is_plain_operand(limits, o)) {
             const es_status_t status = check_operand(limits, o);
             if (status != ES_OK) {
@@ -71,7 +65,7 @@ static __attribute__((noinline)) es_status_t check_operands(const limits_t *limi
     return ES_OK;
 }
 
-/* A step with flags: one that accumulates, with one row and room for its sums. */
+/* A step with flags: one that accumulates, into one row and with room for its sums. */
 static __attribute__((noinline)) es_status_t check_sum(const es_kernel_t *kernel,
                                                        const es_step_record_t *step,
                                                        const es_operand_record_t *operands,
@@ -85,39 +79,34 @@ static __attribute__((noinline)) es_status_t check_sum(const es_kernel_t *kernel
                : ES_BAD_RECORD;
 }
 
-/* Most of an init: what is done here for a step is counted by instructions. Kernels are looked for
- * from the last one on, because those made for a core, which most steps use, have the highest ids.
- */
+/* Most of an init: what is done here for a step is counted by instructions. */
 static __attribute__((noinline)) es_status_t check_steps(const limits_t *limits,
                                                          const es_model_t *model) {
     const es_header_t *table = es_header_of(model);
-    const es_operand_record_t *operands = es_operand_at(model, 0);
-    const es_step_record_t *step = es_table_blob(table, table->steps);
-    /* No kernel's parameters are longer than the header. */
-    const uint32_t last_params = limits->table_bytes - (uint32_t)sizeof *table;
+    const es_operand_record_t *operands = model->operands;
+    const es_kernel_t *const *kernels = model->kernels;
+    const es_step_record_t *step = model->steps;
 
     if (model->kernel_count == 0) {
         return table->step_count == 0 ? ES_OK : ES_UNKNOWN_KERNEL;
     }
-    const es_kernel_t *const *first = model->kernels;
-    const es_kernel_t *const *last = first + model->kernel_count - 1;
-
     for (uint32_t count = table->step_count; count != 0; count--, step++) {
-        const es_kernel_t *const *at = last;
+        const es_kernel_t *const *at = kernels;
         const es_kernel_t *kernel = *at;
 
         while (kernel->id != step->kernel) {
-            if (at == first) {
+            if (++at == limits->past_kernels) {
                 return ES_UNKNOWN_KERNEL;
             }
-            kernel = *--at;
+            kernel = *at;
         }
         const uint32_t output = (uint32_t)step->operands + step->input_count;
         if (output >= table->operand_count || ((step->params | step->scratch) & 3u) != 0 ||
-            step->params > last_params || !in_arena(limits, step->scratch, step->scratch_bytes)) {
+            step->params > limits->last_params ||
+            !in_arena(limits, step->scratch, step->scratch_bytes)) {
             return ES_OUT_OF_BOUNDS;
         }
-        if (operands[output].space != ES_SPACE_ARENA || step->counter > table->counter_count) {
+        if (step->counter > table->counter_count) {
             return ES_BAD_RECORD;
         }
         const es_operand_record_t *own = operands + step->operands;
@@ -130,49 +119,37 @@ static __attribute__((noinline)) es_status_t check_steps(const limits_t *limits,
     return ES_OK;
 }
 
-/* Whether an operand is a ring that the rows of an input can be fed to. */
-static int is_ring(const es_model_t *model, const es_port_record_t *port) {
-    const es_operand_record_t *rows = es_operand_at(model, port->rows);
+/* An input that is fed by rows may be a ring, as long as its bytes are a number all the same. Any
+ * other port is there as a whole. */
+static inline int is_port(const es_operand_record_t *o, uint32_t is_fed) {
+    const uint64_t row_bytes = es_row_elements(o) * es_known_dtype_bytes(o->dtype);
 
-    return port->rows < es_header_of(model)->operand_count && rows->space == ES_SPACE_ARENA &&
-           rows->dtype == port->dtype &&
-           (uint64_t)es_row_elements(rows) * rows->h == port->elements;
+    return o->space == ES_SPACE_ARENA && (is_fed ? (row_bytes * o->h) >> 32 == 0 : es_is_dense(o));
 }
 
-static es_status_t check_ports(const limits_t *limits, const es_model_t *model, uint32_t offset,
-                               uint32_t count, int are_inputs) {
-    const es_port_record_t *port = (const es_port_record_t *)(model->table + offset);
+static es_status_t check_ports(const limits_t *limits, const es_model_t *model) {
+    const es_header_t *header = es_header_of(model);
+    const es_port_record_t *port = model->ports, *outputs = port + header->input_count;
 
-    if (!in_table(limits, offset, count * (uint32_t)sizeof *port)) {
-        return ES_OUT_OF_BOUNDS;
-    }
-    for (const es_port_record_t *end = port + count; port != end; port++) {
-        const uint32_t element_bytes = es_dtype_bytes(port->dtype);
-
-        if (element_bytes == 0 || (uint64_t)port->elements * element_bytes != port->bytes) {
+    for (uint32_t count = (uint32_t)header->input_count + header->output_count; count != 0;
+         count--, port++) {
+        if (port->operand >= header->operand_count || port->name >= limits->table_bytes ||
+            (port->dims & (ES_TABLE_LIMIT | 3u)) != 0 ||
+            port->dims + port->rank * (uint32_t)sizeof(uint32_t) > limits->table_bytes) {
+            return ES_OUT_OF_BOUNDS;
+        }
+        if (!is_port(model->operands + port->operand, port->is_fed) ||
+            (port->is_fed && port >= outputs)) {
             return ES_BAD_RECORD;
-        }
-        if (!in_table(limits, port->dims, port->rank * (uint32_t)sizeof(uint32_t)) ||
-            port->name >= limits->table_bytes) {
-            return ES_OUT_OF_BOUNDS;
-        }
-        if (port->rows != ES_NO_ROWS) {
-            if (!are_inputs || !is_ring(model, port)) {
-                return ES_BAD_RECORD;
-            }
-        } else if ((port->offset & (element_bytes - 1)) != 0 ||
-                   !in_arena(limits, port->offset, port->bytes)) {
-            return ES_OUT_OF_BOUNDS;
         }
     }
     return ES_OK;
 }
 
-static es_status_t check_states(const limits_t *limits, const es_header_t *header) {
-    const es_state_record_t *state =
-        (const es_state_record_t *)((const uint8_t *)header + header->states);
+static es_status_t check_states(const limits_t *limits, const es_model_t *model) {
+    const es_state_record_t *state = es_states_of(model);
 
-    for (const es_state_record_t *end = state + header->state_count; state != end; state++) {
+    for (uint32_t count = es_header_of(model)->state_count; count != 0; count--, state++) {
         if (!in_arena(limits, state->offset, state->bytes)) {
             return ES_OUT_OF_BOUNDS;
         }
@@ -180,8 +157,7 @@ static es_status_t check_states(const limits_t *limits, const es_header_t *heade
     return ES_OK;
 }
 
-static __attribute__((noinline)) es_status_t check_header(const es_header_t *header,
-                                                          size_t table_bytes) {
+static inline es_status_t check_header(const es_header_t *header, size_t table_bytes) {
     if (table_bytes < sizeof *header) {
         return ES_TRUNCATED;
     }
@@ -192,7 +168,8 @@ static __attribute__((noinline)) es_status_t check_header(const es_header_t *hea
         header->kernel_set_version != ES_KERNEL_SET_VERSION) {
         return ES_BAD_VERSION;
     }
-    return header->total_bytes < sizeof *header || header->total_bytes > table_bytes ||
+    /* The model's name stands behind the header. */
+    return header->total_bytes <= sizeof *header || header->total_bytes > table_bytes ||
                    header->total_bytes >= ES_TABLE_LIMIT
                ? ES_TRUNCATED
                : ES_OK;
@@ -213,53 +190,72 @@ uint32_t es_table_arena_bytes(const void *table, size_t table_bytes) {
     return es_table_bank_bytes(table, table_bytes, 0);
 }
 
-/* All arrays of records before any of them, and operands before those who name them. */
-static es_status_t check_table(const limits_t *limits, const es_model_t *model) {
+/* Finds the records, all of which lie in the table. */
+static es_status_t find_records(es_model_t *model, uint32_t table_bytes) {
+    const es_header_t *header = es_header_of(model);
+    const uint32_t left = table_bytes - header->records;
+    /* Of a number of turns that fits, the sum stays in 32 bits. */
+    const uint32_t ports = (uint32_t)header->input_count + header->output_count;
+    const uint32_t bytes = header->operand_count * (uint32_t)sizeof(es_operand_record_t) +
+                           header->step_count * (uint32_t)sizeof(es_step_record_t) +
+                           header->turn_count * (uint32_t)sizeof(es_turn_record_t) +
+                           ports * (uint32_t)sizeof(es_port_record_t) +
+                           header->state_count * (uint32_t)sizeof(es_state_record_t);
+
+    if ((header->records & 3u) != 0 || header->records > table_bytes ||
+        header->turn_count > left / sizeof(es_turn_record_t) || bytes > left) {
+        return ES_OUT_OF_BOUNDS;
+    }
+    model->operands = es_table_blob(header, header->records);
+    model->steps = (const es_step_record_t *)(model->operands + header->operand_count);
+    model->ports = (const es_port_record_t *)(es_turns_of(model) + header->turn_count);
+    return ES_OK;
+}
+
+/* Operands before those who name them. */
+static es_status_t check_records(const limits_t *limits, es_model_t *model) {
     const es_header_t *header = es_header_of(model);
     es_status_t status = ES_OK;
 
-    if (!in_table(limits, header->operands,
-                  header->operand_count * (uint32_t)sizeof(es_operand_record_t)) ||
-        !in_table(limits, header->steps, header->step_count * (uint32_t)sizeof(es_step_record_t)) ||
-        !in_table(limits, header->states,
-                  header->state_count * (uint32_t)sizeof(es_state_record_t)) ||
-        !es_lies_in(header->schedule, header->turn_count, sizeof(es_turn_record_t),
-                    limits->table_bytes, 4) ||
-        (header->counters & 1u) != 0 ||
+    if ((header->counters & 1u) != 0 ||
         !in_arena(limits, header->counters, header->counter_count * (uint32_t)sizeof(uint16_t)) ||
         /* A table that ends with a zero byte ends all its texts. */
-        header->name >= limits->table_bytes || model->table[limits->table_bytes - 1] != 0) {
+        model->table[limits->table_bytes - 1] != 0) {
         return ES_OUT_OF_BOUNDS;
     }
-    if ((status = check_operands(limits, model)) != ES_OK ||
-        (status = check_ports(limits, model, header->inputs, header->input_count, 1)) != ES_OK ||
-        (status = check_ports(limits, model, header->outputs, header->output_count, 0)) != ES_OK ||
-        (status = check_states(limits, header)) != ES_OK) {
+    if ((status = check_operands(limits, model->operands, header->operand_count)) != ES_OK ||
+        (status = check_ports(limits, model)) != ES_OK ||
+        (status = check_steps(limits, model)) != ES_OK || header->state_count == 0 ||
+        (status = check_states(limits, model)) != ES_OK) {
         return status;
     }
-    return check_steps(limits, model);
+    es_reset(model);
+    return ES_OK;
 }
 
-/* Whether each bank has what the table asks for. One that is not given lies at the last that is: no
- * record has bytes there. */
+/* Whether each bank has what the table asks for. One that is not given ends where none does: at 0,
+ * before all of its addresses. */
 static es_status_t take_banks(es_model_t *model, limits_t *limits, const es_header_t *header,
                               const es_bank_t *banks, uint32_t count) {
-    uintptr_t base = 0;
+    uint32_t bank = 0;
 
-    for (uint32_t bank = 0; bank < ES_MOST_BANKS; bank++) {
+    do {
+        const uintptr_t base = (uintptr_t)banks[bank].base;
         const uint32_t need = header->bank_bytes[bank], first = bank << ES_BANK_SHIFT;
 
-        if (bank < count) {
-            base = (uintptr_t)banks[bank].base;
-            if (base == 0 || (base & (ES_ALIGNMENT - 1)) != 0) {
-                return ES_BAD_ARGUMENT;
-            }
+        if (base == 0 || (base & (ES_ALIGNMENT - 1)) != 0) {
+            return ES_BAD_ARGUMENT;
         }
-        if (need > (bank < count ? banks[bank].bytes : 0) || need > ES_MOST_BANK_BYTES) {
+        if (need > banks[bank].bytes || need > ES_MOST_BANK_BYTES) {
             return ES_ARENA_TOO_SMALL;
         }
         limits->bank_ends[bank] = first + need;
         model->banks[bank] = base - first;
+    } while (++bank < count);
+    for (; bank < ES_MOST_BANKS; bank++) {
+        if (header->bank_bytes[bank] != 0) {
+            return ES_ARENA_TOO_SMALL;
+        }
     }
     return ES_OK;
 }
@@ -281,23 +277,22 @@ es_status_t es_init_banks(es_model_t *model, const void *table, size_t table_byt
         banks == NULL || bank_count == 0 || bank_count > ES_MOST_BANKS) {
         return ES_BAD_ARGUMENT;
     }
-    limits_t limits;
+    limits_t limits = {0};
     es_status_t status = check_header(header, table_bytes);
     if (status != ES_OK ||
         (status = take_banks(model, &limits, header, banks, (uint32_t)bank_count)) != ES_OK) {
         return status;
     }
     limits.table_bytes = header->total_bytes;
+    limits.last_params = limits.table_bytes - (uint32_t)sizeof *header;
+    limits.past_kernels = kernels + kernel_count;
     model->table = table;
     model->kernels = kernels;
     model->kernel_count = (uint32_t)kernel_count;
     model->observer = NULL;
     model->source = NULL;
-    status = check_table(&limits, model);
-    if (status == ES_OK) {
-        es_reset(model);
-    }
-    return status;
+    status = find_records(model, limits.table_bytes);
+    return status == ES_OK ? check_records(&limits, model) : status;
 }
 
 const char *es_status_text(es_status_t status) {

@@ -3,13 +3,12 @@
 
 #include <string.h>
 
-/* es_init() has found each step's kernel in the list before. Kernels made for a core, which most
- * steps use, have the highest ids. */
+/* es_init() has found each step's kernel in the list before. */
 static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
-    const es_kernel_t *const *kernel = model->kernels + model->kernel_count - 1;
+    const es_kernel_t *const *kernel = model->kernels;
 
     while ((*kernel)->id != id) {
-        kernel--;
+        kernel++;
     }
     return *kernel;
 }
@@ -35,13 +34,22 @@ es_rows_t es_call_rows(const es_call_t *call, uint32_t index) {
     return rows_of(call->model, es_call_operand(call, index));
 }
 
-static const es_port_record_t *port_at(const es_model_t *model, uint32_t ports, uint32_t index) {
-    return (const es_port_record_t *)(model->table + ports) + index;
+static const es_port_record_t *input_at(const es_model_t *model, uint32_t index) {
+    return model->ports + index;
 }
 
-static const es_operand_record_t *fed_rows(const es_model_t *model, uint32_t input) {
-    const uint32_t rows = port_at(model, es_header_of(model)->inputs, input)->rows;
-    return rows != ES_NO_ROWS ? es_operand_at(model, rows) : NULL;
+static const es_port_record_t *output_at(const es_model_t *model, uint32_t index) {
+    return model->ports + es_header_of(model)->input_count + index;
+}
+
+static const es_operand_record_t *tensor_of(const es_model_t *model, const es_port_record_t *port) {
+    return model->operands + port->operand;
+}
+
+static __attribute__((noinline)) uint32_t bytes_of(const es_model_t *model,
+                                                   const es_port_record_t *port) {
+    const es_operand_record_t *tensor = tensor_of(model, port);
+    return es_row_elements(tensor) * tensor->h * es_known_dtype_bytes(tensor->dtype);
 }
 
 static void read_zeros(void *context, uint32_t input, uint32_t y0, uint32_t y1,
@@ -88,7 +96,7 @@ static __attribute__((noinline)) void tell(const es_call_t *call, uint32_t index
 
 static void run_step(const es_model_t *model, uint32_t index, uint32_t rows) {
     const es_header_t *header = es_header_of(model);
-    const es_step_record_t *step = (const es_step_record_t *)(model->table + header->steps) + index;
+    const es_step_record_t *step = model->steps + index;
     const es_kernel_t *kernel = find_kernel(model, step->kernel);
     const es_observer_t *observer = model->observer;
     const uint32_t accumulates = step->flags & ES_STEP_ACCUMULATES;
@@ -117,9 +125,10 @@ static __attribute__((noinline)) void feed(const es_model_t *model, uint32_t inp
                                            uint32_t rows) {
     static const es_source_t zeros = {NULL, read_zeros};
     const es_source_t *source = model->source != NULL ? model->source : &zeros;
-    const es_operand_record_t *record = fed_rows(model, input);
+    const es_port_record_t *port = input_at(model, input);
 
-    if (record != NULL) {
+    if (port->is_fed) {
+        const es_operand_record_t *record = tensor_of(model, port);
         const es_rows_t in = rows_of(model, record);
         const range_t range = next_rows(&fed[input], rows, record);
         source->rows(source->context, input, range.y0, range.y1, &in);
@@ -130,7 +139,7 @@ static __attribute__((noinline)) void feed(const es_model_t *model, uint32_t inp
  * step, or of no input that is fed, does nothing. */
 void es_run(es_model_t *model) {
     const es_header_t *header = es_header_of(model);
-    const es_turn_record_t *turns = (const es_turn_record_t *)(model->table + header->schedule);
+    const es_turn_record_t *turns = es_turns_of(model);
     uint16_t fed[ES_MOST_FED] = {0};
 
     memset(es_at(model, header->counters), 0, header->counter_count * sizeof(uint16_t));
@@ -148,21 +157,21 @@ void es_run(es_model_t *model) {
 }
 
 void es_reset(es_model_t *model) {
-    const es_header_t *header = es_header_of(model);
-    const es_state_record_t *states = (const es_state_record_t *)(model->table + header->states);
+    const es_state_record_t *state = es_states_of(model);
 
-    for (uint32_t i = 0; i < header->state_count; i++) {
-        memset(es_at(model, states[i].offset), (int)states[i].fill, states[i].bytes);
+    for (uint32_t count = es_header_of(model)->state_count; count != 0; count--, state++) {
+        memset(es_at(model, state->offset), (int)state->fill, state->bytes);
     }
 }
 
 static __attribute__((noinline)) es_port_info_t describe(const es_model_t *model,
                                                          const es_port_record_t *port) {
+    const es_operand_record_t *tensor = tensor_of(model, port);
     es_port_info_t info = {
         .name = (const char *)(model->table + port->name),
-        .dtype = (es_dtype_t)port->dtype,
-        .bytes = port->bytes,
-        .elements = port->elements,
+        .dtype = (es_dtype_t)tensor->dtype,
+        .bytes = bytes_of(model, port),
+        .elements = es_row_elements(tensor) * tensor->h,
         .rank = port->rank,
         .dims = (const uint32_t *)(model->table + port->dims),
         .zero_point = port->zero_point,
@@ -180,34 +189,32 @@ uint32_t es_output_count(const es_model_t *model) {
 }
 
 void *es_input(const es_model_t *model, uint32_t index) {
-    if (fed_rows(model, index) != NULL) {
-        return NULL;
-    }
-    return es_at(model, port_at(model, es_header_of(model)->inputs, index)->offset);
+    const es_port_record_t *port = input_at(model, index);
+    return port->is_fed ? NULL : es_at(model, tensor_of(model, port)->offset);
 }
 
 void *es_output(const es_model_t *model, uint32_t index) {
-    return es_at(model, port_at(model, es_header_of(model)->outputs, index)->offset);
+    return es_at(model, tensor_of(model, output_at(model, index))->offset);
 }
 
 uint32_t es_input_bytes(const es_model_t *model, uint32_t index) {
-    return port_at(model, es_header_of(model)->inputs, index)->bytes;
+    return bytes_of(model, input_at(model, index));
 }
 
 uint32_t es_output_bytes(const es_model_t *model, uint32_t index) {
-    return port_at(model, es_header_of(model)->outputs, index)->bytes;
+    return bytes_of(model, output_at(model, index));
 }
 
 es_port_info_t es_input_info(const es_model_t *model, uint32_t index) {
-    return describe(model, port_at(model, es_header_of(model)->inputs, index));
+    return describe(model, input_at(model, index));
 }
 
 es_port_info_t es_output_info(const es_model_t *model, uint32_t index) {
-    return describe(model, port_at(model, es_header_of(model)->outputs, index));
+    return describe(model, output_at(model, index));
 }
 
 const char *es_name(const es_model_t *model) {
-    return (const char *)(model->table + es_header_of(model)->name);
+    return (const char *)(es_header_of(model) + 1);
 }
 
 uint32_t es_step_count(const es_model_t *model) {
@@ -215,7 +222,7 @@ uint32_t es_step_count(const es_model_t *model) {
 }
 
 uint32_t es_step_kernel(const es_model_t *model, uint32_t step) {
-    return ((const es_step_record_t *)(model->table + es_header_of(model)->steps))[step].kernel;
+    return model->steps[step].kernel;
 }
 
 uint32_t es_bank_bytes(const es_model_t *model, uint32_t bank) {

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from itertools import chain
+from typing import TypeAlias
 
 from edgeserve.arena import align_up
 from edgeserve.errors import ModelError
@@ -18,18 +20,19 @@ from edgeserve.program import Operand, Port, Program, Role, Step
 from edgeserve.stream_plan import MOST_FED, Action, BankUse, Feed, Place, StreamPlan, Turn
 
 MAGIC = 0x314D5345
-FORMAT_VERSION = 3
-HEADER = struct.Struct("<IHHI4II8H9I32s64s")
+FORMAT_VERSION = 4
+HEADER = struct.Struct("<IHHI4II6HIIIHH32s64s")
 MOST_BANKS = 4
 BANK_SHIFT = 30
 """An arena address has the bank from this bit on, and the offset in the bank below."""
+MOST_BANK_BYTES = (1 << BANK_SHIFT) - 16
+"""So that where a bank ends is an address of 32 bits."""
 STEP = struct.Struct("<HHHHIIIHH")
 OPERAND = struct.Struct("<IIHHHBB")
 TURN = struct.Struct("<HH")
-PORT = struct.Struct("<IIIfiIIBBH")
+PORT = struct.Struct("<fiIIHBB")
 STATE = struct.Struct("<III")
-SHA256_OFFSET = 84
-NO_ROWS = 0xFFFF
+SHA256_OFFSET = 60
 TABLE_LIMIT = 1 << 31
 """A table is shorter."""
 ACCUMULATES = 1
@@ -108,15 +111,10 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
         raise ValueError("the plan is of another program")
     layout = _Layout(program, plan)
     writer = layout.writer
-    name = writer.add(program.name.encode() + b"\0", "name", 1)
+    writer.add(program.name.encode() + b"\0", "name", 1)
     layout.add_constants()
     params = layout.add_params()
-    inputs = layout.add_ports(program.inputs, "inputs", _fed(plan))
-    outputs = layout.add_ports(program.outputs, "outputs", frozenset())
-    states = layout.add_states()
-    steps = layout.add_steps(params)
-    operands = writer.add(b"".join(layout.operands), "operands")
-    schedule = writer.add(b"".join(map(_turn, plan.turns)), "schedule")
+    records = layout.add_records(params)
     # The last byte is zero, so every text has an end, and behind parameters there is room for the
     # longest that a kernel can have.
     used = len(writer.data)
@@ -133,22 +131,16 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
         *_bank_bytes(plan),
         0,
         0,
+        len(layout.views),
         len(program.steps),
-        len(layout.operands),
         len(program.inputs),
         len(program.outputs),
         sum(value.role is Role.STATE for value in program.values),
+        len(plan.turns),
+        records,
+        layout.address(plan.counters_span.offset_bytes),
         sum(counter is not None for counter in plan.counters),
         0,
-        inputs,
-        outputs,
-        states,
-        operands,
-        steps,
-        schedule,
-        len(plan.turns),
-        layout.address(plan.counters_span.offset_bytes),
-        name,
         b"",
         b"",
     )
@@ -168,8 +160,8 @@ def _turn(action: Action) -> bytes:
 
 
 def _check_counts(program: Program, layout: _Layout) -> None:
-    steps, operands, table_bytes = len(program.steps), len(layout.operands), len(layout.writer.data)
-    if steps >= FEED_BIT or operands >= NO_ROWS or table_bytes >= TABLE_LIMIT:
+    steps, operands, table_bytes = len(program.steps), len(layout.views), len(layout.writer.data)
+    if steps >= FEED_BIT or operands > _U16 or table_bytes >= TABLE_LIMIT:
         raise ModelError(
             f"{program.name}: {steps} steps with {operands} operands in {table_bytes:,} bytes "
             "exceed the model table",
@@ -179,7 +171,7 @@ def _check_counts(program: Program, layout: _Layout) -> None:
 
 def _bank_bytes(plan: StreamPlan) -> list[int]:
     """What the table asks for in each bank that there can be."""
-    if len(plan.banks) > MOST_BANKS or any(b.size_bytes >> BANK_SHIFT for b in plan.banks):
+    if len(plan.banks) > MOST_BANKS or any(b.size_bytes > MOST_BANK_BYTES for b in plan.banks):
         raise ValueError(f"{len(plan.banks)} banks, or one of them, exceed the model table")
     asked = [bank.size_bytes for bank in plan.banks] or [plan.arena_bytes]
     return asked + [0] * (MOST_BANKS - len(asked))
@@ -200,7 +192,7 @@ class _Layout:
         self.program = program
         self.plan = plan
         self.writer = _Writer()
-        self.operands: list[bytes] = []
+        self.views = _Views()
         self._starts = plan.bank_starts
         self._constants: dict[int, int] = {}
 
@@ -228,28 +220,39 @@ class _Layout:
             for step in self.program.steps
         ]
 
-    def add_steps(self, params: list[int]) -> int:
-        records = [
-            self._step(step, self._add_operands(self._operands(step)), offset)
-            for step, offset in zip(self.program.steps, params, strict=True)
+    def add_records(self, params: list[int]) -> int:
+        """Where the records begin: operands, steps, turns, ports and states in one run."""
+        program, fed = self.program, _fed(self.plan)
+        runs = [self.views.add_run(self._operands(step)) for step in program.steps]
+        inputs = [self._port_view(port, index in fed) for index, port in enumerate(program.inputs)]
+        outputs = [self._port_view(port, False) for port in program.outputs]
+        steps = [
+            self._step(step, self.views.index_of(run), offset)
+            for step, run, offset in zip(program.steps, runs, params, strict=True)
         ]
-        return self.writer.add(b"".join(records), "steps")
-
-    def _add_operands(self, records: list[bytes]) -> int:
-        """The index of the first of them.
-
-        A step that reads what the one before wrote, in the same view, shares its operand.
-        """
-        shared = 1 if self.operands[-1:] == records[:1] else 0
-        first = len(self.operands) - shared
-        self.operands += records[shared:]
+        input_records = [
+            self._port(port, view, index in fed)
+            for index, (port, view) in enumerate(zip(program.inputs, inputs, strict=True))
+        ]
+        output_records = [
+            self._port(port, view, False)
+            for port, view in zip(program.outputs, outputs, strict=True)
+        ]
+        first = self.writer.add(b"".join(self.views.records()), "operands")
+        self.writer.add(b"".join(steps), "steps")
+        self.writer.add(b"".join(map(_turn, self.plan.turns)), "schedule")
+        self.writer.add(b"".join(input_records), "inputs")
+        self.writer.add(b"".join(output_records), "outputs")
+        self.writer.add(b"".join(self._states()), "states")
         return first
 
     def _operands(self, step: Step) -> list[bytes]:
         """The records of a step's inputs and, last, its output."""
-        if self.plan.accumulators[step.index] is not None:
-            return [self._summed(step.inputs[0]), self._operand(step.output)]
-        return [*map(self._operand, step.inputs), self._operand(step.output)]
+        if self.plan.accumulators[step.index] is None:
+            return [*map(self._operand, step.inputs), self._operand(step.output)]
+        # Sums do not care where a row ends: the view of whoever wrote it will do.
+        summed = self._rows_of_place(step.inputs[0].value)
+        return [self.views.with_rows_of(summed), self._operand(step.output)]
 
     def _step(self, step: Step, operands: int, params: int) -> bytes:
         sums, scratch = self.plan.accumulators[step.index], self.plan.scratch[step.index]
@@ -259,14 +262,14 @@ class _Layout:
         counter = self.plan.counters[step.index]
         return STEP.pack(
             step.kernel,
-            0 if sums is None else ACCUMULATES,
             operands,
             len(step.inputs),
+            0,
             params,
             self.address(span.offset_bytes) if span else 0,
             span.size_bytes if span else 0,
+            0 if sums is None else ACCUMULATES,
             0 if counter is None else 1 + counter,
-            0,
         )
 
     def _place(self, value: int) -> Place:
@@ -289,11 +292,11 @@ class _Layout:
             depth = place.depth
         return self._record(operand, self.address(place.offset_bytes), depth)
 
-    def _summed(self, operand: Operand) -> bytes:
-        """An input as rows of its place: sums do not care where a row ends."""
-        place = self._place(operand.value)
-        element_bytes = self.program.values[operand.value].dtype.size_bytes
-        rows = Operand(operand.value, place.h, 1, place.row_bytes // element_bytes)
+    def _rows_of_place(self, value: int) -> bytes:
+        """A tensor as the rows of its place, whatever their cut."""
+        place = self._place(value)
+        element_bytes = self.program.values[value].dtype.size_bytes
+        rows = Operand(value, place.h, 1, place.row_bytes // element_bytes)
         return self._record(rows, self.address(place.offset_bytes), place.depth)
 
     def _record(self, operand: Operand, offset: int, depth: int) -> bytes:
@@ -315,38 +318,90 @@ class _Layout:
             1 if value.role is Role.CONSTANT else 0,
         )
 
-    def add_ports(self, ports: tuple[Port, ...], note: str, fed: frozenset[int]) -> int:
-        records = [self._port(port, index in fed) for index, port in enumerate(ports)]
-        return self.writer.add(b"".join(records), note)
-
-    def _port(self, port: Port, fed: bool) -> bytes:
-        elements = prod(port.shape)
-        dims = struct.pack(f"<{len(port.shape)}I", *port.shape)
+    def _port_view(self, port: Port, fed: bool) -> _Spot:
+        """The operand that is this tensor: one of a step's, if there is any."""
         place = self._place(port.value)
         if not fed and place.depth < place.h:
             raise ValueError(f"{port.name!r} is not whole in the arena")
-        rows = NO_ROWS
-        if fed:
-            rows = self._add_operands([self._summed(Operand(port.value, 1, 1, elements))])
+        return self.views.add_tensor(self._rows_of_place(port.value))
+
+    def _port(self, port: Port, view: _Spot, fed: bool) -> bytes:
+        dims = struct.pack(f"<{len(port.shape)}I", *port.shape)
         return PORT.pack(
-            self.address(place.offset_bytes),
-            elements * port.dtype.size_bytes,
-            elements,
             port.quant.scale if port.quant else 0.0,
             port.quant.zero_point if port.quant else 0,
             self.writer.add(dims, f"shape of {port.name}"),
             self.writer.add(port.name.encode() + b"\0", f"name of {port.name}", 1),
-            DTYPE_CODE[port.dtype],
+            self.views.index_of(view),
             len(port.shape),
-            rows,
+            int(fed),
         )
 
-    def add_states(self) -> int:
-        records = [
+    def _states(self) -> list[bytes]:
+        return [
             STATE.pack(
                 self.address(self._place(value.index).offset_bytes), value.size_bytes, value.fill
             )
             for value in self.program.values
             if value.role is Role.STATE
         ]
-        return self.writer.add(b"".join(records), "states")
+
+
+_Spot: TypeAlias = tuple[int, int]
+"""A chain of operand records, and a place in it."""
+
+
+class _Views:
+    """The operands of all steps: each has a run of them, which shares what it can.
+
+    A run that begins as a chain of runs ends goes on there, so in a chain of layers each tensor
+    stands once.
+    """
+
+    def __init__(self) -> None:
+        self._chains: list[list[bytes]] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._chains))
+
+    def add_run(self, run: list[bytes]) -> _Spot:
+        for index, links in reversed(tuple(enumerate(self._chains))):
+            for shared in range(len(run), 0, -1):
+                if links[-shared:] == run[:shared]:
+                    links += run[shared:]
+                    return index, len(links) - len(run)
+        self._chains.append(list(run))
+        return len(self._chains) - 1, 0
+
+    def add_tensor(self, record: bytes) -> _Spot:
+        """A tensor in any cut of its elements."""
+        for index, links in enumerate(self._chains):
+            for place, other in enumerate(links):
+                if _tensor(other) == _tensor(record):
+                    return index, place
+        return self.add_run([record])
+
+    def with_rows_of(self, record: bytes) -> bytes:
+        """The same rows in whatever cut they end a chain, so that a run can go on there."""
+        ends = (links[-1] for links in reversed(self._chains))
+        return next((end for end in ends if _rows(end) == _rows(record)), record)
+
+    def index_of(self, spot: _Spot) -> int:
+        """The index in ``records``, as long as no run is added."""
+        index, place = spot
+        return sum(map(len, self._chains[:index])) + place
+
+    def records(self) -> Iterator[bytes]:
+        return chain.from_iterable(self._chains)
+
+
+def _rows(record: bytes) -> tuple[int, ...]:
+    """An operand but for how its rows are cut into pixels."""
+    offset, c, w, *rest = OPERAND.unpack(record)
+    return offset, c * w, *rest
+
+
+def _tensor(record: bytes) -> tuple[int, ...]:
+    """An operand but for how its elements are cut, where a whole tensor, into rows and pixels."""
+    offset, row, h, depth, *rest = _rows(record)
+    return (offset, row * h, 0, 0, *rest) if depth == h else (offset, row, h, depth, *rest)

@@ -72,8 +72,10 @@ def test_costs_what_is_recorded(examine: Examine, shared_data: Path, name: str) 
     assert row.ram_other_bytes < 1024
     assert row.code_bytes < RIVALS[name]["flash_bytes"] / 2
     assert row.stack_high_water_bytes <= row.stack_bytes
-    operators = len(read_model(model_path(shared_data, name).read_bytes(), name=name).ops)
-    assert row.init_instructions <= INIT_INSTRUCTIONS + operators * INIT_OPERATOR_INSTRUCTIONS
+    model = read_model(model_path(shared_data, name).read_bytes(), name=name)
+    assert row.operators == len(model.ops)
+    more = 0 if row.operators >= 10 else INIT_MORE_OF_A_SMALL_MODEL
+    assert row.init_instructions < more + row.operators * INIT_OPERATOR_INSTRUCTIONS
     if compiler == golden["compiler"]:
         assert asdict(row) == recorded
     else:
@@ -87,9 +89,10 @@ def test_less_than_half_of_the_rivals_instructions(name: str) -> None:
     assert golden["models"][name]["instructions"] <= limit
 
 
-INIT_INSTRUCTIONS = 350
 INIT_OPERATOR_INSTRUCTIONS = 150
-"""Of es_init with every check: once, and for each operator of the model's file."""
+"""The whole of es_init with every check, by the operators of the model's file."""
+INIT_MORE_OF_A_SMALL_MODEL = 180
+"""Of what it does once, whatever the model, that three or four operators do not make up for."""
 
 
 # Of the arena, in bytes: size, size with the inputs by rows, balanced.

@@ -57,11 +57,8 @@ static void keep(void *context, uint32_t step, const es_rows_t *out, uint32_t y0
 }
 
 static void send(const es_model_t *model, uint8_t **rows) {
-    const es_header_t *header = (const es_header_t *)model->table;
-    const es_step_record_t *steps = (const es_step_record_t *)(model->table + header->steps);
-
-    for (uint32_t i = 0; i < header->step_count; i++) {
-        const es_call_t call = es_call_of(model, &steps[i]);
+    for (uint32_t i = 0; i < es_step_count(model); i++) {
+        const es_call_t call = es_call_of(model, &model->steps[i]);
         const es_rows_t out = es_call_output(&call);
         const uint32_t bytes = rows[i] ? out.h * out.w * out.c * out.element_bytes : 0;
         put_u32(bytes);

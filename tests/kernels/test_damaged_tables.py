@@ -27,7 +27,6 @@ from edgeserve.table import (
     DTYPE_CODE,
     HEADER,
     OPERAND,
-    STEP,
     TURN,
     Section,
     write_table,
@@ -47,12 +46,19 @@ from tests.kernels.streamed import SUMMING, in_one_group, in_small_banks, summin
 from tests.kernels.test_convolution import Case as Window
 from tests.kernels.test_convolution import conv2d, depthwise
 from tests.kernels.wide_models import wide_models
+from tests.table_fields import (
+    BANK_BYTES,
+    OPERAND_DEPTH,
+    STEP_PARAMS,
+    STEP_SCRATCH_BYTES,
+    TOTAL_BYTES,
+    operand_at,
+    step_at,
+    u16_at,
+    u32_at,
+)
 
 SMALL_SHARED_MODELS = ("hello_world_int8", "micro_speech_quantized")
-TOTAL_BYTES, BANK_BYTES, OPERANDS, STEPS = 8, 12, 60, 64
-"""Offsets of header fields."""
-STEP_OPERANDS, STEP_PARAMS, STEP_SCRATCH_BYTES, OPERAND_DEPTH = 4, 8, 16, 12
-"""Offsets in a step and an operand."""
 ELEMENT_BYTES = {code: dtype.size_bytes for dtype, code in DTYPE_CODE.items()}
 
 
@@ -69,22 +75,6 @@ class Case:
     def bank_bytes(self) -> tuple[int, ...]:
         """Of each bank that a table may have."""
         return struct.unpack_from("<4I", self.data, BANK_BYTES)
-
-
-def u32_at(data: bytes | bytearray, offset: int) -> int:
-    (value,) = struct.unpack_from("<I", data, offset)
-    return int(value)
-
-
-def u16_at(data: bytes | bytearray, offset: int) -> int:
-    (value,) = struct.unpack_from("<H", data, offset)
-    return int(value)
-
-
-def operand_of(data: bytes | bytearray, step: int, index: int) -> int:
-    """Where the record of a step's operand is; ``step`` is where the step's own is."""
-    first = u16_at(data, step + STEP_OPERANDS)
-    return u32_at(data, OPERANDS) + (first + index) * OPERAND.size
 
 
 def planned(name: str, model: bytes) -> tuple[Case, ...]:
@@ -289,8 +279,7 @@ def test_a_window_over_rows_that_are_not_there_is_refused(
     """A ring of one row that claims to be high, under a window as high: hours of work."""
     for case in (c for c in cases if c.name in ("MAX_POOL_2D", "AVERAGE_POOL_2D")):
         data = bytearray(case.data)
-        record = u32_at(data, STEPS)
-        operand, params = operand_of(data, record, 0), u32_at(data, record + STEP_PARAMS)
+        operand, params = operand_at(data, 0, 0), u32_at(data, step_at(data, 0) + STEP_PARAMS)
         struct.pack_into("<HH", data, operand + OPERAND_DEPTH - 2, 0xFFFF, 1)
         struct.pack_into("<H", data, params, 0xFFFF)
         assert runner.try_table(bytes(data), case.bank_bytes) == ES_BAD_RECORD
@@ -376,9 +365,9 @@ def test_a_step_without_a_counter_writes_no_more_than_there_is_memory_for(
     runner: HostRunner, cases: tuple[Case, ...]
 ) -> None:
     """All its rows are computed in one turn: a ring is not overrun, the other rows do not exist."""
-    (case,) = (c for c in cases if c.name == "TANH")
+    (case,) = (c for c in cases if c.name == "FULLY_CONNECTED of rows")
     data = bytearray(case.data)
-    depth = operand_of(data, u32_at(data, STEPS), 1) + OPERAND_DEPTH
+    depth = operand_at(data, 0, 1) + OPERAND_DEPTH
     rows = u16_at(data, depth)
     assert rows > 1
     struct.pack_into("<H", data, depth, rows - 1)
@@ -389,9 +378,8 @@ def test_scratch_is_checked_to_the_byte(runner: HostRunner, cases: tuple[Case, .
     """A kernel that has a byte less than the host found that it needs is refused."""
     tried: Counter[KernelId] = Counter()
     for case in cases:
-        steps = u32_at(case.data, STEPS)
         for step in case.program.steps:
-            at = steps + step.index * STEP.size + STEP_SCRATCH_BYTES
+            at = step_at(case.data, step.index) + STEP_SCRATCH_BYTES
             if step.scratch_bytes == 0 or u32_at(case.data, at) != step.scratch_bytes:
                 continue
             data = bytearray(case.data)

@@ -153,5 +153,4 @@ def test_constants_agree() -> None:
     assert int(defined["ES_MAGIC"], 16) == table.MAGIC
     assert int(defined["ES_FORMAT_VERSION"]) == table.FORMAT_VERSION
     assert int(defined["ES_KERNEL_SET_VERSION"]) == KERNEL_SET_VERSION
-    assert int(defined["ES_NO_ROWS"], 16) == table.NO_ROWS
     assert int(defined["ES_TABLE_LIMIT"], 16) == table.TABLE_LIMIT

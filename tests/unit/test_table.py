@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import struct
-
 from edgeserve.lower import lower
 from edgeserve.plan import whole_plan
-from edgeserve.table import HEADER, OPERAND, STEP, write_table
+from edgeserve.table import HEADER, OPERAND, write_table
 from edgeserve.tflite.reader import read_model
 from tests.kernels.streamed import summing
-
-TOTAL_BYTES, OPERANDS, STEPS = 8, 60, 64
-"""Offsets in the header."""
-STEP_OPERANDS, STEP_PARAMS = 4, 8
-"""Offsets in a step."""
-
-
-def u32_at(data: bytes, offset: int) -> int:
-    (value,) = struct.unpack_from("<I", data, offset)
-    return int(value)
+from tests.table_fields import (
+    STEP_OPERANDS,
+    STEP_PARAMS,
+    TOTAL_BYTES,
+    operand_at,
+    step_at,
+    u16_at,
+    u32_at,
+)
 
 
 def first_operand(data: bytes, step: int) -> int:
     """The index of a step's first operand."""
-    offset = u32_at(data, STEPS) + step * STEP.size + STEP_OPERANDS
-    (index,) = struct.unpack_from("<H", data, offset)
-    return int(index)
+    return u16_at(data, step_at(data, step) + STEP_OPERANDS)
 
 
 def test_a_step_shares_the_record_of_what_the_step_before_wrote() -> None:
@@ -38,8 +33,7 @@ def test_a_step_shares_the_record_of_what_the_step_before_wrote() -> None:
     assert second == first + 1
     place = plan.places[read.value]
     assert place is not None
-    record = u32_at(data, OPERANDS) + second * OPERAND.size
-    assert OPERAND.unpack_from(data, record)[:4] == (
+    assert OPERAND.unpack_from(data, operand_at(data, 1, 0))[:4] == (
         place.offset_bytes,
         read.c,
         read.w,
@@ -61,7 +55,7 @@ def test_behind_parameters_there_is_room_for_the_longest_that_a_kernel_can_have(
         program = lower(read_model(summing(kind, (1, 4, 3, 5)), name="short"))
         data = write_table(program, whole_plan(program)).data
         for step in range(len(program.steps)):
-            params = u32_at(data, u32_at(data, STEPS) + step * STEP.size + STEP_PARAMS)
+            params = u32_at(data, step_at(data, step) + STEP_PARAMS)
             assert params + HEADER.size <= len(data)
         assert len(data) % 16 == 0
         assert u32_at(data, TOTAL_BYTES) == len(data)

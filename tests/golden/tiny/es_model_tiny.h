@@ -18,9 +18,9 @@
 extern "C" {
 #endif
 
-enum { es_model_tiny_bytes = 512 };
+enum { es_model_tiny_bytes = 464 };
 enum { es_model_tiny_kernel_count = 1 };
-extern const uint32_t es_model_tiny[128];
+extern const uint32_t es_model_tiny[116];
 extern const es_kernel_t *const es_model_tiny_kernels[];
 
 #ifdef __cplusplus
