@@ -13,13 +13,14 @@ static const es_kernel_t *find_kernel(const es_model_t *model, uint32_t id) {
     return *kernel;
 }
 
-static inline es_rows_t rows_of(const es_model_t *model, const es_operand_record_t *record) {
+__attribute__((noinline)) es_rows_t es_call_rows(const es_call_t *call, uint32_t index) {
+    const es_operand_record_t *record = es_call_operand(call, index);
     const uint32_t element_bytes = es_known_dtype_bytes(record->dtype);
     const es_rows_t rows = {
         /* Constants are read only: the cast serves operands that share one type with others. */
         .base = record->space == ES_SPACE_TABLE
-                    ? (uint8_t *)(uintptr_t)model->table + record->offset
-                    : es_at(model, record->offset),
+                    ? (uint8_t *)(uintptr_t)call->model->table + record->offset
+                    : es_at(call->model, record->offset),
         .row_bytes = es_row_elements(record) * element_bytes,
         .depth = record->depth,
         .h = record->h,
@@ -28,10 +29,6 @@ static inline es_rows_t rows_of(const es_model_t *model, const es_operand_record
         .element_bytes = element_bytes,
     };
     return rows;
-}
-
-es_rows_t es_call_rows(const es_call_t *call, uint32_t index) {
-    return rows_of(call->model, es_call_operand(call, index));
 }
 
 static const es_port_record_t *input_at(const es_model_t *model, uint32_t index) {
@@ -129,7 +126,8 @@ static __attribute__((noinline)) void feed(const es_model_t *model, uint32_t inp
 
     if (port->is_fed) {
         const es_operand_record_t *record = tensor_of(model, port);
-        const es_rows_t in = rows_of(model, record);
+        const es_call_t call = {.model = model, .operands = record};
+        const es_rows_t in = es_call_rows(&call, 0);
         const range_t range = next_rows(&fed[input], rows, record);
         source->rows(source->context, input, range.y0, range.y1, &in);
     }
