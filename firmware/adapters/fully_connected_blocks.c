@@ -2,17 +2,18 @@
 #include "es_adapter.h"
 #include "es_kernels.h"
 
-/* Of rows of `depth` elements, or of an input of so many. */
-static es_status_t check_blobs(const es_step_record_t *step, const es_operand_record_t *operands,
-                               const es_header_t *table, uint64_t depth) {
+/* Of rows of `depth` elements, or of an input of so many, below 2^31. */
+static inline es_status_t check_blobs(const es_step_record_t *step,
+                                      const es_operand_record_t *operands, const es_header_t *table,
+                                      uint32_t depth) {
     const es_fully_connected_blocks_params_t *p = es_step_params(step, table);
     const es_operand_record_t *out = &operands[1];
 
-    if (out->w != 1 || depth > INT32_MAX) {
+    if (out->w != 1) {
         return ES_BAD_RECORD;
     }
     /* An output in the arena has fewer than 2^31 channels. */
-    return es_has_blob(table, p->weights, (out->c + 3) & ~3u, (uint32_t)depth, 1) &&
+    return es_has_blob(table, p->weights, (out->c + 3) & ~3u, depth, 1) &&
                    es_has_blob(table, p->scales, out->c, sizeof(es_scale_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
@@ -27,7 +28,7 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
     if (in->h != operands[1].h) {
         return ES_BAD_RECORD;
     }
-    return check_blobs(step, operands, table, (uint64_t)in->w * in->c);
+    return check_blobs(step, operands, table, es_row_elements(in));
 }
 
 static void run(const es_call_t *call) {
@@ -45,7 +46,8 @@ static es_status_t check_sum(const es_step_record_t *step, const es_operand_reco
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = &operands[0];
-    return check_blobs(step, operands, table, (uint64_t)in->w * in->c * in->h);
+    const uint64_t depth = (uint64_t)es_row_elements(in) * in->h;
+    return depth <= INT32_MAX ? check_blobs(step, operands, table, (uint32_t)depth) : ES_BAD_RECORD;
 }
 
 static void sum(const es_call_t *call) {

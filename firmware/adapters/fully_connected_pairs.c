@@ -2,18 +2,19 @@
 #include "es_adapter.h"
 #include "es_kernels.h"
 
-/* Of rows of `depth` elements, or of an input of so many. The output's channels fit the arena. */
+/* Of rows of `depth` elements, or of an input of so many, below 2^31. The output's channels fit the
+ * arena. */
 static inline es_status_t check_blobs(const es_step_record_t *step,
                                       const es_operand_record_t *operands, const es_header_t *table,
-                                      uint64_t depth) {
+                                      uint32_t depth) {
     const es_fully_connected_pairs_params_t *p = es_step_params(step, table);
     const es_operand_record_t *out = &operands[1];
     const uint32_t blocks = (out->c + 3) / 4;
 
-    if (out->w != 1 || depth > INT32_MAX) {
+    if (out->w != 1) {
         return ES_BAD_RECORD;
     }
-    return es_has_blob(table, p->weights, ((uint32_t)depth + 3) & ~3u, 4 * blocks, 4) &&
+    return es_has_blob(table, p->weights, (depth + 3) & ~3u, 4 * blocks, 4) &&
                    es_has_blob(table, p->blocks, blocks, sizeof(es_pairs_block_t), 4)
                ? ES_OK
                : ES_OUT_OF_BOUNDS;
@@ -47,7 +48,8 @@ static es_status_t check_sum(const es_step_record_t *step, const es_operand_reco
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = &operands[0];
-    return check_blobs(step, operands, table, (uint64_t)es_row_elements(in) * in->h);
+    const uint64_t depth = (uint64_t)es_row_elements(in) * in->h;
+    return depth <= INT32_MAX ? check_blobs(step, operands, table, (uint32_t)depth) : ES_BAD_RECORD;
 }
 
 static void sum(const es_call_t *call) {
