@@ -58,17 +58,17 @@ static inline int es_is_binary(const es_step_record_t *step, const es_operand_re
     return es_is_binary_of(step, operands, ES_INT8);
 }
 
-/* Multiplies `dims` as long as the product stays at or below `limit`; 0 when it does not. */
+/* The product of `dims` where it is 1 to `limit`; 0 where it is not. */
 static inline uint32_t es_product(const uint32_t *dims, uint32_t count, uint32_t limit) {
-    uint32_t product = 1;
+    uint64_t product = 1;
 
     for (uint32_t i = 0; i < count; i++) {
-        if (dims[i] == 0 || product > limit / dims[i]) {
+        product *= dims[i];
+        if (product - 1 >= limit) {
             return 0;
         }
-        product *= dims[i];
     }
-    return product;
+    return (uint32_t)product;
 }
 
 /* The least and greatest of sum(index * stride): grows *low and *high by them. The caller has
@@ -81,6 +81,17 @@ static inline void es_reach(const uint32_t *dims, const int32_t *strides, uint32
         far = far > limit ? limit : far < -limit ? -limit : far;
         *(far < 0 ? low : high) += far;
     }
+}
+
+/* The greatest of sum(index * stride) over a box of fewer than 2^32 elements, whose indices sum up
+ * to less than that. A negative stride goes far beyond any operand. */
+static inline uint64_t es_far(const uint32_t dims[3], const int32_t strides[3]) {
+    uint64_t far = 0;
+
+    for (uint32_t i = 0; i < 3; i++) {
+        far += (uint64_t)(dims[i] - 1) * (uint32_t)strides[i];
+    }
+    return far;
 }
 
 /* True when kept and reduced dimensions walk over a dense first input and make the output's rows.
@@ -98,10 +109,9 @@ static inline es_status_t es_check_boxes(const es_operand_record_t *operands,
         es_product(reduced_dims, 3, (uint32_t)total) == 0) {
         return ES_BAD_RECORD;
     }
-    int64_t low = 0, high = 0;
-    es_reach(kept_dims, kept_strides, 3, &low, &high);
-    es_reach(reduced_dims, reduced_strides, 3, &low, &high);
-    return low >= 0 && high < (int64_t)total ? ES_OK : ES_OUT_OF_BOUNDS;
+    const uint64_t kept = es_far(kept_dims, kept_strides);
+    const uint64_t reduced = es_far(reduced_dims, reduced_strides);
+    return kept < total && reduced < total - kept ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 #endif

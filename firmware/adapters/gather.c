@@ -13,8 +13,9 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
     const es_operand_record_t *indices = &operands[1];
     const es_operand_record_t *out = &operands[2];
     const uint64_t bytes = es_dtype_bytes(out->dtype);
-    return in->dtype == out->dtype && out->space == ES_SPACE_ARENA && indices->dtype == ES_INT32 && in->h == out->h &&
-                   es_is_dense(indices) && p->axis != 0 && p->axis <= INT32_MAX &&
+    return in->dtype == out->dtype && out->space == ES_SPACE_ARENA && indices->dtype == ES_INT32 &&
+                   in->h == out->h && es_is_dense(indices) && p->axis != 0 &&
+                   p->axis <= INT32_MAX &&
                    (uint64_t)es_row_elements(indices) * indices->h == p->indices &&
                    (uint64_t)p->axis * p->inner_bytes == es_row_elements(in) * bytes &&
                    (uint64_t)p->indices * p->inner_bytes == es_row_elements(out) * bytes

@@ -19,8 +19,8 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
     const es_operand_record_t *in = &operands[SEQUENCE];
     const es_operand_record_t *out = &operands[OUTPUT];
     const uint32_t depth = es_row_elements(in), cells = out->c;
-    if (in->dtype != ES_INT8 || out->dtype != ES_INT8 || out->space != ES_SPACE_ARENA || in->h != out->h || out->w != 1 ||
-        !is_state(&operands[OUTPUT_STATE], ES_INT8, out->c) ||
+    if (in->dtype != ES_INT8 || out->dtype != ES_INT8 || out->space != ES_SPACE_ARENA ||
+        in->h != out->h || out->w != 1 || !is_state(&operands[OUTPUT_STATE], ES_INT8, out->c) ||
         !is_state(&operands[CELL_STATE], ES_INT16, out->c)) {
         return ES_BAD_RECORD;
     }

@@ -12,9 +12,9 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
     const es_operand_record_t *in = &operands[0];
     const es_operand_record_t *out = &operands[1];
     const uint32_t in_row = es_row_elements(in), out_row = es_row_elements(out);
-    if (in->dtype != out->dtype || out->space != ES_SPACE_ARENA || es_dtype_bytes(out->dtype) > sizeof p->value ||
-        p->dims[0] != out->h || p->inner[0] != in->h ||
-        es_product(p->dims + 1, ES_PAD_DIMS - 1, out_row) != out_row ||
+    if (in->dtype != out->dtype || out->space != ES_SPACE_ARENA ||
+        es_dtype_bytes(out->dtype) > sizeof p->value || p->dims[0] != out->h ||
+        p->inner[0] != in->h || es_product(p->dims + 1, ES_PAD_DIMS - 1, out_row) != out_row ||
         es_product(p->inner + 1, ES_PAD_DIMS - 1, in_row) != in_row) {
         return ES_BAD_RECORD;
     }

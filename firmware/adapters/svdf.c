@@ -15,8 +15,8 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
     const uint32_t depth = es_row_elements(in);
     const uint64_t filters = (uint64_t)out->c * p->rank;
     if (in->dtype != ES_INT8 || state->dtype != ES_INT16 || out->dtype != ES_INT8 ||
-        state->space != ES_SPACE_ARENA || out->space != ES_SPACE_ARENA || in->h != out->h || state->h != out->h || out->w != 1 ||
-        state->w != 1 || state->depth != state->h) {
+        state->space != ES_SPACE_ARENA || out->space != ES_SPACE_ARENA || in->h != out->h ||
+        state->h != out->h || out->w != 1 || state->w != 1 || state->depth != state->h) {
         return ES_BAD_RECORD;
     }
     if (p->rank == 0 || p->memory == 0 || state->c % p->memory != 0 ||

@@ -146,8 +146,8 @@ static inline uint32_t es_dtype_and_space(const es_operand_record_t *o) {
     return both;
 }
 
-/* True when the step has exactly `input_count` inputs, all of type `in`, and an output of `out` that
- * can be written. */
+/* True when the step has exactly `input_count` inputs, all of type `in`, and an output of `out`
+ * that can be written. */
 static inline int es_has_types(const es_step_record_t *step, const es_operand_record_t *operands,
                                uint32_t input_count, es_dtype_t in, es_dtype_t out) {
     if (step->input_count != input_count) {
