@@ -154,3 +154,8 @@ def test_constants_agree() -> None:
     assert int(defined["ES_FORMAT_VERSION"]) == table.FORMAT_VERSION
     assert int(defined["ES_KERNEL_SET_VERSION"]) == KERNEL_SET_VERSION
     assert int(defined["ES_TABLE_LIMIT"], 16) == table.TABLE_LIMIT
+    below = re.search(r"ES_MOST_BANK_BYTES \(\(1u << ES_BANK_SHIFT\) - (\d+)u\)", text)
+    assert below is not None
+    assert (1 << int(re.findall(r"ES_BANK_SHIFT\s+(\d+)", text)[0])) - int(
+        below.group(1)
+    ) == table.MOST_BANK_BYTES

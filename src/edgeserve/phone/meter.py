@@ -94,11 +94,8 @@ def _meters(adb: Adb, groups: Sequence[Rails]) -> tuple[_PhoneMeter, ...]:
         names = parse_names(adb.ask(_SYSFS.format("enabled_rails")))
         return parse_sysfs([adb.ask(_SYSFS.format("energy_value"))], names)
 
-    def hal_2() -> RailsReading | Absent:
-        return parse_hal(adb.ask(_HAL_2))
-
-    def hal_1() -> RailsReading | Absent:
-        return parse_hal(adb.ask(_HAL_1))
+    def hal(command: str) -> Callable[[], RailsReading | Absent]:
+        return lambda: parse_hal(adb.ask(command))
 
     def hwmon() -> RailsReading | Absent:
         return parse_hwmon_energy(adb.ask(HWMON_COMMAND))
@@ -109,8 +106,8 @@ def _meters(adb: Adb, groups: Sequence[Rails]) -> tuple[_PhoneMeter, ...]:
 
     return (
         RailsMeter("ODPM rails, sysfs", sysfs, groups),
-        RailsMeter("ODPM rails, power HAL", hal_2, groups),
-        RailsMeter("ODPM rails, power HAL 1.0", hal_1, groups),
+        RailsMeter("ODPM rails, power HAL", hal(_HAL_2), groups),
+        RailsMeter("ODPM rails, power HAL 1.0", hal(_HAL_1), groups),
         RailsMeter("hwmon energy counters", hwmon, groups),
         SampledMeter("hwmon power, sampled", hwmon_power),
         BatteryMeter(adb),
