@@ -240,7 +240,7 @@ def reductions() -> Models:
     random = Random(6)
     for _ in range(60):
         h, w, c = _image(random, 2_500)
-        axes = random.choice(((1, 2), (1, 2), (1, 2), (3,), (1,), (2,)))
+        axes = random.choice(((1, 2), (1, 2), (3,), (1,), (2,)))
         kind = random.choice(("MEAN", "SUM", "MEAN", "REDUCE_MAX"))
         quants = ((0.1, 3), (0.1, 3)) if kind == "REDUCE_MAX" else test_reduction.USUAL
         yield test_reduction.reduce(kind, (1, h, w, c), axes, quants=quants)

@@ -23,7 +23,7 @@ from edgeserve.kernels.portable import (
     MaxPoolParams,
     MulParams,
     PadParams,
-    ReduceParams,
+    ReducePixelsParams,
     ResizeBilinearParams,
     ResizeNearestParams,
     SoftmaxParams,
@@ -151,15 +151,8 @@ class Growing:
 
     def mean(self, source: int) -> int:
         h, w, c = self.views[source]
-        n = h * w
-        params = make_params(
-            ReduceParams,
-            kept_dims=(1, 1, c),
-            kept_strides=(0, 0, 1),
-            reduced_dims=(1, 1, n),
-            reduced_strides=(0, 0, c),
-        )
-        return self.step(params, [(source, (1, 1, n * c))], (1, 1, c))
+        params = make_params(ReducePixelsParams)
+        return self.step(params, [(source, (1, 1, h * w * c))], (1, 1, c))
 
     def fully_connected(self, source: int) -> int:
         h, w, c = self.views[source]

@@ -361,10 +361,22 @@ typedef struct es_reduce_params {
 void es_reduce(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
                uint32_t y0, uint32_t y1);
 
-/* The same where all but the innermost dimension is reduced: input element k goes into output
- * element k % (out->w * out->c). The sums of REDUCE_MAX are maxima. */
-void es_reduce_sum(const es_reduce_params_t *params, const es_rows_t *in, const es_rows_t *out,
-                   uint32_t *sums, uint32_t y0, uint32_t y1);
+typedef struct es_reduce_pixels_params {
+    uint32_t mode; /* as of es_reduce_params_t */
+    int32_t start;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t output_zero_point;
+    int32_t low;
+    int32_t high;
+} es_reduce_pixels_params_t;
+
+/* Takes INPUT rows [y0, y1) into a sum a channel, or a maximum; a row is whole pixels of out->c
+ * channels. Row 0 begins at `start`. The last row writes the output, a single row:
+ * clamp(requantize(sum) + zero point). `sums` [out->c] may be null where all rows are taken at
+ * once. in, out: int8, or uint8 by another name for SUM_UNSIGNED. No scratch. */
+void es_reduce_pixels(const es_reduce_pixels_params_t *params, const es_rows_t *in,
+                      const es_rows_t *out, uint32_t *sums, uint32_t y0, uint32_t y1);
 
 typedef struct es_look_up_params {
     uint32_t table;

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from edgeserve.arena import ALIGNMENT_BYTES, align_up
 from edgeserve.errors import PlanError
 from edgeserve.program import Operand, Program, Role, Step
-from edgeserve.rows import Reach, SameRow, reaches, rows_read
+from edgeserve.rows import Accumulate, Reach, SameRow, reaches, rows_read
 from edgeserve.stream_plan import BankUse, Feed, Place, Span, StreamPlan, Turn
 
 _HINT = "plan again; a stored plan must belong to this very model and must not be edited"
@@ -190,6 +190,14 @@ def _summed_rows(plan: StreamPlan, step: Step) -> int:
     return place.h
 
 
+def _check_sums(program: Program, plan: StreamPlan, step: Step) -> None:
+    """Whoever takes sums can do so, with rows of the length that its input has."""
+    for operand, reach in zip(step.inputs, reaches(program, step), strict=True):
+        place = plan.places[operand.value]
+        if not (isinstance(reach, Accumulate) and place and reach.takes(place.h, place.row_bytes)):
+            raise _wrong(f"step {step.index} ({step.label!r}) cannot take its input into sums")
+
+
 # Whole tensors, each in memory of its own.
 
 
@@ -213,6 +221,7 @@ class _WholeRun:
             if sums is None:
                 data = self._rows(program, step)
             else:
+                _check_sums(program, plan, step)
                 data = self._summed(program, step, sums, _summed_rows(plan, step))
             self._memory[step.output.value] = bytearray(data)
             self.written[index] = data

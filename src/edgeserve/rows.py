@@ -40,6 +40,7 @@ from edgeserve.kernels.portable import (
     PreluParams,
     QuantizeParams,
     ReduceParams,
+    ReducePixelsParams,
     ResizeBilinearParams,
     ResizeNearestParams,
     SoftmaxParams,
@@ -115,10 +116,16 @@ class SameRow:
 @dataclass(frozen=True, slots=True)
 class Accumulate:
     """The step can take the input in any number of runs, first byte to last, into sums of
-    ``accumulator_bytes``, and writes its output, a single row, behind the last.
+    ``accumulator_bytes``, and writes its output, a single row, behind the last. Each run is a
+    multiple of ``run_bytes``.
     """
 
     accumulator_bytes: int
+    run_bytes: int = 1
+
+    def takes(self, h: int, row_bytes: int) -> bool:
+        """Whether the sums can grow with rows of that length: with one alone they need not."""
+        return h > 1 and row_bytes % self.run_bytes == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +249,10 @@ def _by_kernel(program: Program, step: Step) -> tuple[Reach, ...]:
             | FullyConnectedWideParams()
         ):
             return (_sums(step) if step.output.h == 1 else SameRow(None),)
-        case ReduceParams() as p:
-            return (_reduce(p, step),)
+        case ReducePixelsParams():
+            return (_sums(step, run_bytes=step.output.c),)
+        case ReduceParams():
+            return (_WHOLE,)
         case SoftmaxParams() | ArgMaxParams() | QuantizeParams() | DequantizeParams():
             return (_same_rows(step, step.inputs[0]),)
         case LookUpParams() | UnaryFloatParams():
@@ -281,8 +290,8 @@ def _resized(program: Program, step: Step) -> Reach:
     return SameRow(0 if before.size_bytes == after.size_bytes else None)
 
 
-def _sums(step: Step) -> Accumulate:
-    return Accumulate(ACCUMULATOR_BYTES * step.output.w * step.output.c)
+def _sums(step: Step, run_bytes: int = 1) -> Accumulate:
+    return Accumulate(ACCUMULATOR_BYTES * step.output.w * step.output.c, run_bytes)
 
 
 def _average_pool(p: AveragePoolParams, step: Step) -> Reach:
@@ -307,17 +316,6 @@ def _transpose_conv(p: TransposeConvParams, source: Operand, output: Operand) ->
         first.append(min(low, source.h))
         end.append(max(high, min(low, source.h)))
     return RowMap(tuple(first), tuple(end))
-
-
-def _reduce(p: ReduceParams, step: Step) -> Reach:
-    """Sums over all but the innermost dimension can grow as the input comes."""
-    kept, reduced = p.kept_dims[2], p.reduced_dims[2]
-    by_channel = (
-        p.kept_dims[:2] == p.reduced_dims[:2] == (1, 1)
-        and (kept == 1 or p.kept_strides[2] == 1)
-        and (reduced == 1 or p.reduced_strides[2] == kept)
-    )
-    return _sums(step) if by_channel else _WHOLE
 
 
 def _elementwise(operand: Operand, output: Operand) -> Reach:

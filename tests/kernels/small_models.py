@@ -231,12 +231,12 @@ def _elementwise() -> dict[str, bytes]:
 
 
 def _reducing() -> dict[str, bytes]:
-    def reduction(kind: str, out_quant: tuple[float, int]) -> bytes:
+    def reduction(kind: str, out_quant: tuple[float, int], axis: int = 1) -> bytes:
         return _one(
             kind,
             (1, 4, 6),
             {"keepDims": False},
-            rest=lambda b: [_integers(b, [1])],
+            rest=lambda b: [_integers(b, [axis])],
             out_quant=out_quant,
         )
 
@@ -254,7 +254,7 @@ def _reducing() -> dict[str, bytes]:
         "SOFTMAX": _one(
             "SOFTMAX", (3, 10), {"beta": 1.0}, shape=(3, 10), out_quant=(1 / 256, -128)
         ),
-        "SUM": reduction("SUM", (0.3, 3)),
+        "SUM": reduction("SUM", (0.3, 3), axis=2),
     }
 
 

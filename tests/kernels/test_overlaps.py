@@ -172,6 +172,7 @@ def test_an_output_may_overlap_its_dead_input_rows(runner: HostRunner) -> None:
                 in_place.add(step.kernel)
     always_whole = {
         KernelId.REDUCE,
+        KernelId.REDUCE_PIXELS,
         KernelId.LSTM,
         KernelId.SVDF,
         KernelId.MEAN_16,

@@ -103,7 +103,7 @@ def test_sums_over_rows_equal_the_whole(runner: HostRunner, kind: str, rows: int
                 KernelId.FULLY_CONNECTED_BLOCKS,
                 KernelId.FULLY_CONNECTED_WIDE,
                 KernelId.AVERAGE_POOL_2D,
-                KernelId.REDUCE,
+                KernelId.REDUCE_PIXELS,
             )
 
 

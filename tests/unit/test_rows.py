@@ -16,6 +16,7 @@ from edgeserve.kernels.portable import (
     FullyConnectedParams,
     GatherParams,
     ReduceParams,
+    ReducePixelsParams,
     TransposeConvParams,
 )
 from edgeserve.kernels.record import Params
@@ -77,14 +78,8 @@ def test_sums_take_rows_as_they_come() -> None:
     pool = make_params(AveragePoolParams, kernel_h=5, kernel_w=5, stride_h=5, stride_w=5)
     assert reaches_of(pool, [(5, 5, 3)], (1, 1, 3)) == (Accumulate(12),)
     assert reaches_of(pool, [(6, 5, 3)], (1, 1, 3)) == (Window(5, 0, 5),)
-    mean = make_params(
-        ReduceParams,
-        kept_dims=(1, 1, 3),
-        kept_strides=(0, 0, 1),
-        reduced_dims=(1, 1, 20),
-        reduced_strides=(0, 0, 3),
-    )
-    assert reaches_of(mean, [(1, 1, 60)], (1, 1, 3)) == (Accumulate(12),)
+    mean = make_params(ReducePixelsParams)
+    assert reaches_of(mean, [(1, 1, 60)], (1, 1, 3)) == (Accumulate(12, run_bytes=3),)
     by_row = make_params(
         ReduceParams,
         kept_dims=(1, 4, 3),

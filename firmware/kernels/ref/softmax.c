@@ -3,8 +3,12 @@
 
 #define ACCUMULATOR_BITS 12 /* integer bits of the sum of exponentials: Q12.19 */
 
-static int32_t mul(int32_t a, int32_t b) {
+static __attribute__((noinline)) int32_t mul(int32_t a, int32_t b) {
     return es_doubling_high_mul(a, b);
+}
+
+static __attribute__((noinline)) int32_t shifted(int32_t value, int32_t exponent) {
+    return es_rounding_shift_right(value, exponent);
 }
 
 /* exp(x) in Q0.31 of x in [-1/4, 0) in Q0.31: a Taylor series around -1/8. */
@@ -15,8 +19,7 @@ static int32_t exp_of_fraction(int32_t x) {
     const int32_t d2 = mul(d, d);
     const int32_t d3 = mul(d2, d);
     const int32_t d4 = mul(d2, d2);
-    const int32_t tail =
-        es_rounding_shift_right(mul(es_rounding_shift_right(d4, 2) + d3, third) + d2, 1);
+    const int32_t tail = shifted(mul(shifted(d4, 2) + d3, third) + d2, 1);
 
     return exp_of_eighth + mul(exp_of_eighth, d + tail);
 }
@@ -60,8 +63,8 @@ static ES_FOR_SIZE int32_t reciprocal_of_one_plus(int32_t x) {
 
 /* The exponential of an element that lies `difference` above the greatest, in Q0.31. */
 static int32_t exponential(const es_softmax_params_t *p, int32_t difference) {
-    const int32_t shifted = es_shift_left(difference, p->input_left_shift);
-    return difference < p->diff_min ? 0 : exp_of_negative(mul(shifted, p->input_multiplier));
+    const int32_t scaled = es_shift_left(difference, p->input_left_shift);
+    return difference < p->diff_min ? 0 : exp_of_negative(mul(scaled, p->input_multiplier));
 }
 
 static ES_FOR_SIZE void softmax(const es_softmax_params_t *p, const int8_t *x, int8_t *q,
@@ -74,7 +77,7 @@ static ES_FOR_SIZE void softmax(const es_softmax_params_t *p, const int8_t *x, i
     }
     for (uint32_t i = 0; i < n; i++) {
         const int32_t e = exponential(p, x[i] - most);
-        sum += (uint32_t)es_rounding_shift_right(e, ACCUMULATOR_BITS);
+        sum += (uint32_t)shifted(e, ACCUMULATOR_BITS);
     }
     /* The greatest element alone makes the sum positive; only a damaged record can leave it zero.
      */
@@ -84,7 +87,7 @@ static ES_FOR_SIZE void softmax(const es_softmax_params_t *p, const int8_t *x, i
 
     for (uint32_t i = 0; i < n; i++) {
         const int32_t product = mul(scale, exponential(p, x[i] - most));
-        const int32_t y = shift > 31 ? 0 : es_rounding_shift_right(product, shift);
+        const int32_t y = shift > 31 ? 0 : shifted(product, shift);
         q[i] = (int8_t)es_clamp(y + INT8_MIN, INT8_MIN, INT8_MAX);
     }
 }

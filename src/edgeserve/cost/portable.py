@@ -21,6 +21,7 @@ from edgeserve.kernels.portable import (
     PadParams,
     ReduceMode,
     ReduceParams,
+    ReducePixelsParams,
     ResizeBilinearParams,
     SvdfParams,
     TransposeConvParams,
@@ -168,12 +169,12 @@ def pool(turn: Turn) -> Work:
     }
 
 
-def _sums(turn: Turn, elements: int, outputs: int, mode: ReduceMode = ReduceMode.SUM) -> Work:
+def _sums(turn: Turn, elements: int, outputs: int) -> Work:
     """Elements into sums of ``outputs`` channels, four at a time where the rows allow it."""
-    if mode == ReduceMode.SUM and outputs % LANES == 0:
+    if outputs % LANES == 0:
         work = {"sum element of four": elements, "sum block": blocks_of(outputs)}
     else:
-        work = {"sum greatest" if mode == ReduceMode.MAX else "sum element": elements}
+        work = {"sum element": elements}
     return {"sum row": turn.rows, "sum output": turn.share(outputs), **work}
 
 
@@ -183,25 +184,33 @@ def reduce(turn: Turn) -> Work:
     assert isinstance(p, ReduceParams)
     outputs = turn.rows * step.output.w * step.output.c
     loops, taps = prod(p.reduced_dims[:2]), prod(p.reduced_dims)
-    if turn.sums:
-        source = step.inputs[0]
-        elements = turn.share(source.h * source.w * source.c)
-        outputs = step.output.w * step.output.c
-        return {"turn": 1, **_sums(turn, elements, outputs, ReduceMode(p.mode))}
-    c = p.kept_dims[2]
-    by_four = (
-        p.mode == ReduceMode.SUM
-        and (p.kept_dims[1], p.kept_strides[2], loops) == (1, 1, 1)
-        and (p.reduced_strides[2], c % LANES) == (c, 0)
-    )
-    kind = "of four" if by_four else "of greatest" if p.mode == ReduceMode.MAX else "of sum"
-    size = LANES if by_four else 1
+    kind = "of greatest" if p.mode == ReduceMode.MAX else "of sum"
     return {
         "turn": 1,
         "row": turn.rows,
         f"output {kind}": outputs,
-        f"loop {kind}": outputs // size * loops,
-        f"tap {kind}": outputs // size * taps,
+        f"loop {kind}": outputs * loops,
+        f"tap {kind}": outputs * taps,
+    }
+
+
+def reduce_pixels(turn: Turn) -> Work:
+    """All pixels, or the rows of a turn, by four channels at a time, and one by one the others."""
+    step, p = turn.step, turn.step.params
+    assert isinstance(p, ReducePixelsParams)
+    source, channels = step.inputs[0], step.output.c
+    fours, ones = divmod(channels, LANES) if p.mode == ReduceMode.SUM else (0, channels)
+    pixels = turn.share(source.h * source.w * source.c) // channels
+    kind = "greatest" if p.mode == ReduceMode.MAX else "one"
+    return {
+        "turn": 1,
+        "four": fours,
+        kind: ones,
+        "row of four": turn.rows * fours,
+        f"row of {kind}": turn.rows * ones,
+        "pixel of four": pixels * fours,
+        f"pixel of {kind}": pixels * ones,
+        "output": turn.share(channels),
     }
 
 

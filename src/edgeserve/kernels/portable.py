@@ -194,6 +194,27 @@ class ReduceParams(Params):
 
 
 @dataclass(frozen=True, slots=True)
+class ReducePixelsParams(Params):
+    """MEAN, SUM, REDUCE_MAX over all but the innermost dimension, which is the output's single row.
+
+    A sum begins at ``start``, minus the zero points; a maximum at -128. Maxima are requantized by
+    one. ``low`` to ``high`` is the output's type.
+    """
+
+    KERNEL = KernelId.REDUCE_PIXELS
+    SOURCE = "reduce_pixels"
+    SYMBOL = "es_kernel_reduce_pixels"
+
+    mode: U32
+    start: I32
+    multiplier: I32
+    shift: I32
+    output_zero_point: I32
+    low: I32
+    high: I32
+
+
+@dataclass(frozen=True, slots=True)
 class SoftmaxParams(Params):
     """SOFTMAX over the last dimension; each row of the views is one distribution."""
 

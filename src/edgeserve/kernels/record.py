@@ -72,6 +72,7 @@ class KernelId(IntEnum):
     LSTM = 24
     CONV_PAIRS = 25
     DEPTHWISE_PAIRS = 26
+    REDUCE_PIXELS = 27
     FULLY_CONNECTED_PAIRS = 30
     ADD_BY_TABLE = 31
     CONV_VECTORS = 40

@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from math import prod
 
 from edgeserve.graph import DType, Op, OpKind, ReduceOptions, Tensor
-from edgeserve.kernels.portable import ArgMaxParams, ReduceMode, ReduceParams
+from edgeserve.kernels.portable import (
+    ArgMaxParams,
+    ReduceMode,
+    ReduceParams,
+    ReducePixelsParams,
+)
 from edgeserve.lower.box import Box, dense_strides
 from edgeserve.lower.builder import MAX_EXTENT, REQUANTIZE_HINT, Builder, same_quant
 from edgeserve.lower.lowering import Lowerings
@@ -38,16 +43,15 @@ def _reduce(b: Builder, op: Op) -> None:
     kept, reduced = boxes(b, op, source, output)
     count = prod(reduced.dims)
     in_quant, out_quant = b.quant(op, source), b.quant(op, output)
-    scale = Requant(0, 0)
-    if op.kind is OpKind.REDUCE_MAX:
+    mode = _MODES[op.kind]
+    if mode is ReduceMode.MAX:
         b.need(
             op,
             same_quant(source, output),
             "its input is quantized unlike its output",
             hint=REQUANTIZE_HINT,
         )
-    else:
-        scale = requant(in_quant.scale / out_quant.scale)
+    scale = requant(in_quant.scale / out_quant.scale)
     if op.kind is OpKind.MEAN:
         scale = mean_requant(scale, count)
     if op.kind is OpKind.SUM:
@@ -55,20 +59,43 @@ def _reduce(b: Builder, op: Op) -> None:
             f"SUM writing {output.name!r}: LiteRT's reference takes the int8 elements for uint8, "
             "and so does this step; a MEAN with the output's scale adapted does not"
         )
-    params = ReduceParams(
-        mode=_MODES[op.kind],
-        kept_dims=kept.dims,
-        kept_strides=kept.strides,
-        reduced_dims=reduced.dims,
-        reduced_strides=reduced.strides,
-        start=(-in_quant.zero_point * count + 2**31) % 2**32 - 2**31,
-        multiplier=scale.multiplier,
-        shift=scale.shift,
-        output_zero_point=out_quant.zero_point,
-    )
+    start = (-in_quant.zero_point * count + 2**31) % 2**32 - 2**31
+    params: ReduceParams | ReducePixelsParams
+    if _is_by_channel(kept, reduced):
+        is_max, is_unsigned = mode is ReduceMode.MAX, mode is ReduceMode.SUM_UNSIGNED
+        params = ReducePixelsParams(
+            mode=mode,
+            start=-128 if is_max else start,
+            multiplier=scale.multiplier,
+            shift=scale.shift,
+            output_zero_point=0 if is_max else out_quant.zero_point,
+            low=0 if is_unsigned else -128,
+            high=255 if is_unsigned else 127,
+        )
+    else:
+        params = ReduceParams(
+            mode=mode,
+            kept_dims=kept.dims,
+            kept_strides=kept.strides,
+            reduced_dims=reduced.dims,
+            reduced_strides=reduced.strides,
+            start=start,
+            multiplier=scale.multiplier,
+            shift=scale.shift,
+            output_zero_point=out_quant.zero_point,
+        )
     rows = kept.dims[0]
     view = (rows, 1, output.elements // rows)
     b.step(op, params, [b.operand(source, 1, 1, source.elements)], output, view)
+
+
+def _is_by_channel(kept: Box, reduced: Box) -> bool:
+    """Whether all but the innermost dimension is reduced."""
+    return (
+        kept.dims[:2] == reduced.dims[:2] == (1, 1)
+        and (kept.dims[2] == 1 or kept.strides[2] == 1)
+        and (reduced.dims[2] == 1 or reduced.strides[2] == kept.dims[2])
+    )
 
 
 def boxes(b: Builder, op: Op, source: Tensor, output: Tensor) -> tuple[Box, Box]:

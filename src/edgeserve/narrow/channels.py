@@ -23,7 +23,7 @@ from edgeserve.kernels.portable import (
     MaxPoolParams,
     MulParams,
     PreluParams,
-    ReduceParams,
+    ReducePixelsParams,
     ResizeBilinearParams,
     ResizeNearestParams,
     TransposeConvParams,
@@ -122,15 +122,6 @@ def is_mixing(step: Step) -> bool:
     return isinstance(step.params, FullyConnectedParams | TransposeConvParams)
 
 
-def is_by_channel(p: ReduceParams) -> bool:
-    """Whether all but the innermost dimension is reduced."""
-    return (
-        p.kept_dims[:2] == p.reduced_dims[:2] == (1, 1)
-        and p.kept_strides[2] == 1
-        and p.reduced_strides[2] == p.kept_dims[2]
-    )
-
-
 def _keeps_state(program: Program, step: Step) -> bool:
     return any(program.values[operand.value].role is Role.STATE for operand in step.inputs)
 
@@ -190,7 +181,7 @@ def _visit(kept: Kept, step: Step, reader: _Reader | None) -> None:
             _visit_depthwise(kept, step, p.multiplier)
         case ConcatenationParams() if output.c <= MOST_CHANNELS:
             _visit_concatenation(kept, step)
-        case ReduceParams() as p if is_by_channel(p) and _divides(kept, step):
+        case ReducePixelsParams() if _divides(kept, step):
             kept.need_alike(step.inputs[0], output)
         case _ if isinstance(step.params, _ALIKE):
             _visit_alike(kept, step)

@@ -29,6 +29,7 @@ from edgeserve.kernels.portable import (
     PreluParams,
     ReduceMode,
     ReduceParams,
+    ReducePixelsParams,
     ResizeBilinearParams,
     ResizeNearestParams,
     TransposeConvParams,
@@ -82,7 +83,7 @@ def propagate(program: Program) -> BoundsOfValues:
 def _can_be_followed(program: Program, step: Step) -> bool:
     """Whether a host can hold bounds of all channels, or elements where a rule wants those."""
     counts = [operand.c for operand in (*step.inputs, step.output)]
-    if isinstance(step.params, CopyParams | PadParams | ReduceParams):
+    if isinstance(step.params, CopyParams | PadParams | ReduceParams | ReducePixelsParams):
         counts += [program.values[o.value].elements for o in (*step.inputs, step.output)]
     return max(counts) <= MOST_CHANNELS
 
@@ -111,6 +112,8 @@ def _by_kernel(program: Program, step: Step, sources: Sequence[Bounds]) -> Bound
             return _pool(p, step, seen[0])
         case ReduceParams() as p:
             return _reduce(p, step, _elements(program, step, sources[0]))
+        case ReducePixelsParams() as p:
+            return _reduce_pixels(p, step, _elements(program, step, sources[0]))
         case LookUpParams() as p:
             return _look_up(program, step, p, seen[0])
         case AddParams() as p:
@@ -162,6 +165,15 @@ def _pool(p: AveragePoolParams | MaxPoolParams, step: Step, source: Bounds) -> B
     if places(p, step.inputs[0], step.output).some_empty:
         source = source.with_also(0 if isinstance(p, AveragePoolParams) else -128)
     return source.clamped(p.act_min, p.act_max)
+
+
+def _reduce_pixels(p: ReducePixelsParams, step: Step, source: Bounds) -> Bounds | None:
+    if p.mode == ReduceMode.SUM_UNSIGNED:
+        return None
+    ends = [end.reshape(-1, step.output.c) for end in _ends(source)]
+    is_max = p.mode == ReduceMode.MAX
+    reduced = Bounds(*(end.max(axis=0) if is_max else p.start + end.sum(axis=0) for end in ends))
+    return written(requantized(reduced, p.multiplier, p.shift), p.output_zero_point, p.low, p.high)
 
 
 def _reduce(p: ReduceParams, step: Step, source: Bounds) -> Bounds | None:

@@ -11,12 +11,11 @@ from edgeserve.kernels.portable import (
     Conv2dParams,
     DepthwiseParams,
     FullyConnectedParams,
-    ReduceParams,
     TransposeConvParams,
 )
 from edgeserve.kernels.record import Blob, Params
 from edgeserve.narrow.bounds import Bounds, Flags, Ints
-from edgeserve.narrow.channels import Kept, is_by_channel, is_mixing, kept_channels
+from edgeserve.narrow.channels import Kept, is_mixing, kept_channels
 from edgeserve.narrow.propagation import BoundsOfValues
 from edgeserve.narrow.windows import places
 from edgeserve.program import (
@@ -152,13 +151,6 @@ def _narrow_params(step: Step, kept: Kept, bounds: BoundsOfValues) -> Params:
             matrix = transpose_conv_weights(p, step.output.c)[made][..., read]
             weights = interleaved(matrix, 1, p.weights.note)
             return replace(p, weights=weights, channels=_table(p.channels, made))
-        case ReduceParams() as p if is_by_channel(p):
-            kept_dim = int(kept.seen(step.output).sum())
-            return replace(
-                p,
-                kept_dims=(*p.kept_dims[:2], kept_dim),
-                reduced_strides=(*p.reduced_strides[:2], kept_dim),
-            )
         case _:
             return step.params
 

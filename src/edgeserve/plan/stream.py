@@ -153,9 +153,10 @@ def _task(program: Program, step: Step, views: dict[int, _View], kernels: Kernel
     accumulator_bytes = 0
     units = output.h
     for operand, reach in moving:
-        if isinstance(reach, Accumulate) and views[operand.value].h > 1:
+        view = views[operand.value]
+        if isinstance(reach, Accumulate) and reach.takes(view.h, view.row_bytes):
             accumulator_bytes = reach.accumulator_bytes
-            units = views[operand.value].h
+            units = view.h
     return Task(
         step=step,
         port=None,
@@ -192,7 +193,7 @@ def _streamed_read(
     program: Program, operand: Operand, reach: Reach, view: _View, units: int
 ) -> Read:
     """A reader that sees other rows than the maker's needs all of them."""
-    if isinstance(reach, Accumulate) and view.h > 1:
+    if isinstance(reach, Accumulate) and reach.takes(view.h, view.row_bytes):
         return _read(operand.value, SameRow(None), view, units)
     if view != _view_of(program, operand):
         return _read(operand.value, Whole(), view, units)

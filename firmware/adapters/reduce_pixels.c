@@ -1,0 +1,45 @@
+/* Adapter of MEAN, SUM and REDUCE_MAX over all but the innermost dimension. */
+#include "es_checks.h"
+#include "es_kernels.h"
+
+static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
+                             const es_header_t *table) {
+    const es_reduce_pixels_params_t *p = es_step_params(step, table);
+
+    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
+        return ES_BAD_RECORD;
+    }
+    const es_operand_record_t *out = &operands[1];
+    return p->mode <= ES_REDUCE_SUM_UNSIGNED && out->h == 1 && out->w == 1 &&
+                   es_row_elements(&operands[0]) % out->c == 0
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
+static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
+                         const es_header_t *table) {
+    /* Of a ring the rows of one turn are read, which the runtime bounds; here all of them. */
+    return es_is_dense(&operands[0]) ? check_sum(step, operands, table) : ES_BAD_RECORD;
+}
+
+static void sum(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_reduce_pixels(es_call_params(call), &in, &out, es_call_sums(call), call->y0, call->y1);
+}
+
+static void run(const es_call_t *call) {
+    const es_rows_t in = es_call_rows(call, 0);
+    const es_rows_t out = es_call_output(call);
+
+    es_reduce_pixels(es_call_params(call), &in, &out, NULL, 0, in.h);
+}
+
+const es_kernel_t es_kernel_reduce_pixels = {
+    .id = 27,
+    .check = check,
+    .run = run,
+    .check_sum = check_sum,
+    .sum = sum,
+};
