@@ -10,7 +10,7 @@ TOTAL_BYTES, BANK_BYTES, OPERAND_COUNT, STEP_COUNT, TURN_COUNT, RECORDS = 8, 12,
 """Offsets in the header."""
 STEP_OPERANDS, STEP_PARAMS, STEP_SCRATCH_BYTES = 2, 8, 16
 """Offsets in a step."""
-OPERAND_DEPTH, PORT_OPERAND = 12, 16
+OPERAND_DEPTH, PORT_OPERAND = 12, 12
 
 
 def u32_at(data: bytes | bytearray, offset: int) -> int:

@@ -30,13 +30,13 @@ static void run(const es_call_t *call) {
 static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
                              const es_header_t *table) {
     (void)table;
-    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_sums(step, operands)) {
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = &operands[0];
     const es_operand_record_t *out = &operands[1];
     const uint64_t total = (uint64_t)es_row_elements(in) * in->h;
-    return out->w == 1 && total <= INT32_MAX && (uint32_t)total % out->c == 0 &&
+    return total <= INT32_MAX && (uint32_t)total % out->c == 0 &&
                    (uint32_t)total / out->c <= 1u << 23
                ? ES_OK
                : ES_BAD_RECORD;

@@ -36,16 +36,15 @@ static es_status_t check_sum(const es_step_record_t *step, const es_operand_reco
                              const es_header_t *table) {
     const es_fully_connected_params_t *p = es_step_params(step, table);
 
-    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_sums(step, operands)) {
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = &operands[0];
-    const es_operand_record_t *out = &operands[1];
     const uint64_t depth = (uint64_t)es_row_elements(in) * in->h;
-    if (out->w != 1 || depth > UINT32_MAX) {
+    if (depth > UINT32_MAX) {
         return ES_BAD_RECORD;
     }
-    return has_blobs(table, p, (uint32_t)depth, out->c) ? ES_OK : ES_OUT_OF_BOUNDS;
+    return has_blobs(table, p, (uint32_t)depth, operands[1].c) ? ES_OK : ES_OUT_OF_BOUNDS;
 }
 
 static void sum(const es_call_t *call) {

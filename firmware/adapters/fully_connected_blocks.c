@@ -9,9 +9,6 @@ static inline es_status_t check_blobs(const es_step_record_t *step,
     const es_fully_connected_blocks_params_t *p = es_step_params(step, table);
     const es_operand_record_t *out = &operands[1];
 
-    if (out->w != 1) {
-        return ES_BAD_RECORD;
-    }
     /* An output in the arena has fewer than 2^31 channels. */
     return es_has_blob(table, p->weights, (out->c + 3) & ~3u, depth, 1) &&
                    es_has_blob(table, p->scales, out->c, sizeof(es_scale_t), 4)
@@ -25,7 +22,8 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = &operands[0];
-    if (in->h != operands[1].h) {
+    const es_operand_record_t *out = &operands[1];
+    if (in->h != out->h || out->w != 1) {
         return ES_BAD_RECORD;
     }
     return check_blobs(step, operands, table, es_row_elements(in));
@@ -42,7 +40,7 @@ static void run(const es_call_t *call) {
 
 static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
                              const es_header_t *table) {
-    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_sums(step, operands)) {
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = &operands[0];

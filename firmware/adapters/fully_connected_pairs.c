@@ -8,12 +8,8 @@ static inline es_status_t check_blobs(const es_step_record_t *step,
                                       const es_operand_record_t *operands, const es_header_t *table,
                                       uint32_t depth) {
     const es_fully_connected_pairs_params_t *p = es_step_params(step, table);
-    const es_operand_record_t *out = &operands[1];
-    const uint32_t blocks = (out->c + 3) / 4;
+    const uint32_t blocks = (operands[1].c + 3) / 4;
 
-    if (out->w != 1) {
-        return ES_BAD_RECORD;
-    }
     return es_has_blob(table, p->weights, (depth + 3) & ~3u, 4 * blocks, 4) &&
                    es_has_blob(table, p->blocks, blocks, sizeof(es_pairs_block_t), 4)
                ? ES_OK
@@ -26,8 +22,9 @@ static es_status_t check(const es_step_record_t *step, const es_operand_record_t
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = &operands[0];
+    const es_operand_record_t *out = &operands[1];
     const uint32_t depth = es_row_elements(in);
-    if (in->h != operands[1].h || (depth > ES_PAIRS_WIDE && depth % 4 != 0)) {
+    if (in->h != out->h || out->w != 1 || (depth > ES_PAIRS_WIDE && depth % 4 != 0)) {
         return ES_BAD_RECORD;
     }
     return check_blobs(step, operands, table, depth);
@@ -44,7 +41,7 @@ static void run(const es_call_t *call) {
 
 static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
                              const es_header_t *table) {
-    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
+    if (!es_has_sums(step, operands)) {
         return ES_BAD_RECORD;
     }
     const es_operand_record_t *in = &operands[0];

@@ -2,24 +2,25 @@
 #include "es_checks.h"
 #include "es_kernels.h"
 
-static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
-                             const es_header_t *table) {
+static int has_pixels(const es_step_record_t *step, const es_operand_record_t *operands,
+                      const es_header_t *table) {
     const es_reduce_pixels_params_t *p = es_step_params(step, table);
 
-    if (!es_has_types(step, operands, 1, ES_INT8, ES_INT8)) {
-        return ES_BAD_RECORD;
-    }
-    const es_operand_record_t *out = &operands[1];
-    return p->mode <= ES_REDUCE_SUM_UNSIGNED && out->h == 1 && out->w == 1 &&
-                   es_row_elements(&operands[0]) % out->c == 0
-               ? ES_OK
-               : ES_BAD_RECORD;
+    return p->mode <= ES_REDUCE_SUM_UNSIGNED && es_row_elements(&operands[0]) % operands[1].c == 0;
 }
 
 static es_status_t check(const es_step_record_t *step, const es_operand_record_t *operands,
                          const es_header_t *table) {
     /* Of a ring the rows of one turn are read, which the runtime bounds; here all of them. */
-    return es_is_dense(&operands[0]) ? check_sum(step, operands, table) : ES_BAD_RECORD;
+    return es_has_types(step, operands, 1, ES_INT8, ES_INT8) && es_is_dense(&operands[0]) &&
+                   es_is_pixel(&operands[1]) && has_pixels(step, operands, table)
+               ? ES_OK
+               : ES_BAD_RECORD;
+}
+
+static es_status_t check_sum(const es_step_record_t *step, const es_operand_record_t *operands,
+                             const es_header_t *table) {
+    return es_has_sums(step, operands) && has_pixels(step, operands, table) ? ES_OK : ES_BAD_RECORD;
 }
 
 static void sum(const es_call_t *call) {

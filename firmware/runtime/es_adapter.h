@@ -54,9 +54,9 @@ struct es_kernel {
     uint16_t id;
     es_check_t *check;
     void (*run)(const es_call_t *call);
-    /* The same of a step that accumulates; null where the kernel cannot. `sum` starts the sums in
-     * the scratch with input row 0 and writes the output, a single row, with the last one. The
-     * runtime has checked that the scratch holds an int32 for each element of the output. */
+    /* The same of a step that accumulates, beginning with es_has_sums(); null where the kernel
+     * cannot. `sum` starts the sums in the scratch with input row 0 and writes the output, a single
+     * pixel, with the last one. */
     es_check_t *check_sum;
     void (*sum)(const es_call_t *call);
 };
@@ -160,6 +160,25 @@ static inline int es_has_types(const es_step_record_t *step, const es_operand_re
     return others == 0;
 }
 
+/* Two neighbouring fields of 16 bits. */
+static inline uint32_t es_two_at(const void *record, uint32_t offset) {
+    uint32_t two;
+    memcpy(&two, (const uint8_t *)record + offset, sizeof two);
+    return two;
+}
+
+/* True for a tensor of a single pixel. */
+static inline int es_is_pixel(const es_operand_record_t *o) {
+    return es_two_at(o, offsetof(es_operand_record_t, w)) == 0x00010001u;
+}
+
+/* True when the step takes a single int8 input into sums for an int8 output of one pixel, and its
+ * scratch has an int32 for each channel. */
+static inline int es_has_sums(const es_step_record_t *step, const es_operand_record_t *operands) {
+    return es_has_types(step, operands, 1, ES_INT8, ES_INT8) && es_is_pixel(&operands[1]) &&
+           operands[1].c <= step->scratch_bytes / sizeof(int32_t);
+}
+
 /* Elements of a row, whose bytes are known to be fewer than 2^32. */
 static inline uint32_t es_row_elements(const es_operand_record_t *o) {
     return o->w * o->c;
@@ -176,13 +195,6 @@ static inline int es_axis_fits(uint16_t outputs, uint16_t stride, uint16_t kerne
                                uint16_t dilation) {
     const uint32_t moved = (uint32_t)outputs * stride, seen = (uint32_t)kernel * dilation;
     return ((moved - 1) | (seen - 1)) >> 30 == 0;
-}
-
-/* Two neighbouring fields of 16 bits. */
-static inline uint32_t es_two_at(const void *record, uint32_t offset) {
-    uint32_t two;
-    memcpy(&two, (const uint8_t *)record + offset, sizeof two);
-    return two;
 }
 
 /* The same of both axes at once, for parameters that begin with a kernel, strides and dilations, in

@@ -4,7 +4,7 @@
 _Static_assert(sizeof(es_header_t) == 156, "docs/FORMAT.md: header");
 _Static_assert(sizeof(es_operand_record_t) == 16, "docs/FORMAT.md: operand");
 _Static_assert(sizeof(es_step_record_t) == 24, "docs/FORMAT.md: step");
-_Static_assert(sizeof(es_port_record_t) == 20, "docs/FORMAT.md: port");
+_Static_assert(sizeof(es_port_record_t) == 16, "docs/FORMAT.md: port");
 
 /* What every offset and address is held against. */
 typedef struct limits {
@@ -65,20 +65,6 @@ static __attribute__((noinline)) es_status_t check_operands(const limits_t *limi
     return ES_OK;
 }
 
-/* A step with flags: one that accumulates, into one row and with room for its sums. */
-static __attribute__((noinline)) es_status_t check_sum(const es_kernel_t *kernel,
-                                                       const es_step_record_t *step,
-                                                       const es_operand_record_t *operands,
-                                                       const es_header_t *table) {
-    const es_operand_record_t *out = operands + step->input_count;
-
-    return step->flags == ES_STEP_ACCUMULATES && kernel->check_sum != NULL &&
-                   step->input_count != 0 && out->h == 1 &&
-                   es_row_elements(out) <= step->scratch_bytes / sizeof(int32_t)
-               ? kernel->check_sum(step, operands, table)
-               : ES_BAD_RECORD;
-}
-
 /* Most of an init: what is done here for a step is counted by instructions. */
 static __attribute__((noinline)) es_status_t check_steps(const limits_t *limits,
                                                          const es_model_t *model) {
@@ -86,6 +72,8 @@ static __attribute__((noinline)) es_status_t check_steps(const limits_t *limits,
     const es_operand_record_t *operands = model->operands;
     const es_kernel_t *const *kernels = model->kernels;
     const es_step_record_t *step = model->steps;
+    /* Calls of unknown functions forget what is not in a variable. */
+    const uint32_t operand_count = table->operand_count, last_params = limits->last_params;
 
     if (model->kernel_count == 0) {
         return table->step_count == 0 ? ES_OK : ES_UNKNOWN_KERNEL;
@@ -101,17 +89,21 @@ static __attribute__((noinline)) es_status_t check_steps(const limits_t *limits,
             kernel = *at;
         }
         const uint32_t output = (uint32_t)step->operands + step->input_count;
-        if (output >= table->operand_count || ((step->params | step->scratch) & 3u) != 0 ||
-            step->params > limits->last_params ||
-            !in_arena(limits, step->scratch, step->scratch_bytes)) {
+        if (output >= operand_count || ((step->params | step->scratch) & 3u) != 0 ||
+            step->params > last_params || !in_arena(limits, step->scratch, step->scratch_bytes)) {
             return ES_OUT_OF_BOUNDS;
         }
         if (step->counter > table->counter_count) {
             return ES_BAD_RECORD;
         }
-        const es_operand_record_t *own = operands + step->operands;
-        const es_status_t status = step->flags == 0 ? kernel->check(step, own, table)
-                                                    : check_sum(kernel, step, own, table);
+        es_check_t *check = kernel->check;
+        if (step->flags != 0) {
+            check = kernel->check_sum;
+            if (step->flags != ES_STEP_ACCUMULATES || check == NULL) {
+                return ES_BAD_RECORD;
+            }
+        }
+        const es_status_t status = check(step, operands + step->operands, table);
         if (status != ES_OK) {
             return status;
         }
@@ -124,7 +116,8 @@ static __attribute__((noinline)) es_status_t check_steps(const limits_t *limits,
 static inline int is_port(const es_operand_record_t *o, uint32_t is_fed) {
     const uint64_t row_bytes = es_row_elements(o) * es_known_dtype_bytes(o->dtype);
 
-    return o->space == ES_SPACE_ARENA && (is_fed ? (row_bytes * o->h) >> 32 == 0 : es_is_dense(o));
+    return o->space == ES_SPACE_ARENA &&
+           (__builtin_expect(is_fed != 0, 0) ? (row_bytes * o->h) >> 32 == 0 : es_is_dense(o));
 }
 
 static es_status_t check_ports(const limits_t *limits, const es_model_t *model) {
@@ -133,9 +126,8 @@ static es_status_t check_ports(const limits_t *limits, const es_model_t *model) 
 
     for (uint32_t count = (uint32_t)header->input_count + header->output_count; count != 0;
          count--, port++) {
-        if (port->operand >= header->operand_count || port->name >= limits->table_bytes ||
-            (port->dims & (ES_TABLE_LIMIT | 3u)) != 0 ||
-            port->dims + port->rank * (uint32_t)sizeof(uint32_t) > limits->table_bytes) {
+        if (port->operand >= header->operand_count || (port->shape & (ES_TABLE_LIMIT | 3u)) != 0 ||
+            port->shape + port->rank * (uint32_t)sizeof(uint32_t) >= limits->table_bytes) {
             return ES_OUT_OF_BOUNDS;
         }
         if (!is_port(model->operands + port->operand, port->is_fed) ||
@@ -193,17 +185,18 @@ uint32_t es_table_arena_bytes(const void *table, size_t table_bytes) {
 /* Finds the records, all of which lie in the table. */
 static es_status_t find_records(es_model_t *model, uint32_t table_bytes) {
     const es_header_t *header = es_header_of(model);
-    const uint32_t left = table_bytes - header->records;
-    /* Of a number of turns that fits, the sum stays in 32 bits. */
     const uint32_t ports = (uint32_t)header->input_count + header->output_count;
-    const uint32_t bytes = header->operand_count * (uint32_t)sizeof(es_operand_record_t) +
-                           header->step_count * (uint32_t)sizeof(es_step_record_t) +
-                           header->turn_count * (uint32_t)sizeof(es_turn_record_t) +
-                           ports * (uint32_t)sizeof(es_port_record_t) +
-                           header->state_count * (uint32_t)sizeof(es_state_record_t);
+    /* Of an offset in a table, and of turns that fill no more than half of one, the sum stays in
+     * 32 bits. */
+    const uint32_t end = header->records +
+                         header->operand_count * (uint32_t)sizeof(es_operand_record_t) +
+                         header->step_count * (uint32_t)sizeof(es_step_record_t) +
+                         header->turn_count * (uint32_t)sizeof(es_turn_record_t) +
+                         ports * (uint32_t)sizeof(es_port_record_t) +
+                         header->state_count * (uint32_t)sizeof(es_state_record_t);
 
-    if ((header->records & 3u) != 0 || header->records > table_bytes ||
-        header->turn_count > left / sizeof(es_turn_record_t) || bytes > left) {
+    if (((header->records & (ES_TABLE_LIMIT | 3u)) | header->turn_count >> 28) != 0 ||
+        end > table_bytes) {
         return ES_OUT_OF_BOUNDS;
     }
     model->operands = es_table_blob(header, header->records);
@@ -233,31 +226,39 @@ static es_status_t check_records(const limits_t *limits, es_model_t *model) {
     return ES_OK;
 }
 
-/* Whether each bank has what the table asks for. One that is not given ends where none does: at 0,
- * before all of its addresses. */
-static es_status_t take_banks(es_model_t *model, limits_t *limits, const es_header_t *header,
-                              const es_bank_t *banks, uint32_t count) {
-    uint32_t bank = 0;
+/* Whether a bank has what the table asks for. */
+static inline es_status_t take_bank(es_model_t *model, limits_t *limits, const es_bank_t *given,
+                                    uint32_t need, uint32_t bank) {
+    const uintptr_t base = (uintptr_t)given->base;
+    const uint32_t first = bank << ES_BANK_SHIFT;
 
-    do {
-        const uintptr_t base = (uintptr_t)banks[bank].base;
-        const uint32_t need = header->bank_bytes[bank], first = bank << ES_BANK_SHIFT;
-
-        if (base == 0 || (base & (ES_ALIGNMENT - 1)) != 0) {
-            return ES_BAD_ARGUMENT;
-        }
-        if (need > banks[bank].bytes || need > ES_MOST_BANK_BYTES) {
-            return ES_ARENA_TOO_SMALL;
-        }
-        limits->bank_ends[bank] = first + need;
-        model->banks[bank] = base - first;
-    } while (++bank < count);
-    for (; bank < ES_MOST_BANKS; bank++) {
-        if (header->bank_bytes[bank] != 0) {
-            return ES_ARENA_TOO_SMALL;
-        }
+    if (base == 0 || (base & (ES_ALIGNMENT - 1)) != 0) {
+        return ES_BAD_ARGUMENT;
     }
+    if (need > given->bytes || need > ES_MOST_BANK_BYTES) {
+        return ES_ARENA_TOO_SMALL;
+    }
+    limits->bank_ends[bank] = first + need;
+    model->banks[bank] = base - first;
     return ES_OK;
+}
+
+/* A bank that the table does not ask for ends before all of its addresses: at 0. */
+static es_status_t take_banks(es_model_t *model, limits_t *limits, const es_header_t *header,
+                              const es_bank_t *banks, size_t count) {
+    const uint32_t asked = header->bank_count;
+
+    if (asked - 1 >= ES_MOST_BANKS) {
+        return ES_BAD_RECORD;
+    }
+    if (asked > count) {
+        return ES_ARENA_TOO_SMALL;
+    }
+    es_status_t status = take_bank(model, limits, banks, header->bank_bytes[0], 0);
+    for (uint32_t bank = 1; bank < asked && status == ES_OK; bank++) {
+        status = take_bank(model, limits, banks + bank, header->bank_bytes[bank], bank);
+    }
+    return status;
 }
 
 es_status_t es_init(es_model_t *model, const void *table, size_t table_bytes,
@@ -273,14 +274,14 @@ es_status_t es_init_banks(es_model_t *model, const void *table, size_t table_byt
                           const es_bank_t *banks, size_t bank_count) {
     const es_header_t *header = (const es_header_t *)table;
 
-    if (model == NULL || table == NULL || ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0 ||
-        banks == NULL || bank_count == 0 || bank_count > ES_MOST_BANKS) {
+    if (model == NULL || table == NULL || banks == NULL ||
+        ((uintptr_t)table & (ES_ALIGNMENT - 1)) != 0) {
         return ES_BAD_ARGUMENT;
     }
     limits_t limits = {0};
     es_status_t status = check_header(header, table_bytes);
     if (status != ES_OK ||
-        (status = take_banks(model, &limits, header, banks, (uint32_t)bank_count)) != ES_OK) {
+        (status = take_banks(model, &limits, header, banks, bank_count)) != ES_OK) {
         return status;
     }
     limits.table_bytes = header->total_bytes;

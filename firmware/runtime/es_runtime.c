@@ -165,13 +165,14 @@ void es_reset(es_model_t *model) {
 static __attribute__((noinline)) es_port_info_t describe(const es_model_t *model,
                                                          const es_port_record_t *port) {
     const es_operand_record_t *tensor = tensor_of(model, port);
+    const uint32_t *dims = (const uint32_t *)(model->table + port->shape);
     es_port_info_t info = {
-        .name = (const char *)(model->table + port->name),
+        .name = (const char *)(dims + port->rank),
         .dtype = (es_dtype_t)tensor->dtype,
         .bytes = bytes_of(model, port),
         .elements = es_row_elements(tensor) * tensor->h,
         .rank = port->rank,
-        .dims = (const uint32_t *)(model->table + port->dims),
+        .dims = dims,
         .zero_point = port->zero_point,
     };
     memcpy(&info.scale, &port->scale, sizeof info.scale);

@@ -8,7 +8,7 @@
 #include "edgeserve.h"
 
 #define ES_MAGIC              0x314D5345u /* "ESM1" */
-#define ES_FORMAT_VERSION     4u
+#define ES_FORMAT_VERSION     5u
 #define ES_KERNEL_SET_VERSION 1u
 
 /* The arena is one bank of memory, or several: an address in it has the bank in its two highest
@@ -32,7 +32,7 @@ typedef struct es_header {
     uint16_t format_version;
     uint16_t kernel_set_version;
     uint32_t total_bytes;
-    uint32_t bank_bytes[ES_MOST_BANKS]; /* of the arena; 0: the bank is not used */
+    uint32_t bank_bytes[ES_MOST_BANKS]; /* of the arena */
     uint32_t rollback_counter;
     uint16_t isa; /* layout family of the weights: 0 is portable */
     uint16_t operand_count;
@@ -44,7 +44,7 @@ typedef struct es_header {
     uint32_t records;
     uint32_t counters; /* arena address of the uint16 row counters of streamed steps */
     uint16_t counter_count;
-    uint16_t reserved;
+    uint16_t bank_count;   /* of the arena, from bank 0 on */
     uint8_t sha256[32];    /* of the table with this field and the next zeroed */
     uint8_t signature[64]; /* zero when unsigned */
 } es_header_t;
@@ -89,8 +89,7 @@ typedef struct es_turn_record {
 typedef struct es_port_record {
     uint32_t scale; /* float32 bits */
     int32_t zero_point;
-    uint32_t dims;    /* uint32[rank] */
-    uint32_t name;    /* zero-terminated */
+    uint32_t shape;   /* uint32[rank], and behind it the name, zero-terminated */
     uint16_t operand; /* the tensor, in any cut of rows */
     uint8_t rank;
     uint8_t is_fed; /* 1: an input that is fed by rows, to a ring */

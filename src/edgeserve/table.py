@@ -20,7 +20,7 @@ from edgeserve.program import Operand, Port, Program, Role, Step
 from edgeserve.stream_plan import MOST_FED, Action, BankUse, Feed, Place, StreamPlan, Turn
 
 MAGIC = 0x314D5345
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 HEADER = struct.Struct("<IHHI4II6HIIIHH32s64s")
 MOST_BANKS = 4
 BANK_SHIFT = 30
@@ -30,7 +30,7 @@ MOST_BANK_BYTES = (1 << BANK_SHIFT) - 16
 STEP = struct.Struct("<HHHHIIIHH")
 OPERAND = struct.Struct("<IIHHHBB")
 TURN = struct.Struct("<HH")
-PORT = struct.Struct("<fiIIHBB")
+PORT = struct.Struct("<fiIHBB")
 STATE = struct.Struct("<III")
 SHA256_OFFSET = 60
 TABLE_LIMIT = 1 << 31
@@ -121,6 +121,7 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
     needed = max(used + 1, max(params, default=0) + HEADER.size)
     writer.data += b"\0" * (align_up(needed) - used)
     _check_counts(program, layout)
+    asked = _bank_bytes(plan)
     HEADER.pack_into(
         writer.data,
         0,
@@ -128,7 +129,8 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
         FORMAT_VERSION,
         KERNEL_SET_VERSION,
         len(writer.data),
-        *_bank_bytes(plan),
+        *asked,
+        *[0] * (MOST_BANKS - len(asked)),
         0,
         0,
         len(layout.views),
@@ -140,7 +142,7 @@ def write_table(program: Program, plan: StreamPlan) -> ModelTable:
         records,
         layout.address(plan.counters_span.offset_bytes),
         sum(counter is not None for counter in plan.counters),
-        0,
+        len(asked),
         b"",
         b"",
     )
@@ -170,11 +172,10 @@ def _check_counts(program: Program, layout: _Layout) -> None:
 
 
 def _bank_bytes(plan: StreamPlan) -> list[int]:
-    """What the table asks for in each bank that there can be."""
+    """What the table asks for in each bank."""
     if len(plan.banks) > MOST_BANKS or any(b.size_bytes > MOST_BANK_BYTES for b in plan.banks):
         raise ValueError(f"{len(plan.banks)} banks, or one of them, exceed the model table")
-    asked = [bank.size_bytes for bank in plan.banks] or [plan.arena_bytes]
-    return asked + [0] * (MOST_BANKS - len(asked))
+    return [bank.size_bytes for bank in plan.banks] or [plan.arena_bytes]
 
 
 def _fed(plan: StreamPlan) -> frozenset[int]:
@@ -326,12 +327,11 @@ class _Layout:
         return self.views.add_tensor(self._rows_of_place(port.value))
 
     def _port(self, port: Port, view: _Spot, fed: bool) -> bytes:
-        dims = struct.pack(f"<{len(port.shape)}I", *port.shape)
+        shape = struct.pack(f"<{len(port.shape)}I", *port.shape)
         return PORT.pack(
             port.quant.scale if port.quant else 0.0,
             port.quant.zero_point if port.quant else 0,
-            self.writer.add(dims, f"shape of {port.name}"),
-            self.writer.add(port.name.encode() + b"\0", f"name of {port.name}", 1),
+            self.writer.add(shape + port.name.encode() + b"\0", f"shape and name of {port.name}"),
             self.views.index_of(view),
             len(port.shape),
             int(fed),

@@ -234,7 +234,7 @@ def _reducing() -> dict[str, bytes]:
     def reduction(kind: str, out_quant: tuple[float, int], axis: int = 1) -> bytes:
         return _one(
             kind,
-            (1, 4, 6),
+            (1, 4, 6) if axis == 1 else (1, 5, 6),
             {"keepDims": False},
             rest=lambda b: [_integers(b, [axis])],
             out_quant=out_quant,
