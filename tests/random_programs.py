@@ -151,8 +151,11 @@ class Growing:
 
     def mean(self, source: int) -> int:
         h, w, c = self.views[source]
-        params = make_params(ReducePixelsParams)
-        return self.step(params, [(source, (1, 1, h * w * c))], (1, 1, c))
+        params, elements = make_params(ReducePixelsParams), h * w * c
+        if self.random.random() < 0.3:
+            # Behind a reshape: rows need not be whole pixels any more.
+            c = self.random.choice([n for n in range(1, 10) if elements % n == 0])
+        return self.step(params, [(source, (1, 1, elements))], (1, 1, c))
 
     def fully_connected(self, source: int) -> int:
         h, w, c = self.views[source]

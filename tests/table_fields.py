@@ -7,6 +7,7 @@ import struct
 from edgeserve.table import OPERAND, PORT, STEP, TURN
 
 TOTAL_BYTES, BANK_BYTES, OPERAND_COUNT, STEP_COUNT, TURN_COUNT, RECORDS = 8, 12, 34, 36, 44, 48
+BANK_COUNT = 58
 """Offsets in the header."""
 STEP_OPERANDS, STEP_PARAMS, STEP_SCRATCH_BYTES = 2, 8, 16
 """Offsets in a step."""

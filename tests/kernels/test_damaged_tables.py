@@ -48,6 +48,7 @@ from tests.kernels.test_convolution import conv2d, depthwise
 from tests.kernels.wide_models import wide_models
 from tests.table_fields import (
     BANK_BYTES,
+    BANK_COUNT,
     OPERAND_DEPTH,
     STEP_PARAMS,
     STEP_SCRATCH_BYTES,
@@ -335,6 +336,31 @@ def test_a_bank_that_is_too_small_is_refused(runner: HostRunner, cases: tuple[Ca
                 assert status == ES_ARENA_TOO_SMALL, case.name
                 tried += 1
     assert tried > 40
+
+
+def test_a_count_of_banks_that_makes_no_sense_is_refused(
+    runner: HostRunner, cases: tuple[Case, ...]
+) -> None:
+    """Nothing lies in a bank beyond the count, whatever its bytes."""
+    statuses: Counter[tuple[str, int]] = Counter()
+    for case in cases:
+        used = max(i + 1 for i, size in enumerate(case.bank_bytes) if size or i == 0)
+        assert u16_at(case.data, BANK_COUNT) == used
+        for kind, count in (("none", 0), ("five", 5), ("fewer", used - 1), ("more", used + 1)):
+            data = bytearray(case.data)
+            struct.pack_into("<H", data, BANK_COUNT, count)
+            status = runner.try_table(bytes(data), case.bank_bytes)
+            if count > 0 or kind == "none":
+                statuses[kind, status] += 1
+    # With all four banks in use, one more is five. An empty model uses nothing of a bank.
+    assert set(statuses) <= {
+        ("none", ES_BAD_RECORD),
+        ("five", ES_BAD_RECORD),
+        ("fewer", ES_OUT_OF_BOUNDS),
+        ("more", ES_ARENA_TOO_SMALL),
+        ("more", ES_BAD_RECORD),
+    }, statuses
+    assert statuses["fewer", ES_OUT_OF_BOUNDS] > 20
 
 
 def test_a_record_that_leaves_its_bank_is_refused(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgeserve.errors import PlanError
 from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.plan_check import check_stream_plan
@@ -21,6 +22,7 @@ from tests.kernels.small_models import small_models
 from tests.kernels.streamed import SUMMING, in_one_group, summing, with_copies
 from tests.kernels.test_convolution import Case, conv2d, depthwise, depthwise_cases, walked
 from tests.kernels.test_pooling import POOLS, pool
+from tests.tflite_builder import ModelBuilder
 
 ROWS = (1, 2, 3, 6)
 
@@ -105,6 +107,43 @@ def test_sums_over_rows_equal_the_whole(runner: HostRunner, kind: str, rows: int
                 KernelId.AVERAGE_POOL_2D,
                 KernelId.REDUCE_PIXELS,
             )
+
+
+def test_rows_that_are_no_whole_pixels_are_not_summed(runner: HostRunner) -> None:
+    """A mean over 5 pixels of 6 channels, of rows of 5 elements: what is behind a reshape."""
+    b = ModelBuilder()
+    x = b.tensor("x", (1, 6, 5), "int8", scale=0.05, zero_point=-2)
+    v = b.tensor("v", (1, 6, 5), "int8", scale=1 / 128, zero_point=0)
+    r = b.tensor("r", (1, 5, 6), "int8", scale=1 / 128, zero_point=0)
+    y = b.tensor("y", (1, 6), "int8", scale=0.004, zero_point=3)
+    shape = b.tensor("shape", (3,), "int32", data=[1, 5, 6])
+    axes = b.tensor("axes", (1,), "int32", data=[1])
+    b.op("TANH", [x], [v])
+    b.op("RESHAPE", [v, shape], [r], {"newShape": [1, 5, 6]})
+    b.op("MEAN", [r, axes], [y], {"keepDims": False})
+    program = lower(read_model(b.finish([x], [y]), name="reshaped"))
+    assert [step.kernel for step in program.steps] == [KernelId.LOOK_UP, KernelId.REDUCE_PIXELS]
+    plan = in_one_group(with_copies(program), 1)
+    assert not any(plan.accumulators)
+    assert_same_as_whole(runner, with_copies(program), plan)
+
+
+def test_sums_that_a_kernel_cannot_take_are_refused() -> None:
+    """A stored plan that was made for other rows."""
+    program = with_copies(lower(read_model(summing("MEAN", (1, 5, 4, 6)), name="mean")))
+    plan = in_one_group(program, 1)
+    check_stream_plan(program, plan)
+    source = program.steps[1].inputs[0].value
+    place = plan.places[source]
+    assert place is not None
+    assert plan.accumulators[1] is not None
+    places = list(plan.places)
+    places[source] = replace(place, h=place.h * 8, row_bytes=place.row_bytes // 8)
+    with pytest.raises(PlanError, match="cannot take its input into sums"):
+        check_stream_plan(program, replace(plan, places=tuple(places)))
+    swapped = (None, None, plan.accumulators[1])
+    with pytest.raises(PlanError, match="cannot take its input into sums"):
+        check_stream_plan(program, replace(plan, accumulators=swapped))
 
 
 def test_a_ring_that_is_one_row_short_is_noticed(runner: HostRunner) -> None:
