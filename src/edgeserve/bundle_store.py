@@ -84,8 +84,9 @@ class Bundle:
 
     @property
     def identifier(self) -> str:
-        """The name as a C identifier."""
-        return c_identifier(self.facts.name)
+        """The name as a C identifier; not ``t``: ``es_model_t`` is the runtime's."""
+        identifier = c_identifier(self.facts.name)
+        return "model_t" if identifier == "t" else identifier
 
     @property
     def model_path(self) -> Path:

@@ -520,6 +520,11 @@ def test_any_name_gives_a_c_identifier(name: str, identifier: str) -> None:
     assert c_identifier(name) == identifier
 
 
+def test_a_model_does_not_take_the_name_of_the_runtimes_type(out: Path) -> None:
+    made = write_bundle(out / "t", contents_of_tflite("t", relu_model()))
+    assert (made.name, made.identifier) == ("t", "model_t")
+
+
 def test_hostile_names_survive_the_bundle(out: Path) -> None:
     name = 'a"\\\n</script>\udcff%s\u202e'
     made = write_bundle(out / "relu", contents_of_tflite(name, relu_model()))
