@@ -167,13 +167,15 @@ class Drawn:
         options |= {"filterHeight": kernel[0], "filterWidth": kernel[1], **self.activation()}
         return self.done(self.pick("AVERAGE_POOL_2D", "MAX_POOL_2D"), [x], [], y, options)
 
-    def mean(self) -> bytes:
-        h, w, c = self.image()
-        scale = self.scale()
-        x = self.tensor("x", (1, h, w, c), scale)
-        axes = self.b.tensor("axes", (2,), "int32", data=np.array([1, 2]))
-        y = self.tensor("y", (1, c), scale * self.scale(-1, 1))
-        return self.done("MEAN", [x], [axes], y, {"keepDims": False})
+    def reduction(self) -> bytes:
+        kind, shape = self.pick("MEAN", "MEAN", "SUM", "REDUCE_MAX"), (1, *self.image())
+        gone = self.pick((1, 2), (1, 2), (1,), (2,), (3,))
+        scale, point = self.scale(), self.zero_point()
+        x = self.tensor("x", shape, scale, point)
+        axes = self.b.tensor("axes", (len(gone),), "int32", data=np.array(gone))
+        quant = (scale, point) if kind == "REDUCE_MAX" else (scale * self.scale(-1, 1),)
+        y = self.tensor("y", tuple(n for i, n in enumerate(shape) if i not in gone), *quant)
+        return self.done(kind, [x], [axes], y, {"keepDims": False})
 
     def softmax(self) -> bytes:
         shape = self.up_to(4), self.up_to(40)
@@ -201,7 +203,7 @@ OPERATORS: tuple[Callable[[Drawn], bytes], ...] = (
     *(Drawn.depthwise,) * 4,
     *(Drawn.fully_connected,) * 2,
     *(Drawn.add,) * 2,
-    *(Drawn.transpose_convolution, Drawn.multiply, Drawn.pool, Drawn.pool, Drawn.mean),
+    *(Drawn.transpose_convolution, Drawn.multiply, Drawn.pool, Drawn.pool, Drawn.reduction),
     *(Drawn.softmax, Drawn.concatenation, Drawn.requantize),
 )
 
