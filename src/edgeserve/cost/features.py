@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from edgeserve.cost import flash, pairs, portable, scalar, vectors, wide
+from edgeserve.cost import pairs, portable, scalar, vectors, wide
 from edgeserve.cost.work import Turn, Work
 from edgeserve.kernels.floats import (
     BinaryFloatParams,
@@ -109,15 +109,15 @@ FEATURES: Mapping[type[Params], Features] = {
     ConvPairsParams: pairs.conv_pairs,
     DepthwisePairsParams: pairs.depthwise_pairs,
     DepthwiseReluParams: pairs.depthwise_relu,
-    FullyConnectedPairsParams: pairs.fully_connected_pairs,
+    FullyConnectedPairsParams: pairs.fully_connected,
     AddByTableParams: portable.elementwise,
     ConvVectorsParams: vectors.conv_vectors,
     DepthwiseVectorsParams: vectors.depthwise_vectors,
     ConvLanesParams: scalar.conv_lanes,
     DepthwiseColumnsParams: scalar.depthwise_columns,
     FullyConnectedBlocksParams: scalar.fully_connected_blocks,
-    ConvWinogradParams: flash.conv_winograd,
-    FullyConnectedWideParams: flash.fully_connected_wide,
+    ConvWinogradParams: pairs.conv_winograd,
+    FullyConnectedWideParams: pairs.fully_connected,
     Conv2d16Params: wide.convolution,
     Depthwise16Params: wide.convolution,
     FullyConnected16Params: wide.fully_connected,

@@ -1,4 +1,4 @@
-"""Features of the kernels by pairs and by table, which are made for cores with SMLAD."""
+"""Features of the kernels that are made for cores with SMLAD."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from edgeserve.cost.work import Turn, Work, axes_of, axis, blocks_of, clamps
 from edgeserve.kernels.tuned import (
     QUAD,
     TILE_PIXELS,
+    WINOGRAD_ROWS,
     ConvPairsParams,
+    ConvWinogradParams,
     DepthwisePairsParams,
     DepthwiseReluParams,
     FullyConnectedPairsParams,
+    FullyConnectedWideParams,
     quads_of_row,
 )
 from edgeserve.program import Step
@@ -21,6 +24,8 @@ _UNROLLED = {3: 8, 2: 2, 1: 2}
 """Quads that a pass of the multiplying loop takes, by the pixels of a tile of three."""
 _UNROLLED_SMALL = 4
 """The same of tiles of two."""
+_WINOGRAD_COLUMNS = 4
+"""Output columns of two tiles of Winograd's method side by side."""
 _WIDE_TAPS, _PASS_QUADS, _WORTH_WIDENING = 128, 8, 4
 """A dense layer's input of so many elements is widened, once for so many blocks of channels."""
 
@@ -215,10 +220,13 @@ def _of_any_window(turn: Turn, p: DepthwisePairsParams) -> Work:
     }
 
 
-def fully_connected_pairs(turn: Turn) -> Work:
-    """Blocks of four channels by quads of taps, which are widened first where that pays."""
+def fully_connected(turn: Turn) -> Work:
+    """Blocks of four channels by quads of taps, which are widened first where that pays; weights
+    of pairs and wide ones alike.
+    """
     step, p = turn.step, turn.step.params
-    assert isinstance(p, FullyConnectedPairsParams)
+    assert isinstance(p, FullyConnectedPairsParams | FullyConnectedWideParams)
+    is_long = isinstance(p, FullyConnectedPairsParams) and p.is_long
     source, out_c = step.inputs[0], step.output.c
     depth = source.w * source.c
     if turn.sums:
@@ -228,12 +236,12 @@ def fully_connected_pairs(turn: Turn) -> Work:
         ragged = 0 if run % QUAD == 0 else min(run, QUAD)
         sums["sum ragged tap"] = turn.rows * ragged * out_c
         return {"turn": 1, **sums, **_blocks("sum ", turn.rows, run - ragged, out_c)}
-    kind = "long " if p.is_long else ""
+    kind = "long " if is_long else ""
     outputs = turn.rows * out_c
     return {
         "turn": 1,
         f"{kind}row": turn.rows,
-        f"{kind}output": outputs if p.is_long else turn.rows * (out_c % 4 > 0),
+        f"{kind}output": outputs if is_long else turn.rows * (out_c % 4 > 0),
         "clamped": outputs * clamps(p),
         **_blocks(kind, turn.rows, depth, out_c),
     }
@@ -251,4 +259,21 @@ def _blocks(kind: str, rows: int, taps: int, out_c: int) -> Work:
         f"{kind}quad of {form}": rows * blocks * quads,
         f"{kind}pass": rows * blocks * (quads // _PASS_QUADS),
         f"{kind}single quad": rows * blocks * (quads % _PASS_QUADS),
+    }
+
+
+def conv_winograd(turn: Turn) -> Work:
+    """Blocks of two tiles; a last row alone costs as much as two."""
+    step, p = turn.step, turn.step.params
+    assert isinstance(p, ConvWinogradParams)
+    blocks = -(-turn.rows // WINOGRAD_ROWS) * -(-step.output.w // _WINOGRAD_COLUMNS)
+    quads, pairs = step.inputs[0].c // QUAD, blocks * (step.output.c // 2)
+    return {
+        "turn": 1,
+        "block": blocks,
+        "spread quad": blocks * quads,
+        "pair": pairs,
+        "pair quad": pairs * quads,
+        "pass": pairs * (quads // _PASS_QUADS),
+        "negative": pairs * int(p.negatives != 0),
     }
