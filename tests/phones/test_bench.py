@@ -103,6 +103,7 @@ def texts_of(name: str) -> dict[str, str]:
     return texts
 
 
+RECONNECTED_S = 20
 SUBJECT = Subject("kws", "ab" * 32, lambda: _xorshift(490), lambda output: len(output) == 12)
 QUICK = Plan(
     asked_of(Accelerator.CPU, 1, None, None, Scenario.SINGLE, None),
@@ -540,8 +541,20 @@ def _recorded(name: str) -> str:
 
 
 def _reconnect(serial: str) -> None:
-    subprocess.run(["adb", "disconnect", serial], check=False, capture_output=True)
-    subprocess.run(["adb", "connect", serial], check=True, capture_output=True)
+    """Not before the server has let go of the dead connection: a new one would go with it."""
+    _adb_until(["disconnect", serial], serial, reached=False)
+    _adb_until(["connect", serial], serial, reached=True)
+
+
+def _adb_until(command: list[str], serial: str, *, reached: bool) -> None:
+    deadline = time.monotonic() + RECONNECTED_S
+    while True:
+        subprocess.run(["adb", *command], check=False, capture_output=True)
+        state = subprocess.run(["adb", "-s", serial, "get-state"], check=False, capture_output=True)
+        if (state.stdout.strip() == b"device") == reached:
+            return
+        assert time.monotonic() < deadline, f"{' '.join(command)}: {state}"
+        time.sleep(0.1)
 
 
 def _xorshift(count: int) -> bytes:
