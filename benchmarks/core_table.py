@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.models import models_folder, run_on
-from edgeserve import pipeline
 from edgeserve.board import load_board
 from edgeserve.measurement import per_inference
+from edgeserve.pipeline.verify import verify
 
 RECORD = Path(__file__).with_name("core_table.toml")
 BOARDS = (
@@ -47,7 +47,7 @@ Record = Mapping[str, Mapping[str, Cell]]
 
 def measure(model: Path, board_id: str) -> Cell:
     """Builds, verifies and measures one model. Raises WrongOutput where its output is wrong."""
-    _, found = pipeline.verify(model, board_id, board=None, inputs=INPUTS)
+    _, found = verify(model, board_id, board=None, inputs=INPUTS)
     assert not found.coverage.uncovered, f"{model.stem}: {found.coverage.uncovered}"
     run = run_on(model, load_board(board_id))
     image, marks = run.image, run.measurement.memory

@@ -15,13 +15,13 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.coreml_source import NAMES
-from edgeserve.apple_pipeline import convert_for_ios
 from edgeserve.convert.apple import AppleWish
 from edgeserve.convert.coreml_worker import BOUNDS
 from edgeserve.convert.precision import Precision
 from edgeserve.coreml_facts import CoremlFacts, OutputError, WeightsForm
 from edgeserve.declaration_file import NOTHING_DECLARED
 from edgeserve.errors import AccuracyError, ToolFailed
+from edgeserve.pipeline.apple import convert_for_ios
 
 HERE = Path(__file__).resolve().parent
 DIGITS = HERE.parent / "models" / "digits"

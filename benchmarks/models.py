@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.board_runner import BoardRunner, Case
-from edgeserve import pipeline
 from edgeserve.bench import Candidate, bench
 from edgeserve.board import Board, load_board
 from edgeserve.compilation import Compiled
@@ -26,6 +25,8 @@ from edgeserve.device.protocol import Dut, limits_for
 from edgeserve.device.start import start_image
 from edgeserve.image import Image
 from edgeserve.measurement import Measurement, per_inference
+from edgeserve.pipeline.build import build
+from edgeserve.pipeline.opening import open_model
 from edgeserve.planfile import Wish
 from edgeserve.show.console import columns, draw
 from edgeserve.stimulus import xorshift_stimulus
@@ -102,7 +103,7 @@ class Run:
 
 def run_on(model: Path, board: Board, wish: Wish = BALANCED) -> Run:
     """Builds, runs and checks one model. Raises WrongOutput when it is not the oracle's."""
-    compiled, image = pipeline.build(pipeline.open_model(model), board, wish=wish)
+    compiled, image = build(open_model(model), board, wish=wish)
     assert board.toolchain is not None
     candidate = Candidate(
         bundle=compiled.bundle.name,

@@ -16,7 +16,7 @@ from edgeserve.convert.precision import Precision
 from edgeserve.convert.tensorflow_worker import FLOAT_FILE
 from edgeserve.declaration_file import NOTHING_DECLARED
 from edgeserve.oracle import open_oracle
-from edgeserve.pipeline import OpenDevice
+from edgeserve.pipeline.device import OpenDevice
 from edgeserve.program import Oracle
 from edgeserve.stimulus import Stimulus
 from models.entry import CALIBRATION_FILE, MODEL_FILE, WIDE_CALIBRATION_FILE, Entry, Metric

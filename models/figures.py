@@ -18,10 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeserve import pipeline
 from edgeserve.bundle_store import write_bundle
 from edgeserve.convert.precision import Precision
 from edgeserve.errors import EdgeserveError, ToolFailed
+from edgeserve.pipeline.bench import bench
+from edgeserve.pipeline.device import opened
+from edgeserve.pipeline.fit import footprint
+from edgeserve.pipeline.opening import board_of_target
+from edgeserve.pipeline.plan import plan
 from edgeserve.xorshift import FIRST_SEED
 from models.entry import Entry, names, read_entry
 from models.evidence import Forms, convert, figure, input_facts, on_device, outputs, stimuli
@@ -83,10 +87,10 @@ def _on_device(entry: Entry, forms: Forms, folder: Path) -> OnDevice:
     write_bundle(folder, forms.converted.contents())
     samples = load_samples(entry.test)
     inputs = stimuli(input_facts(forms.converted), samples, min(COMPARED, len(samples)))
-    with pipeline.opened(folder, DEVICE, board=None) as target:
+    with opened(folder, DEVICE, board=None) as target:
         answers = on_device(target, inputs)
-        needs = pipeline.footprint(target.compiled)
-    _, measured = pipeline.bench(folder, DEVICE, board=None, laps=1, warmup=0, seed=FIRST_SEED)
+        needs = footprint(target.compiled)
+    _, measured = bench(folder, DEVICE, board=None, laps=1, warmup=0, seed=FIRST_SEED)
     return OnDevice(
         equal=answers.equal,
         compared=len(inputs),
@@ -109,7 +113,7 @@ def twin_row(name: str) -> str:
                 *("-o", str(bundle)),
             ]
         )
-        compiled = pipeline.plan(bundle, pipeline.board_of_target(DEVICE))
+        compiled = plan(bundle, board_of_target(DEVICE))
         cells = [
             name,
             f"{sum(step.macs for step in compiled.program.steps):,}",

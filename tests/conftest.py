@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from edgeserve import pipeline
+from edgeserve.pipeline.convert import convert
 from tests.once import once
 
 DIGITS = Path(__file__).resolve().parents[1] / "models" / "digits"
@@ -38,7 +38,7 @@ def converted_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         reports: list[tuple[float | None, str]] = []
-        pipeline.convert(
+        convert(
             DIGITS / "model.keras",
             folder / "digits",
             target="cortex-m7",

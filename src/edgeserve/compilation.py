@@ -13,7 +13,7 @@ from edgeserve.banks import Bank
 from edgeserve.board import Board
 from edgeserve.bundle_store import Bundle
 from edgeserve.cost.table import Estimate, costs_of
-from edgeserve.errors import ConfigError, ModelError
+from edgeserve.errors import ConfigError, DoesNotFit, ModelError
 from edgeserve.firmware.sizes import code_size
 from edgeserve.fit import Footprint, Reserve, arena_banks
 from edgeserve.lower import lower
@@ -214,6 +214,17 @@ def plan_for(
         if plan.banks:
             return plan
     return planner(program, method)
+
+
+def other_plan(compiled: Compiled, wish: Wish, planner: Planner = plan_stream) -> StreamPlan | None:
+    """The plan of another wish; None where what is pinned does not fit."""
+    if wish == compiled.wish:
+        return compiled.plan
+    program = for_wish(compiled.portable, compiled.board, wish)
+    try:
+        return plan_for(program, compiled.board, compiled.banks, wish, planner)
+    except DoesNotFit:
+        return None
 
 
 def method_for(program: Program, board: Board, banks: tuple[Bank, ...], wish: Wish) -> Method:

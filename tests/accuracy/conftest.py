@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeserve import pipeline
 from edgeserve.bundle_store import Bundle, load_bundle
+from edgeserve.pipeline.convert import convert as convert_model
 from tests.accuracy import hard_model
 from tests.once import once
 
@@ -18,7 +18,7 @@ TEST = DIGITS / "test.npz"
 
 
 def convert(source: Path, destination: Path, calibration: Path = CALIBRATION) -> None:
-    pipeline.convert(source, destination, target="cortex-m7", calibration=calibration)
+    convert_model(source, destination, target="cortex-m7", calibration=calibration)
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeserve import cli, pipeline
+from edgeserve import cli
 from edgeserve.bundle_store import Bundle, load_bundle
 from edgeserve.convert.agreement import Runner
-from edgeserve.improvement import _pattern
+from edgeserve.pipeline.convert import convert
+from edgeserve.pipeline.improvement import _pattern
 from tests.accuracy.conftest import CALIBRATION, TEST, samples_of
 from tests.e2e.test_documents import DOCUMENTED, agree
 
@@ -61,7 +62,7 @@ def test_int16_restores_what_the_hard_layer_loses(
     assert offer["after"]["instructions"] > offer["before"]["instructions"]
     words = shlex.split(offer["option"])
     assert words[0::2] == ["--int16-layers"] * len(offer["layers"])
-    pipeline.convert(
+    convert(
         hard_folder / "hard.tflite",
         tmp_path / "mixed",
         target="cortex-m7",

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.models import DEVICE, Row, row_of, run_on
-from edgeserve import pipeline
 from edgeserve.board import load_board
+from edgeserve.pipeline.device import opened
+from edgeserve.pipeline.verify import stimuli
 from edgeserve.planfile import Wish, options
 from edgeserve.strict_json import dump_json, load_json
 from edgeserve.verify import verify
@@ -74,14 +75,14 @@ def examiner(factory: pytest.TempPathFactory, shared_data: Path) -> Examine:
 
 def _examined(path: Path, wish: Wish) -> Examined:
     run = run_on(path, load_board(DEVICE), wish)
-    with pipeline.opened(path, DEVICE, board=None, wish=wish) as target:
+    with opened(path, DEVICE, board=None, wish=wish) as target:
         compiled = target.compiled
         found = verify(
             compiled.program,
             compiled.table,
             compiled.bundle.model_bytes(),
             target.dut,
-            pipeline.stimuli(compiled, INPUTS),
+            stimuli(compiled, INPUTS),
         )
         marks = target.dut.memory()
     first = found.first_difference

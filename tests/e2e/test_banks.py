@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeserve import pipeline
 from edgeserve.banks import Bank, Pin
 from edgeserve.board import Holds, load_board
 from edgeserve.checkfile import Growth, ModelEntry
@@ -21,6 +20,11 @@ from edgeserve.firmware.build import build, run_tool
 from edgeserve.firmware.project import ImageKind
 from edgeserve.fit import Budget, Fit, Reserve
 from edgeserve.measurement import read_measurements
+from edgeserve.pipeline.bench import bench
+from edgeserve.pipeline.check import check
+from edgeserve.pipeline.fit import fit as fit_of
+from edgeserve.pipeline.plan import plan as plan_model
+from edgeserve.pipeline.verify import verify as verify_model
 from edgeserve.plan.streaming import Method, feedable, plan_stream
 from edgeserve.plan_check import check_stream_plan
 from edgeserve.planfile import Wish, read_record
@@ -157,7 +161,7 @@ def test_a_bank_that_is_larger_than_its_region_does_not_link(tmp_path: Path) -> 
 
 
 def checked(model: Path, board: str = BOARD, reserve: Reserve = NO_RESERVE) -> Fit:
-    (fit,) = pipeline.check(
+    (fit,) = check(
         [ModelEntry(model, "model", (board,), Budget())],
         reserve=reserve,
         baseline=None,
@@ -187,7 +191,7 @@ def test_a_reserve_is_kept_free_of_banks(large: Path) -> None:
 def test_bench_and_verify_on_two_memories(large: Path) -> None:
     """The whole way: planned for the board, built, run, measured, recorded, planned again alike."""
     need_board_tools(load_board(BOARD))
-    target, measurement = pipeline.bench(large, BOARD, board=None, laps=2, warmup=1, seed=7)
+    target, measurement = bench(large, BOARD, board=None, laps=2, warmup=1, seed=7)
     assert target.compiled.plan.arena_bytes > len(FAST)
     banks = measurement.memory.banks
     assert [bank.name for bank in banks] == ["fast", "slow"]
@@ -200,7 +204,7 @@ def test_bench_and_verify_on_two_memories(large: Path) -> None:
     record = read_record(bundle.board_dir(BOARD) / "plan.json")
     assert record is not None
     assert record.banks == target.compiled.plan.banks
-    again, verification = pipeline.verify(large, BOARD, board=None, inputs=2)
+    again, verification = verify_model(large, BOARD, board=None, inputs=2)
     assert verification.equal
     assert again.compiled.plan == target.compiled.plan
 
@@ -209,7 +213,7 @@ def test_a_pinned_tensor_lies_where_it_is_pinned(large: Path) -> None:
     """The first of its merged names will do."""
     need_board_tools(load_board(BOARD))
     wish = Wish(pins=(Pin("side", "slow"),))
-    target, verification = pipeline.verify(large, BOARD, board=None, inputs=2, wish=wish)
+    target, verification = verify_model(large, BOARD, board=None, inputs=2, wish=wish)
     assert verification.equal
     plan, program = target.compiled.plan, target.compiled.program
     (side,) = (
@@ -231,7 +235,7 @@ def test_a_pinned_tensor_lies_where_it_is_pinned(large: Path) -> None:
 )
 def test_pins_that_mean_nothing(large: Path, pin: Pin, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        pipeline.plan(large, load_board(BOARD), Wish(pins=(pin,)))
+        plan_model(large, load_board(BOARD), Wish(pins=(pin,)))
     assert "\n" not in caught.value.what
     assert caught.value.hint
 
@@ -239,7 +243,7 @@ def test_pins_that_mean_nothing(large: Path, pin: Pin, said: str) -> None:
 def test_pins_that_do_not_fit(large: Path) -> None:
     wish = Wish(pins=(Pin("image", "fast"), Pin("side", "fast")))
     with pytest.raises(DoesNotFit, match="what is pinned does not fit bank 'fast': needs 204,"):
-        pipeline.plan(large, load_board(BOARD), wish)
+        plan_model(large, load_board(BOARD), wish)
 
 
 def shrunk(side: int) -> bytes:
@@ -279,8 +283,8 @@ def test_boards_with_several_memories_split(board: str, tmp_path: Path) -> None:
     rows = int(regions[0].free_bytes * 0.7) // (40 * 16)
     path = tmp_path / "model.tflite"
     path.write_bytes(turned(rows, 40, 16))
-    compiled = pipeline.plan(path, kind)
-    assert pipeline.fit(compiled).fits
+    compiled = plan_model(path, kind)
+    assert fit_of(compiled).fits
     check_stream_plan(compiled.program, compiled.plan)
     assert len(compiled.plan.banks) == 2
     assert compiled.plan.banks[0].name == regions[0].name

@@ -310,7 +310,7 @@ def test_a_bug_is_one_line(
         raise ZeroDivisionError("first\nsecond")
 
     monkeypatch.delenv("EDGESERVE_DEBUG", raising=False)
-    monkeypatch.setattr("edgeserve.pipeline.open_bundle", broken)
+    monkeypatch.setattr("edgeserve.pipeline.opening.open_bundle", broken)
     formats = ("--format", "json") if as_json else ()
     answer = run("check", model, "--board", "host", *formats)
     answer.refused(3, "internal error: ZeroDivisionError: first\\nsecond", "EDGESERVE_DEBUG=1")
@@ -331,7 +331,7 @@ def test_errors_of_every_kind_keep_their_code(
         def fails(*_: object, failure: BaseException = failure) -> None:
             raise failure
 
-        monkeypatch.setattr("edgeserve.pipeline.open_bundle", fails)
+        monkeypatch.setattr("edgeserve.pipeline.opening.open_bundle", fails)
         answer = run("check", model, "--board", "host", "--format=json")
         assert answer.code == answer.document["error"]["exit_code"] == code
         assert answer.err.lstrip().startswith("edgeserve: error: ")

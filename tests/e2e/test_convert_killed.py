@@ -30,7 +30,7 @@ MOMENTS = (
 SCRIPT = """
 import json, os, signal, sys, tempfile, traceback
 from pathlib import Path
-from edgeserve import pipeline
+from edgeserve.pipeline.convert import convert as convert_model
 
 def convert(source, calibration, out, moment, change):
     seen = 0
@@ -56,7 +56,7 @@ def convert(source, calibration, out, moment, change):
 
     tempfile.tempdir = str(Path(out).parents[1])
     sys.addaudithook(watch)
-    pipeline.convert(
+    convert_model(
         Path(source),
         Path(out),
         target="mps2-an500",

@@ -16,9 +16,9 @@ from benchmarks.cores import (
 )
 from benchmarks.models import DEVICE, portable
 from benchmarks.sizes import BOARDS
-from edgeserve import pipeline
 from edgeserve.board import Kind, board_ids, load_board
 from edgeserve.firmware.build import compiler_version
+from edgeserve.pipeline.verify import verify as verify_model
 from edgeserve.planfile import Wish
 from tests.e2e.public_models import Examine, model_path
 from tests.tools import need_board_tools
@@ -47,7 +47,7 @@ def grouped(*models: str) -> list[Any]:
 
 def verify(path: Path, board: str, inputs: int) -> None:
     need_board_tools(load_board(board))
-    _, found = pipeline.verify(path, board, board=None, inputs=inputs)
+    _, found = verify_model(path, board, board=None, inputs=inputs)
     assert found.differing_bytes == 0
     assert found.first_difference is None
     assert found.coverage.uncovered == ()

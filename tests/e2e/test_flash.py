@@ -14,8 +14,10 @@ import pytest
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-from edgeserve import cli, flash, pipeline
+from edgeserve import cli, flash
 from edgeserve.board import load_board
+from edgeserve.pipeline.build import build
+from edgeserve.pipeline.opening import open_model
 from tests.e2e.bench_images import two_layers
 from tests.e2e.process_board import PROCESS_BOARD
 from tests.narrow_layers import Layers
@@ -45,8 +47,8 @@ class Bench:
         self.drive.mkdir(parents=True)
         (self.drive / "INFO_UF2.TXT").touch()
         self.image = folder / "bench.uf2"
-        bundle = pipeline.open_model(self.model)
-        _, built = pipeline.build(bundle, load_board(str(self.board)))
+        bundle = open_model(self.model)
+        _, built = build(bundle, load_board(str(self.board)))
         self.image.write_bytes(built.elf.read_bytes())
         self.elf = built.elf
 

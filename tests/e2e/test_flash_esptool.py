@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve import pipeline
 from edgeserve.board import Method, load_board
 from edgeserve.errors import FlashFailed
 from edgeserve.flash import put
+from edgeserve.pipeline.build import build
+from edgeserve.pipeline.opening import open_model
 from tests.e2e.bench_images import two_layers
 from tests.e2e.process_board import PROCESS_BOARD
 from tests.simulated_rom import SimulatedRom, esp_image
@@ -110,7 +111,7 @@ def test_one_command_flashes_over_a_socket_and_asks_what_runs(tmp_path: Path, st
     model, board = tmp_path / "two.tflite", tmp_path / "my_c3.toml"
     model.write_bytes(two_layers())
     board.write_text(BOARD, encoding="utf-8")
-    _, built = pipeline.build(pipeline.open_model(model), load_board(str(board)))
+    _, built = build(open_model(model), load_board(str(board)))
     rom = start(program=built.elf)
     image = image_for(tmp_path, C3)
     here = ("--board", board, "--port", rom.url, "--image", image)

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeserve import pipeline
-from edgeserve.accuracy_pipeline import Asked, accuracy, is_good
 from edgeserve.bench import bench
 from edgeserve.bundle_store import load_bundle
 from edgeserve.closeness import TOLERANCE, near_values
 from edgeserve.convert.precision import Precision
 from edgeserve.errors import ConfigError, WrongOutput
 from edgeserve.graph import DType
+from edgeserve.pipeline.accuracy import Asked, accuracy, is_good
+from edgeserve.pipeline.convert import convert
+from edgeserve.pipeline.verify import verify as verify_model
 from edgeserve.stimulus import random_stimuli, xorshift_stimulus
 from edgeserve.verify import verify
 from tests.e2e.bench_images import BenchImage, build_image
@@ -44,7 +45,7 @@ def dense_image(tmp_path_factory: pytest.TempPathFactory) -> BenchImage:
 def test_a_network_is_near_the_oracle_on_the_board(board: str, tmp_path: Path) -> None:
     path = tmp_path / "network.tflite"
     path.write_bytes(network())
-    _, found = pipeline.verify(path, board, board=None, inputs=2)
+    _, found = verify_model(path, board, board=None, inputs=2)
     assert found.first_difference is None
     assert found.coverage.uncovered == ()
     padding, *others = range(found.steps)
@@ -114,9 +115,7 @@ def test_a_float_tflite_is_left_as_it_is(tmp_path: Path) -> None:
     source = tmp_path / "network.tflite"
     source.write_bytes(network())
     target = tmp_path / "bundle"
-    pipeline.convert(
-        source, target, target="mps2-an500", calibration=None, precision=Precision.FLOAT32
-    )
+    convert(source, target, target="mps2-an500", calibration=None, precision=Precision.FLOAT32)
     bundle = load_bundle(target)
     assert bundle.model_bytes() == network()
     assert bundle.facts.quantization is None
@@ -126,14 +125,14 @@ def test_a_float_tflite_is_left_as_it_is(tmp_path: Path) -> None:
 
 def test_a_keras_model_runs_in_floats(tmp_path: Path) -> None:
     target = tmp_path / "digits"
-    pipeline.convert(
+    convert(
         DIGITS / "model.keras",
         target,
         target="mps2-an500",
         calibration=DIGITS / "calibration.npz",
         precision=Precision.FLOAT32,
     )
-    _, found = pipeline.verify(target, "mps2-an500", board=None, inputs=2)
+    _, found = verify_model(target, "mps2-an500", board=None, inputs=2)
     assert found.equal
     assert found.near
     assert any("calibration" in label for label in found.inputs)
@@ -148,7 +147,7 @@ def test_layers_of_a_float_model_are_not_int16(tmp_path: Path) -> None:
     source = tmp_path / "network.tflite"
     source.write_bytes(network())
     with pytest.raises(ConfigError, match="not float32"):
-        pipeline.convert(
+        convert(
             source,
             tmp_path / "bundle",
             target="mps2-an500",

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeserve import pipeline
 from edgeserve.bundle import SourceKind
 from edgeserve.bundle_store import load_bundle
 from edgeserve.convert.agreement import Runner
@@ -29,6 +28,8 @@ from edgeserve.convert.environment import (
 from edgeserve.convert.input_shape import InputShape, parse_input_shapes, settled
 from edgeserve.convert.pt2_archive import require_safe
 from edgeserve.errors import ConfigError, ConversionError, EdgeserveError, ToolFailed
+from edgeserve.pipeline.convert import convert
+from edgeserve.pipeline.verify import verify
 from edgeserve.tflite.reader import read_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +45,7 @@ def ignore(fraction: float | None, message: str) -> None:
 
 @pytest.mark.parametrize("kind", ["pytorch", "onnx"])
 def test_the_kept_float_model_becomes_a_bundle_that_runs(kind: str, tmp_path: Path) -> None:
-    compiled, _ = pipeline.convert(
+    compiled, _ = convert(
         MODELS / f"{kind}.float.tflite",
         tmp_path / "digits",
         target="mps2-an500",
@@ -60,7 +61,7 @@ def test_the_kept_float_model_becomes_a_bundle_that_runs(kind: str, tmp_path: Pa
     classes = [int(np.argmax(integer.run([sample[None]])[0])) for sample in samples]
     assert np.mean(np.array(classes) == labels) > 0.93
     for board in ("host", "mps2-an500"):
-        _, found = pipeline.verify(tmp_path / "digits", board, board=None, inputs=2)
+        _, found = verify(tmp_path / "digits", board, board=None, inputs=2)
         assert found.first_difference is None
 
 
@@ -287,7 +288,7 @@ def test_open_extents_take_the_shape_that_is_given(
 ) -> None:
     data = tmp_path / "x.npz"
     np.savez(data, x=np.random.default_rng(0).random((8, 3, 16, 24), dtype=np.float32))
-    compiled, _ = pipeline.convert(
+    compiled, _ = convert(
         unsound / source,
         tmp_path / "bundle",
         target="mps2-an500",
@@ -295,7 +296,7 @@ def test_open_extents_take_the_shape_that_is_given(
         input_shapes=(InputShape("image", (1, 3, 16, 24)),),
     )
     assert compiled.bundle.facts.inputs[0].shape == (1, 16, 24, 3)
-    _, found = pipeline.verify(tmp_path / "bundle", "mps2-an500", board=None, inputs=2)
+    _, found = verify(tmp_path / "bundle", "mps2-an500", board=None, inputs=2)
     assert found.first_difference is None
 
 
@@ -304,10 +305,10 @@ def test_a_fixed_batch_becomes_one_sample(unsound: Path, tmp_path: Path) -> None
     """Held against PyTorch, sample by sample, before it is converted."""
     data = tmp_path / "x.npz"
     np.savez(data, x=np.random.default_rng(0).random((8, 3, 16, 16), dtype=np.float32))
-    compiled, _ = pipeline.convert(
+    compiled, _ = convert(
         unsound / "fixed.pt2", tmp_path / "bundle", target="mps2-an500", calibration=data
     )
     assert compiled.bundle.facts.inputs[0].shape == (1, 16, 16, 3)
     assert compiled.bundle.facts.outputs[0].shape == (1, 4)
-    _, found = pipeline.verify(tmp_path / "bundle", "mps2-an500", board=None, inputs=2)
+    _, found = verify(tmp_path / "bundle", "mps2-an500", board=None, inputs=2)
     assert found.first_difference is None

@@ -12,10 +12,13 @@ import pytest
 
 from benchmarks.board_runner import BoardRunner
 from benchmarks.models import GOLDEN, words_of
-from edgeserve import pipeline
 from edgeserve.board import load_board
 from edgeserve.compilation import compile_bundle
 from edgeserve.firmware.build import compiler_version
+from edgeserve.pipeline.inspect import inspect
+from edgeserve.pipeline.opening import open_model
+from edgeserve.pipeline.plan import plan
+from edgeserve.pipeline.verify import verify
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish, options
 from edgeserve.tflite.reader import read_model
@@ -160,28 +163,28 @@ def test_words_of_tiles_are_fewer_than_the_rivals(shared_data: Path, tmp_path: P
     name = "pretrainedResnet_quant"
     path, wish = model_path(shared_data, name), Wish(flash_for_speed_bytes=256 << 10)
     runner = BoardRunner(load_board("mps2-an500"), tmp_path)
-    compiled = compile_bundle(pipeline.open_model(path), load_board("mps2-an500"), wish)
+    compiled = compile_bundle(open_model(path), load_board("mps2-an500"), wish)
     assert words_of(runner, compiled) <= RIVALS[name]["cmsis_nn_words"]
 
 
 def test_a_bundle_remembers_what_flash_it_may_spend(shared_data: Path, tmp_path: Path) -> None:
-    bundle = pipeline.open_model(model_path(shared_data, "ad01_int8"))
+    bundle = open_model(model_path(shared_data, "ad01_int8"))
     board = load_board("mps2-an500")
-    first = pipeline.plan(bundle.path, board, Wish(flash_for_speed_bytes=100 << 10))
-    again = pipeline.inspect(bundle.path, board)
+    first = plan(bundle.path, board, Wish(flash_for_speed_bytes=100 << 10))
+    again = inspect(bundle.path, board)
     assert first.bought
     assert again.bought == first.bought
     assert again.table.data == first.table.data
     extra = sum(offer.extra_bytes for offer in first.bought)
     assert extra <= 100 << 10
-    normal = pipeline.plan(bundle.path, board, Wish())
+    normal = plan(bundle.path, board, Wish())
     assert normal.bought == ()
     assert 0 <= len(first.table.data) - len(normal.table.data) <= extra + 16
 
 
 def test_a_model_in_the_flash_partition_gives_the_same_bytes(shared_data: Path) -> None:
     path = model_path(shared_data, "kws_ref_model")
-    target, found = pipeline.verify(path, "mps2-an500", board=None, inputs=2, partition=True)
+    target, found = verify(path, "mps2-an500", board=None, inputs=2, partition=True)
     assert target.image is not None
     assert target.image.partition is not None
     assert found.equal

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve import pipeline
+from edgeserve.pipeline.verify import verify
 from tests.kernels.small_models import small_models
 
 MODELS = small_models()
@@ -16,6 +16,6 @@ MODELS = small_models()
 def test_an_operator_equals_the_oracle_on_the_board(operator: str, tmp_path: Path) -> None:
     path = tmp_path / f"{operator.lower()}.tflite"
     path.write_bytes(MODELS[operator])
-    _, found = pipeline.verify(path, "mps2-an500", board=None, inputs=3)
+    _, found = verify(path, "mps2-an500", board=None, inputs=3)
     assert found.first_difference is None
     assert found.coverage.uncovered == ()

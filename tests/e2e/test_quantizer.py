@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeserve import pipeline
 from edgeserve.bundle import Agreement
 from edgeserve.bundle_store import Bundle, load_bundle
 from edgeserve.convert.agreement import Runner
@@ -15,6 +14,8 @@ from edgeserve.convert.precision import Precision
 from edgeserve.convert.quantizer import Ranges, observe, quantize
 from edgeserve.errors import ConfigError, ConversionError, EdgeserveError
 from edgeserve.graph import DType, OpKind
+from edgeserve.pipeline.convert import convert
+from edgeserve.pipeline.verify import verify
 from edgeserve.tflite.reader import read_model
 from tests.e2e.float_models import AFTER, float_model, padded_pool, samples
 
@@ -40,7 +41,7 @@ def converted(
     source, data = folder / "float.tflite", folder / "x.npz"
     source.write_bytes(model)
     np.savez(data, x=samples())
-    compiled, _ = pipeline.convert(
+    compiled, _ = convert(
         source,
         folder / "bundle",
         target="mps2-an500",
@@ -72,7 +73,7 @@ def test_padding_by_minus_infinity_widens_no_range(tmp_path: Path) -> None:
     agreement = agreed(bundle)
     assert agreement.outputs[0].step is not None
     assert agreement.outputs[0].max_abs_error <= agreement.outputs[0].step
-    _, found = pipeline.verify(bundle.path, "host", board=None, inputs=2)
+    _, found = verify(bundle.path, "host", board=None, inputs=2)
     assert found.first_difference is None
 
 
@@ -106,7 +107,7 @@ def test_the_runtime_computes_what_the_quantizer_made(
     precision: Precision, layers: tuple[str, ...], board: str, tmp_path: Path
 ) -> None:
     bundle = converted(tmp_path, float_model("LEAKY_RELU"), precision=precision, layers=layers)
-    _, found = pipeline.verify(bundle.path, board, board=None, inputs=2)
+    _, found = verify(bundle.path, board, board=None, inputs=2)
     assert found.first_difference is None
     assert found.coverage.uncovered == ()
 
@@ -136,7 +137,7 @@ def test_int16_layers_bring_the_model_nearer_to_the_floats(tmp_path: Path) -> No
 
 
 def test_a_keras_model_may_have_int16_layers(tmp_path: Path) -> None:
-    compiled, _ = pipeline.convert(
+    compiled, _ = convert(
         DIGITS / "model.keras",
         tmp_path / "digits",
         target="mps2-an500",
@@ -147,20 +148,20 @@ def test_a_keras_model_may_have_int16_layers(tmp_path: Path) -> None:
     assert {tool.name for tool in facts.tools} >= {"tensorflow", "ai-edge-quantizer"}
     graph = read_model(compiled.bundle.model_bytes(), name="digits")
     assert DType.INT16 in {tensor.dtype for tensor in graph.tensors}
-    _, found = pipeline.verify(tmp_path / "digits", "host", board=None, inputs=2)
+    _, found = verify(tmp_path / "digits", "host", board=None, inputs=2)
     assert found.first_difference is None
 
 
 def test_both_quantizers_choose_the_same_scales(tmp_path: Path) -> None:
     """Global ranges: TensorFlow's and AI Edge Quantizer's int8 models of one float model."""
-    by_tensorflow, _ = pipeline.convert(
+    by_tensorflow, _ = convert(
         DIGITS / "model.keras",
         tmp_path / "keras",
         target="mps2-an500",
         calibration=DIGITS / "calibration.npz",
     )
     (tmp_path / "f.tflite").write_bytes(by_tensorflow.bundle.float_bytes() or b"")
-    again, _ = pipeline.convert(
+    again, _ = convert(
         tmp_path / "f.tflite",
         tmp_path / "float",
         target="mps2-an500",

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from edgeserve import pipeline
 from edgeserve.bundle_store import load_bundle
 from edgeserve.convert.precision import Precision
 from edgeserve.errors import ConfigError
 from edgeserve.graph import DType
+from edgeserve.pipeline.convert import convert
+from edgeserve.pipeline.verify import verify
 from tests.kernels.wide_models import of_both_widths, wide_models
 
 DIGITS = Path(__file__).resolve().parents[2] / "models" / "digits"
@@ -27,7 +28,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = root / "digits-int16x8"
     with FileLock(root / "digits-int16x8.lock"):
         if not bundle.exists():
-            pipeline.convert(
+            convert(
                 DIGITS / "model.keras",
                 bundle,
                 target="mps2-an500",
@@ -50,7 +51,7 @@ def test_the_bundle_says_what_its_numbers_are(digits: Path) -> None:
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_model_equals_the_oracle_on_the_board(digits: Path, board: str) -> None:
-    _, found = pipeline.verify(digits, board, board=None, inputs=2)
+    _, found = verify(digits, board, board=None, inputs=2)
     assert found.first_difference is None
     assert found.coverage.uncovered == ()
 
@@ -60,7 +61,7 @@ def test_a_model_equals_the_oracle_on_the_board(digits: Path, board: str) -> Non
 def test_a_layer_equals_the_oracle_on_the_board(name: str, board: str, tmp_path: Path) -> None:
     path = tmp_path / "layer.tflite"
     path.write_bytes(MODELS[name])
-    _, found = pipeline.verify(path, board, board=None, inputs=2)
+    _, found = verify(path, board, board=None, inputs=2)
     assert found.first_difference is None
     assert found.coverage.uncovered == ()
 
@@ -70,7 +71,7 @@ def test_forms_without_kernels_are_refused_with_what_to_do(
     precision: Precision, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=f"no {precision} kernels") as caught:
-        pipeline.convert(
+        convert(
             DIGITS / "model.keras",
             tmp_path / "bundle",
             target="mps2-an500",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.models import HERE
-from edgeserve import pipeline
+from edgeserve.pipeline.plan import plan_for_tflm
 from edgeserve.tflite.reader import read_model
 from edgeserve.tflm import OfflinePlan, annotate, offline_plan
 from tests.kernels.small_models import small_models
@@ -58,7 +58,7 @@ def test_tflm_allocates_our_plan_and_answers_as_before(
     monkeypatch.setenv("EDGESERVE_CACHE", str(tmp_path / "cache"))
     model = shared_data / "models" / f"{name}.tflite"
     annotated = tmp_path / "annotated.tflite"
-    planned = pipeline.plan_for_tflm(model, annotated)
+    planned = plan_for_tflm(model, annotated)
     before, after = run(model, annotated)
     head_bytes, crc32 = PLANNED[name]
     rivals = tomllib.loads((HERE / "rivals.toml").read_text())

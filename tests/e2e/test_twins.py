@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from benchmarks import twins
 from benchmarks.models import run_on
-from edgeserve import pipeline
 from edgeserve.board import load_board
 from edgeserve.bundle import quantize_samples, tensor_facts
 from edgeserve.checkfile import Growth, ModelEntry
@@ -23,6 +22,9 @@ from edgeserve.graph import OpKind
 from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
 from edgeserve.measurement import per_inference
+from edgeserve.pipeline.check import check
+from edgeserve.pipeline.device import opened
+from edgeserve.pipeline.verify import stimuli
 from edgeserve.plan.streaming import Objective
 from edgeserve.planfile import Wish, options
 from edgeserve.resources import boards_root
@@ -178,7 +180,7 @@ def test_a_twin_runs_bit_for_bit_in_a_small_arena(
 ) -> None:
     model = twins.twin(name)
     monkeypatch.chdir(tmp_path)
-    with pipeline.opened(model, "mps2-an500", board=None, wish=wish) as target:
+    with opened(model, "mps2-an500", board=None, wish=wish) as target:
         compiled = target.compiled
         count = 5 if TWINS[name].size == 224 else 20
         found = verify(
@@ -186,7 +188,7 @@ def test_a_twin_runs_bit_for_bit_in_a_small_arena(
             compiled.table,
             compiled.bundle.model_bytes(),
             target.dut,
-            pipeline.stimuli(compiled, count),
+            stimuli(compiled, count),
         )
         marks = target.dut.memory()
     assert found.first_difference is None
@@ -220,7 +222,7 @@ def test_a_board_with_256_kib_has_room_for_mobilenet(
     larger_flash = re.sub(r"size_bytes = 0x100000\b", "size_bytes = 0x400000", board)
     (tmp_path / "roomy.toml").write_text(larger_flash)
     entry = ModelEntry(twins.twin("mobilenet_v2_035_224"), "twin", ("roomy.toml",), Budget())
-    (found,) = pipeline.check([entry], reserve=Reserve(), baseline=None, growth=Growth())
+    (found,) = check([entry], reserve=Reserve(), baseline=None, growth=Growth())
     assert found.fits
     assert found.footprint.live_bound_bytes > 700_000
     assert "take turns of rows" in found.plan

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from edgeserve import pipeline
 from edgeserve.board import load_board
 from edgeserve.bundle_store import write_bundle
 from edgeserve.convert.precision import Precision
 from edgeserve.errors import ConfigError
+from edgeserve.pipeline.device import opened
+from edgeserve.pipeline.opening import open_model
 from edgeserve.preprocess.host import real
 from models import make
 from models.entry import Entry, digests, names, parse_entry, read_entry
@@ -159,7 +160,7 @@ def compare(folder: Path, entry: Entry, count: int) -> None:
     """The device's answers to ``count`` held-out samples are the host's, byte for byte."""
     need_board_tools(load_board(BOARD))
     test = load_samples(entry.test)
-    with pipeline.opened(folder / "bundle", BOARD, board=None) as target:
+    with opened(folder / "bundle", BOARD, board=None) as target:
         (facts,) = target.compiled.bundle.facts.inputs
         seen = on_device(target, stimuli(facts, test, count))
     assert len(seen.device) == count
@@ -196,7 +197,7 @@ def test_the_board_hears_what_the_host_hears(
     with np.load(entry.folder / "sounds.npz") as data:
         clips, labels = list(data["x"]), data["y"]
     assert sorted(labels) == list(range(len(entry.labels)))
-    bundle = pipeline.open_model(answers("keywords", Precision.INT8) / "bundle")
+    bundle = open_model(answers("keywords", Precision.INT8) / "bundle")
     (facts,) = bundle.facts.inputs
     assert facts.scale is not None
     assert facts.zero_point is not None

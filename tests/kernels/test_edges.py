@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from edgeserve import pipeline
 from edgeserve.compilation import Compiled
 from edgeserve.convert.tflite_source import Edges
 from edgeserve.errors import ConfigError, ModelError
 from edgeserve.graph import DType
 from edgeserve.kernels.record import KernelId
 from edgeserve.lower import lower
+from edgeserve.pipeline.convert import convert
 from edgeserve.tflite.edges import without_float_edges, without_input_transposes
 from edgeserve.tflite.reader import read_model
 from tests.kernels.conformance import assert_conforms
@@ -135,9 +135,7 @@ def test_a_damaged_file_is_refused() -> None:
 def converted(folder: Path, model: bytes, edges: Edges) -> Compiled:
     path = folder / "edged.tflite"
     path.write_bytes(model)
-    compiled, _ = pipeline.convert(
-        path, folder / "out", target="cortex-m7", calibration=None, edges=edges
-    )
+    compiled, _ = convert(path, folder / "out", target="cortex-m7", calibration=None, edges=edges)
     return compiled
 
 

@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeserve import cli, pipeline
+from edgeserve import cli
 from edgeserve.board import load_board
 from edgeserve.device.process import open_process
 from edgeserve.firmware.build import build
 from edgeserve.image import Image
+from edgeserve.pipeline.build import build as build_model
+from edgeserve.pipeline.opening import open_model
 from tests.e2e.firmware_fixtures import WERROR, open_image, write_tiny
 from tests.mlperf.runner import BYTES_A_LINE_BY_INTERFACE, Runner
 from tests.tiny_program import tiny_program, tiny_steps
@@ -104,7 +106,7 @@ def test_a_session_in_performance_and_accuracy_mode(
     bundle = tmp_path / model.id
     argv = ["convert", str(path), "--target", BOARD, "-o", str(bundle)]
     assert cli.main([*argv, "--input-adapter", model.adapter]) == 0
-    _, image = pipeline.build(pipeline.open_model(bundle), load_board(BOARD))
+    _, image = build_model(open_model(bundle), load_board(BOARD))
     reference = Reference(path)
     with closing(open_image(BOARD, image)) as link:
         runner = Runner(link)

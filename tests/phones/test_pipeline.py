@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeserve import phone_pipeline
 from edgeserve.device.adb import Adb
 from edgeserve.device.process import open_process
 from edgeserve.errors import ConfigError, DeviceError, WrongOutput
@@ -25,6 +24,7 @@ from edgeserve.phone.pipeline import Pipeline, pipeline_of, require_right
 from edgeserve.phone.plan import Around, Files, Plan, Subject, asked_of
 from edgeserve.phone.record import PhoneMeasurement, Scenario
 from edgeserve.phone.record_file import read_phone_measurements
+from edgeserve.pipeline.phone import bench_on_phone, find_phone
 from edgeserve.postprocess.declaration import Postprocess
 from edgeserve.preprocess.declaration import Colour, ImageInput, Layout, PixelFormat, Resize
 from edgeserve.show.phone import phone_json, print_phone
@@ -131,8 +131,8 @@ def test_a_phone_without_a_decoder_gets_a_frame(
     connect(properties=PIXEL6)
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(jpeg())
-    phone = phone_pipeline.find_phone("pixel6")
-    record, file = phone_pipeline.bench_on_phone(
+    phone = find_phone("pixel6")
+    record, file = bench_on_phone(
         made.folder,
         phone,
         QUICK,

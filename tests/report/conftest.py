@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve import pipeline
 from edgeserve.board import load_board
 from edgeserve.bundle import contents_of_tflite
 from edgeserve.bundle_store import Bundle, load_bundle, write_bundle
 from edgeserve.measurement import append_record
+from edgeserve.pipeline.bench import bench
+from edgeserve.pipeline.plan import plan
 from tests.once import once
 from tests.report.records import on_phone, small_model, sustained
 from tests.tools import need_board_tools
@@ -27,8 +28,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory, converted_digits: Path) -> 
         draft = folder / "digits"
         shutil.copytree(converted_digits, draft)
         for device, laps in (("mps2-an500", 3), ("host", 200)):
-            pipeline.bench(draft, device, board=None, laps=laps, warmup=1, seed=1)
-        pipeline.plan(draft, load_board("nucleo_h743zi2"))
+            bench(draft, device, board=None, laps=laps, warmup=1, seed=1)
+        plan(draft, load_board("nucleo_h743zi2"))
 
     return load_bundle(once(tmp_path_factory, "report", make) / "digits")
 

@@ -35,12 +35,12 @@ from edgeserve.coreml_facts import (
     WeightsForm,
 )
 from edgeserve.coreml_facts import OutputError as PackageError
+from edgeserve.pipeline.report import report
 from edgeserve.report.accuracy import SHOWN_LAYERS, accuracy_section
 from edgeserve.report.content import Folded, Section, Table, Tone
 from edgeserve.report.markdown import markdown_document
 from edgeserve.report.recorded import Recorded
 from edgeserve.report.sections import make_report
-from edgeserve.report_pipeline import report
 from edgeserve.tensor_ranges import RangeRecord, TensorRange
 from tests.report.test_sections import cell, lines, section, tables
 

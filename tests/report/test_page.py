@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from edgeserve import pipeline
 from edgeserve.accuracy_record import AccuracyRecord, LayerRecord
 from edgeserve.board import load_board
 from edgeserve.bundle import contents_of_tflite
 from edgeserve.bundle_store import Bundle, write_bundle
 from edgeserve.cli import main
 from edgeserve.measurement import append_record
+from edgeserve.pipeline.plan import plan
+from edgeserve.pipeline.report import report
 from edgeserve.report.markdown import code, escaped
 from edgeserve.report.page import html_document
-from edgeserve.report_pipeline import report
 from tests.report.records import PHONE, no_energy, on_board, on_phone, small_model, sustained
 from tests.report.test_accuracy_section import RECORD
 from tests.unit.test_picture import HOSTILE, Tags
@@ -44,7 +44,7 @@ def hostile_accuracy(bundle: Bundle) -> AccuracyRecord:
 def hostile(tmp_path: Path) -> Bundle:
     """A bundle in which every name that others choose is an attack."""
     bundle = write_bundle(tmp_path / "evil", contents_of_tflite(NAME, small_model(NAME)))
-    pipeline.plan(bundle.path, load_board("mps2-an500"))
+    plan(bundle.path, load_board("mps2-an500"))
     board = on_board()
     steps = tuple(replace(step, label=NAME, kernel=NAME) for step in board.steps)
     place = replace(board.place, board=NAME, device=NAME)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from edgeserve import pipeline
 from edgeserve.board import load_board
 from edgeserve.bundle_store import Bundle
 from edgeserve.claims_file import Claim, Figure, read_claims
@@ -15,6 +14,8 @@ from edgeserve.errors import ConfigError
 from edgeserve.measurement import Unit, append_record
 from edgeserve.phone.harness import Accelerator
 from edgeserve.phone.record import Flag, Phase, PhoneMeasurement, Scenario
+from edgeserve.pipeline.plan import plan as plan_model
+from edgeserve.pipeline.report import report
 from edgeserve.report.claims import Value, verdict
 from edgeserve.report.content import (
     Arena,
@@ -30,7 +31,6 @@ from edgeserve.report.content import (
     Tone,
 )
 from edgeserve.report.recorded import Battery
-from edgeserve.report_pipeline import report
 from tests.report.records import (
     BOARD,
     MS,
@@ -138,7 +138,7 @@ def test_percentiles_without_an_interval_say_so(bundle: Bundle) -> None:
 
 def test_steps_are_measured_where_a_board_was_and_estimated_elsewhere(bundle: Bundle) -> None:
     for board in ("mps2-an500", "nucleo_h743zi2"):
-        pipeline.plan(bundle.path, load_board(board))
+        plan_model(bundle.path, load_board(board))
     made = of(bundle, on_board(samples=(9,)), BOARD)
     measured, estimated = tables(section(made, "steps"))
     assert "measured on mps2-an500, emulated: executed instructions, not time" in measured.caption
@@ -154,7 +154,7 @@ def test_steps_are_measured_where_a_board_was_and_estimated_elsewhere(bundle: Bu
 
 
 def test_a_board_that_cannot_be_looked_at_is_told_and_stops_nothing(bundle: Bundle) -> None:
-    pipeline.plan(bundle.path, load_board("mps2-an500"))
+    plan_model(bundle.path, load_board("mps2-an500"))
     own = bundle.path / "boards" / "my_board"
     own.mkdir()
     plan = bundle.path / "boards" / "mps2-an500" / "plan.json"

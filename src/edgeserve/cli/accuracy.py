@@ -107,9 +107,10 @@ def accuracy(
 
     Exit 1 when the drop exceeds --max-drop, or the device gives other bytes than this computer.
     """
-    from edgeserve import accuracy_pipeline
+    from edgeserve.pipeline.accuracy import Asked, is_good
+    from edgeserve.pipeline.accuracy import accuracy as measure_accuracy
 
-    asked = accuracy_pipeline.Asked(
+    asked = Asked(
         model=model,
         data=data,
         limit=limit,
@@ -126,8 +127,8 @@ def accuracy(
         cost_board=target,
     )
     with shown_progress("measuring", output_format) as progress:
-        bundle, record = accuracy_pipeline.accuracy(asked, progress)
-    good = accuracy_pipeline.is_good(asked, record)
+        bundle, record = measure_accuracy(asked, progress)
+    good = is_good(asked, record)
     if output_format == "json":
         print_json(accuracy_json(bundle, record))
     else:

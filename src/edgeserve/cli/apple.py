@@ -86,14 +86,14 @@ def convert_for_ios(
     description: str,
 ) -> int:
     """``convert --target ios``: the exit code."""
-    from edgeserve import apple_pipeline
     from edgeserve.convert.apple import AppleWish
     from edgeserve.convert.coreml.package import Metadata
     from edgeserve.convert.precision import Precision
+    from edgeserve.pipeline.apple import convert_for_ios as convert_model
 
     require_none_of(_BOARD_OPTIONS, "an app has no", hint="leave it out, or name a board")
     with shown_progress("converting", asked.output_format) as progress:
-        bundle = apple_pipeline.convert_for_ios(
+        bundle = convert_model(
             asked.source,
             asked.output,
             calibration=asked.calibration,
@@ -115,9 +115,9 @@ def convert_for_ios(
 
 def inspect_for_ios(model: Path, output_format: str) -> bool:
     """``inspect`` of a bundle with a Core ML package; False where ``model`` is none."""
-    from edgeserve import apple_pipeline
+    from edgeserve.pipeline.apple import ios_bundle
 
-    bundle = apple_pipeline.ios_bundle(model)
+    bundle = ios_bundle(model)
     if bundle is None:
         return False
     _print(bundle, output_format)

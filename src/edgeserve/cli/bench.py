@@ -62,11 +62,11 @@ def bench(
         return bench_phone(model, device, output_format, **phone)
     meter = phone.pop("meter")
     require_none_of(phone, "only a phone has a use for")
-    from edgeserve import pipeline
     from edgeserve.metering.wish import meter_wish
+    from edgeserve.pipeline.bench import bench as bench_model
 
     with shown_progress("measuring", output_format) as progress:
-        target, measurement = pipeline.bench(
+        target, measurement = bench_model(
             model,
             device,
             board=board,

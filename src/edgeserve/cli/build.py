@@ -37,14 +37,15 @@ def build(
     output_format: str,
 ) -> int:
     """Write the firmware project of a model for a board, and build its bench image."""
-    from edgeserve import pipeline
+    from edgeserve.pipeline.build import build as build_model
+    from edgeserve.pipeline.opening import board_of_target, open_model
     from edgeserve.strict_json import to_json
 
     changes: list[str] = []
     with shown_progress("building", output_format) as progress:
-        _, image = pipeline.build(
-            pipeline.open_model(model),
-            pipeline.board_of_target(board),
+        _, image = build_model(
+            open_model(model),
+            board_of_target(board),
             partition=partition,
             energy=energy,
             wish=wish,

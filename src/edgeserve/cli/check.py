@@ -71,10 +71,11 @@ def check(
 
     Without MODEL it checks what edgeserve.toml lists. No compiler is needed.
     """
-    from edgeserve import pipeline
     from edgeserve.board import board_ids
     from edgeserve.checkfile import DEFAULT_NAME, Growth, ModelEntry, read_checkfile
     from edgeserve.fit import Budget, Reserve
+    from edgeserve.pipeline.check import check as check_models
+    from edgeserve.pipeline.check import check_checkfile
 
     limits = (reserve_ram, reserve_flash, max_arena, max_flash, arena_growth, flash_growth)
     if not models:
@@ -88,7 +89,7 @@ def check(
             raise ConfigError(
                 f"{path} does not exist", hint="name a MODEL and a --board, or write that file"
             )
-        fits = pipeline.check_checkfile(read_checkfile(path), baseline)
+        fits = check_checkfile(read_checkfile(path), baseline)
     else:
         if config is not None:
             raise click.UsageError("--config lists models itself: leave out MODEL")
@@ -96,7 +97,7 @@ def check(
             raise click.UsageError("name a --board, or --all-boards")
         names = tuple(board_ids()) if all_boards else tuple(boards)
         budget = Budget(max_arena, max_flash)
-        fits = pipeline.check(
+        fits = check_models(
             [ModelEntry(model, str(model), names, budget) for model in models],
             wish=wish,
             reserve=Reserve(reserve_ram, reserve_flash),

@@ -178,13 +178,13 @@ def convert(
 
     For ios the model stays float, and calibration data only check the package.
     """
-    from edgeserve import pipeline
     from edgeserve.bundle import InputAdapter
     from edgeserve.convert.calibration import UNIT_RANGE
     from edgeserve.convert.input_shape import parse_input_shapes
     from edgeserve.convert.precision import Precision
     from edgeserve.convert.tflite_source import Edges
     from edgeserve.declaration_file import read_declaration
+    from edgeserve.pipeline.convert import convert as convert_model
 
     declared = read_declaration(preprocess, labels)
     if declared.preprocess is not None and image_range != UNIT_RANGE:
@@ -206,7 +206,7 @@ def convert(
         return convert_for_ios(asked, **apple)
     refuse_apple_options()
     with shown_progress("converting", output_format) as progress:
-        compiled, fit = pipeline.convert(
+        compiled, fit = convert_model(
             source,
             destination,
             target=target,

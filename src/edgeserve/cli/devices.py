@@ -13,10 +13,10 @@ from edgeserve.show.devices import print_devices
 @format_option
 def devices(output_format: str) -> int:
     """List what --device can name here: boards without a cable, and serial ports."""
-    from edgeserve import pipeline
+    from edgeserve.pipeline.device import devices as present_devices
     from edgeserve.strict_json import to_json
 
-    present = pipeline.devices()
+    present = present_devices()
     if output_format == "json":
         print_json(to_json(present))
     else:

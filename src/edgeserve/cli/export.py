@@ -33,15 +33,17 @@ def export(
     model: Path, board: str, kind: str, output: Path, objective: str | None, output_format: str
 ) -> int:
     """Write a model's C sources as a library of another build system; the same ones each time."""
-    from edgeserve import export_pipeline, pipeline
+    from edgeserve.pipeline.export import PackageKind
+    from edgeserve.pipeline.export import export as export_model
+    from edgeserve.pipeline.opening import board_of_target
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import Wish
     from edgeserve.strict_json import to_json
 
-    done = export_pipeline.export(
+    done = export_model(
         model,
-        pipeline.board_of_target(board),
-        export_pipeline.PackageKind(kind),
+        board_of_target(board),
+        PackageKind(kind),
         output,
         None if objective is None else Wish(Objective(objective)),
     )

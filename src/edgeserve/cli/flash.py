@@ -40,11 +40,11 @@ def flash(
     model: Path, board: str, port: str, method: str | None, image: Path | None, output_format: str
 ) -> int:
     """Put a model's bench firmware onto a board, and check that it is what runs there."""
-    from edgeserve import pipeline
+    from edgeserve.pipeline.flash import flash as flash_model
     from edgeserve.strict_json import to_json
 
     with shown_progress("flashing", output_format) as progress:
-        done = pipeline.flash(
+        done = flash_model(
             model, board=board, port=port, method=method, image=image, progress=progress
         )
     if output_format == "json":

@@ -31,14 +31,15 @@ def inspect(model: Path, board: str, calibrate: tuple[Path, ...], output_format:
 
     Of a bundle made for ios: the package's operators, sizes, oldest system and measured error.
     """
-    from edgeserve import pipeline
-    from edgeserve.calibration_pipeline import calibrated
+    from edgeserve.pipeline.inspect import calibrated
+    from edgeserve.pipeline.inspect import inspect as inspect_model
+    from edgeserve.pipeline.opening import board_of_target
     from edgeserve.show.time import told_time
     from edgeserve.strict_json import to_json
 
     if not calibrate and inspect_for_ios(model, output_format):
         return 0
-    compiled = pipeline.inspect(model, pipeline.board_of_target(board))
+    compiled = inspect_model(model, board_of_target(board))
     time = calibrated(compiled, calibrate) if calibrate else None
     if output_format == "json":
         print_json(program_json(compiled) | {"time": to_json(time)})

@@ -12,7 +12,7 @@ from edgeserve.show.console import print_json
 from edgeserve.show.loop import loop_json, print_loop
 
 if TYPE_CHECKING:
-    from edgeserve.loop_pipeline import Question
+    from edgeserve.pipeline.loop import Question
     from edgeserve.queueing.forecast import Power
     from edgeserve.sensor.spec import Sensor
 
@@ -66,17 +66,16 @@ def loop(model: Path, emulate: bool, output_format: str, **asked: Any) -> int:
 
     Exit 1 when inference takes longer than the frames leave it.
     """
-    from edgeserve import loop_pipeline
+    from edgeserve.pipeline.loop import loop as forecast_loop
+    from edgeserve.pipeline.loop import loop_beside_emulator, loop_on_sensor
 
     question = _loop_question(model, **asked)
     if not emulate:
-        answer = loop_pipeline.loop(question)
+        answer = forecast_loop(question)
     elif question.service is not None:
         raise click.UsageError("--emulate measures itself: leave out --service")
     else:
-        run = (
-            loop_pipeline.loop_on_sensor if question.sensor else loop_pipeline.loop_beside_emulator
-        )
+        run = loop_on_sensor if question.sensor else loop_beside_emulator
         with shown_progress("replaying", output_format) as progress:
             answer = run(question, progress)
     if output_format == "json":
@@ -87,7 +86,7 @@ def loop(model: Path, emulate: bool, output_format: str, **asked: Any) -> int:
 
 
 def _loop_question(model: Path, **asked: Any) -> Question:
-    from edgeserve.loop_pipeline import Question
+    from edgeserve.pipeline.loop import Question
     from edgeserve.queueing.quantities import parse_hertz, parse_seconds
     from edgeserve.queueing.simulation import WhenFull
     from edgeserve.sensor.spec import FromProtocol, Synthetic

@@ -83,9 +83,9 @@ def phone_options(command: Callable[..., int]) -> Callable[..., int]:
 
 def is_phone(device: str) -> bool:
     """Whether `--device` means a phone."""
-    from edgeserve import phone_pipeline
+    from edgeserve.pipeline.phone import names_a_phone
 
-    return phone_pipeline.names_a_phone(device)
+    return names_a_phone(device)
 
 
 def bench_phone(
@@ -113,7 +113,6 @@ def bench_phone(
     library: Path | None,
 ) -> int:
     """``bench`` on a phone; the exit code."""
-    from edgeserve import phone_pipeline
     from edgeserve.metering.wish import meter_wish
     from edgeserve.phone.harness import Accelerator
     from edgeserve.phone.plan import (
@@ -127,8 +126,9 @@ def bench_phone(
         runner_of,
     )
     from edgeserve.phone.record import Scenario
+    from edgeserve.pipeline.phone import bench_on_phone, find_phone
 
-    phone = phone_pipeline.find_phone(device)
+    phone = find_phone(device)
     kind_of_run = Scenario(scenario)
     require_picture(kind_of_run, picture)
     plan = Plan(
@@ -153,7 +153,7 @@ def bench_phone(
     tool = runner_of(runner, plan)
     wish = None if meter is None else meter_wish(meter)
     with shown_progress("measuring", output_format) as progress:
-        measurement, file = phone_pipeline.bench_on_phone(
+        measurement, file = bench_on_phone(
             model,
             phone,
             plan,
@@ -182,8 +182,8 @@ def setup() -> None:
 @click.option("--sha256", help="That the AAR must have.")
 def android(ndk: Path | None, aar: Path | None, sha256: str | None) -> int:
     """Build the harness for phones, and take LiteRT's library out of its AAR."""
-    from edgeserve import phone_pipeline
+    from edgeserve.pipeline.phone import setup_android
 
-    for what, path in phone_pipeline.setup_android(ndk, aar, sha256):
+    for what, path in setup_android(ndk, aar, sha256):
         click.echo(f"{what}: {shown_path(path)}")
     return 0

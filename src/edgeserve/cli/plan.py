@@ -67,22 +67,25 @@ def plan(
     output_format: str,
 ) -> int:
     """Plan a model's arena and draw it: who lies where and when, and what each idea saved."""
-    from edgeserve import pipeline
     from edgeserve.picture.file import ENDINGS, is_picture
+    from edgeserve.pipeline.opening import board_of_target
+    from edgeserve.pipeline.plan import draw, plan_for_tflm, survey
+    from edgeserve.pipeline.plan import plan as plan_model
+    from edgeserve.pipeline.plan import share as share_arena
     from edgeserve.strict_json import to_json
 
     if sources and not share:
         raise click.UsageError("--sources goes with --share")
     if map_file and not is_picture(map_file):
         raise click.UsageError(f"--map draws {' and '.join(ENDINGS)} alone")
-    where = pipeline.board_of_target(board)
-    shared = pipeline.share((model, *share), where, sources) if share else None
-    compiled = pipeline.plan(model, where, wish)
+    where = board_of_target(board)
+    shared = share_arena((model, *share), where, sources) if share else None
+    compiled = plan_model(model, where, wish)
     record = compiled.record()
-    offline = pipeline.plan_for_tflm(model, tflm) if tflm else None
-    seen = pipeline.survey(compiled) if map_file or output_format == "text" else None
+    offline = plan_for_tflm(model, tflm) if tflm else None
+    seen = survey(compiled) if map_file or output_format == "text" else None
     if seen and map_file:
-        pipeline.draw(seen, map_file)
+        draw(seen, map_file)
     if seen is None or output_format == "json":
         also = {"tflm": tflm_json(tflm, offline)} if tflm and offline else {}
         also |= {"shared": shared_json(shared)} if shared else {}

@@ -69,7 +69,8 @@ def report(
 
     The page holds everything itself and asks nothing of a network.
     """
-    from edgeserve import report_pipeline
+    from edgeserve.pipeline.report import default_report_file, write_markdown, write_report
+    from edgeserve.pipeline.report import report as report_on
     from edgeserve.report.markdown import markdown_document
     from edgeserve.report.recorded import Battery
 
@@ -78,15 +79,15 @@ def report(
     charge = None
     if battery is not None and volts is not None:
         charge = Battery(battery * volts * _MJ_A_MWH)
-    made = report_pipeline.report(model, claims=claims, battery=charge)
+    made = report_on(model, claims=claims, battery=charge)
     if output_format == "markdown" and output is None:
         click.echo(markdown_document(made), nl=False)
         return 0
-    destination = output or report_pipeline.default_report_file(model)
+    destination = output or default_report_file(model)
     if output_format == "markdown":
-        report_pipeline.write_markdown(made, destination)
+        write_markdown(made, destination)
     else:
-        report_pipeline.write_report(made, destination)
+        write_report(made, destination)
     say(shown_path(destination))
     return 0
 
@@ -125,10 +126,10 @@ def compare(
     BUNDLE#phone:1 a line of phone_measurements.jsonl. A regression is a change whose whole 95 %
     interval lies above the budget.
     """
-    from edgeserve import report_pipeline
+    from edgeserve.pipeline.compare import compare as compare_sides
 
     wanted = frozenset(map(Metric, metrics)) or frozenset(Metric)
-    answer = report_pipeline.compare(before, after, budget, wanted)
+    answer = compare_sides(before, after, budget, wanted)
     if output_format == "json":
         print_json(compare_json(answer))
     elif output_format == "markdown":

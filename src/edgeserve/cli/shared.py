@@ -13,7 +13,7 @@ import click
 from edgeserve.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgeserve.pipeline import Progress
+    from edgeserve.pipeline.progress import Progress
 
 
 class Percent(click.ParamType[float]):
@@ -54,7 +54,7 @@ def require_none_of(
 @contextmanager
 def shown_progress(title: str, output_format: str) -> Iterator[Progress]:
     """A progress line on standard error, where a person looks at it."""
-    from edgeserve.pipeline import silent
+    from edgeserve.pipeline.progress import silent
 
     if output_format == "json" or not sys.stderr.isatty():
         yield silent

@@ -54,7 +54,7 @@ def verify(
     output_format: str,
 ) -> int:
     """Hold every step on a device against the oracle, bit for bit; exit 1 when a byte differs."""
-    from edgeserve import pipeline
+    from edgeserve.pipeline.verify import verify as verify_model
 
     if (device is None) == (reference is None):
         raise click.UsageError("name a --device, or a --reference")
@@ -62,7 +62,7 @@ def verify(
         return _verify_reference(model, reference, output_format)
     assert device is not None
     with shown_progress("verifying", output_format) as progress:
-        target, verification = pipeline.verify(
+        target, verification = verify_model(
             model,
             device,
             board=board,
@@ -80,9 +80,9 @@ def verify(
 
 
 def _verify_reference(model: Path, reference: Path, output_format: str) -> int:
-    from edgeserve import pipeline
+    from edgeserve.pipeline.verify import reference as hold_reference
 
-    bundle, diagnosis = pipeline.reference(model, reference)
+    bundle, diagnosis = hold_reference(model, reference)
     if output_format == "json":
         print_json(diagnosis_json(bundle.name, diagnosis))
     else:

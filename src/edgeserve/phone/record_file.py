@@ -27,6 +27,11 @@ def folder_of_tflite(path: Path, sha256: str) -> Path:
     return cache_root() / "phones" / f"{sha256[:16]}-{path.stem}"
 
 
+def folder_of_records(path: Path, sha256: str) -> Path:
+    """Where a model's phone measurements lie: a bundle's in it, a ``.tflite``'s in the cache."""
+    return path if path.is_dir() else folder_of_tflite(path, sha256)
+
+
 def cold_starts_ns(measurement: PhoneMeasurement) -> tuple[int, ...]:
     """Each cold start from the library to the first inference, of those that tell every part.
 

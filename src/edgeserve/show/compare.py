@@ -9,7 +9,7 @@ from edgeserve.show.console import columns, draw, say
 if TYPE_CHECKING:
     from edgeserve.compare.comparison import Comparison
     from edgeserve.compare.differences import Difference
-    from edgeserve.report_pipeline import Answer
+    from edgeserve.pipeline.compare import Answer
 
 _TITLES = ("", "before", "after", "change", "95 % interval", "verdict")
 

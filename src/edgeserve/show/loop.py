@@ -9,7 +9,7 @@ from edgeserve.show.console import columns, draw, say
 
 if TYPE_CHECKING:
     from edgeserve.device.answers import LoopStats
-    from edgeserve.loop_pipeline import LoopAnswer
+    from edgeserve.pipeline.loop import LoopAnswer
     from edgeserve.queueing.forecast import Forecast, Scenario
 
 MOST_CLASSES = 5

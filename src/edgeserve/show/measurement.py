@@ -10,7 +10,7 @@ from edgeserve.show.console import columns, draw, say, shown_path
 if TYPE_CHECKING:
     from edgeserve.measurement import Measurement
     from edgeserve.metering.meter import Energy
-    from edgeserve.pipeline import OpenDevice
+    from edgeserve.pipeline.device import OpenDevice
 
 
 def measurement_json(target: OpenDevice, measurement: Measurement) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from edgeserve.show.console import columns, draw, say, shown_path
 if TYPE_CHECKING:
     from edgeserve.arena_map import ArenaMap
     from edgeserve.compilation import Compiled
-    from edgeserve.pipeline import Shared, Survey
+    from edgeserve.pipeline.plan import Shared, Survey
     from edgeserve.plan.streaming import Objective
     from edgeserve.planfile import PlanRecord
     from edgeserve.stream_plan import StreamPlan

@@ -8,7 +8,7 @@ from edgeserve.identifier import short_name
 from edgeserve.show.console import say
 
 if TYPE_CHECKING:
-    from edgeserve.pipeline import OpenDevice
+    from edgeserve.pipeline.device import OpenDevice
     from edgeserve.preprocess.skew import Diagnosis
     from edgeserve.program import Folded
     from edgeserve.verify import Coverage, FoldedTensor, Verification

@@ -1,4 +1,4 @@
-"""What ``--target ios`` does: a bundle with a Core ML package."""
+"""What `--target ios` makes: a bundle with a Core ML package."""
 
 from __future__ import annotations
 

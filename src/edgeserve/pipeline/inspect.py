@@ -1,14 +1,20 @@
-"""What `inspect --calibrate` needs: the measured bundles compiled for the board, and their runs."""
+"""The order of `inspect`: a compiled model, with `--calibrate` its time by measured bundles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeserve.board import Board
 from edgeserve.calibration import Run, TimeEstimate, estimate_time, run_of
 from edgeserve.compilation import Compiled, compile_bundle
 from edgeserve.measurement import read_measurements
-from edgeserve.pipeline import open_model
+from edgeserve.pipeline.opening import open_model
+
+
+def inspect(path: Path, board: Board) -> Compiled:
+    """Compiles a model for a board; writes nothing."""
+    return compile_bundle(open_model(path), board)
 
 
 def calibrated(compiled: Compiled, bundles: Sequence[Path]) -> TimeEstimate:

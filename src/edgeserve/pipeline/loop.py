@@ -1,4 +1,4 @@
-"""The order of `edgeserve loop`: a question, the service time, the forecast, the emulated board."""
+"""The order of `loop`: a question, the service time, the forecast, the emulated board."""
 
 from __future__ import annotations
 
@@ -16,15 +16,10 @@ from edgeserve.device.protocol import Arrival, Dut
 from edgeserve.errors import ConfigError
 from edgeserve.firmware.writing import unit_of
 from edgeserve.measurement import Unit, read_measurements
-from edgeserve.pipeline import (
-    OpenDevice,
-    Progress,
-    board_of_target,
-    inspect,
-    open_model,
-    opened,
-    silent,
-)
+from edgeserve.pipeline.device import OpenDevice, opened
+from edgeserve.pipeline.inspect import inspect
+from edgeserve.pipeline.opening import board_of_target, open_model
+from edgeserve.pipeline.progress import Progress, silent
 from edgeserve.queueing.arrivals import (
     MOST_INTERVAL_TICKS,
     MOST_SPREAD_PERMILLE,

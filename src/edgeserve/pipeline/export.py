@@ -1,4 +1,4 @@
-"""The order of `edgeserve export`: a model planned for a board, its sources, the package."""
+"""The order of `export`: a model planned for a board, its sources, the package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from edgeserve.packaging.archive import write_package
 from edgeserve.packaging.arduino import arduino_files
 from edgeserve.packaging.contents import Contents
 from edgeserve.packaging.zephyr import zephyr_files
-from edgeserve.pipeline import footprint, open_model
+from edgeserve.pipeline.fit import footprint
+from edgeserve.pipeline.opening import open_model
 from edgeserve.planfile import Wish
 
 

@@ -1,4 +1,4 @@
-"""What ``accuracy`` needs before it can answer, and what it leaves in the bundle."""
+"""The order of `accuracy`: the data, what is measured, what may help, the device, the record."""
 
 from __future__ import annotations
 
@@ -22,16 +22,11 @@ from edgeserve.convert.sample_files import spread, write_samples
 from edgeserve.convert.served import read_samples
 from edgeserve.convert.worker import run_worker
 from edgeserve.errors import ConfigError
-from edgeserve.improvement import seek_help
 from edgeserve.oracle import OracleProcess, open_oracle
-from edgeserve.pipeline import (
-    OpenDevice,
-    Progress,
-    board_of_target,
-    open_model,
-    opened,
-    silent,
-)
+from edgeserve.pipeline.device import OpenDevice, opened
+from edgeserve.pipeline.improvement import seek_help
+from edgeserve.pipeline.opening import board_of_target, open_model
+from edgeserve.pipeline.progress import Progress, silent
 from edgeserve.program import Oracle, Port, Program
 
 
@@ -63,7 +58,7 @@ def accuracy(asked: Asked, progress: Progress = silent) -> tuple[Bundle, Accurac
     """Measures a bundle's model on data, and records the answer in the bundle.
 
     Raises ConfigError for data that do not suit, ConversionError where LiteRT crashes on a model,
-    MissingTool, and for a device what ``pipeline.opened`` raises.
+    MissingTool, and for a device what ``opened`` raises.
     """
     bundle = open_model(asked.model)
     data = _read(asked, bundle, asked.data, "--data")

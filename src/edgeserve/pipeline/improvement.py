@@ -1,4 +1,4 @@
-"""What may bring a quantized model nearer to its float one: measured, and priced on a board."""
+"""What may bring a quantized model nearer to its float one: measured, then priced on a board."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""What `report` and `compare` need before they can do their own part."""
+"""The order of `report`: all that is recorded in a bundle, what its boards need, the page."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgeserve.accuracy_record import AccuracyRecord
@@ -11,15 +10,11 @@ from edgeserve.arena_map import arena_map
 from edgeserve.board import board_ids, load_board
 from edgeserve.bundle_store import CLAIMS_FILE, Bundle, open_bundle
 from edgeserve.claims_file import read_claims
-from edgeserve.compare.comparison import Comparison, compare_pair
-from edgeserve.compare.metric import Metric
-from edgeserve.compare.selection import Records, chosen, pairs, parse_side
 from edgeserve.compilation import Compiled, compile_bundle, naming
 from edgeserve.errors import ConfigError, EdgeserveError
 from edgeserve.measurement import read_measurements
-from edgeserve.phone.record import PhoneMeasurement
-from edgeserve.phone.record_file import folder_of_tflite, read_phone_measurements
-from edgeserve.pipeline import fit, open_model
+from edgeserve.phone.record_file import folder_of_records, read_phone_measurements
+from edgeserve.pipeline.fit import fit
 from edgeserve.planfile import PLAN_FILE
 from edgeserve.report.content import Report
 from edgeserve.report.markdown import markdown_document
@@ -64,49 +59,6 @@ def _any_bundle(path: Path) -> Bundle:
         return open_bundle(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """All pairs that two sides have in common; ``budget`` is a share."""
-
-    before: str
-    after: str
-    budget: float
-    comparisons: tuple[Comparison, ...]
-
-    @property
-    def has_regressed(self) -> bool:
-        return any(comparison.has_regressed for comparison in self.comparisons)
-
-
-def compare(before: str, after: str, budget: float, metrics: Collection[Metric]) -> Answer:
-    """Compares the measurements that two sides (``compare/selection.py``) have in common.
-
-    Raises ConfigError where they have none, or none of the metrics.
-    """
-    found = pairs(_records(before), _records(after))
-    comparisons = tuple(compare_pair(pair, budget, metrics) for pair in found)
-    if not any(comparison.differences for comparison in comparisons):
-        wanted = ", ".join(sorted(metric.value for metric in metrics))
-        raise ConfigError(
-            f"neither {before} nor {after} has measured {wanted} on a device of both",
-            hint="leave out --metric to see what they have",
-        )
-    return Answer(before, after, budget, comparisons)
-
-
-def _records(text: str) -> Records:
-    side = parse_side(text)
-    bundle = open_model(side.path)
-    phones = _phone_measurements(side.path, bundle)
-    return chosen(side, read_measurements(bundle.measurements_path), phones)
-
-
-def _phone_measurements(path: Path, bundle: Bundle) -> tuple[PhoneMeasurement, ...]:
-    """Those of a bundle lie in it; those of a ``.tflite`` in a folder of the cache."""
-    folder = path if path.is_dir() else folder_of_tflite(path, bundle.facts.model_sha256)
-    return read_phone_measurements(folder)
-
-
 def _recorded(bundle: Bundle, path: Path, claims: Path | None, battery: Battery | None) -> Recorded:
     faults: list[str] = []
     own_claims = bundle.path / CLAIMS_FILE
@@ -118,7 +70,7 @@ def _recorded(bundle: Bundle, path: Path, claims: Path | None, battery: Battery 
         boards=tuple(_views(bundle, faults)),
         faults=tuple(faults),
         measurements=read_measurements(bundle.measurements_path),
-        phones=_phone_measurements(path, bundle),
+        phones=read_phone_measurements(folder_of_records(path, bundle.facts.model_sha256)),
         claims=None if claims is None else read_claims(claims),
         battery=battery,
         accuracy=accuracy,
