@@ -324,7 +324,7 @@ class _Layout:
         place = self._place(port.value)
         if not fed and place.depth < place.h:
             raise ValueError(f"{port.name!r} is not whole in the arena")
-        return self.views.add_tensor(self._rows_of_place(port.value))
+        return self.views.add_tensor(self._rows_of_place(port.value), by_rows=fed)
 
     def _port(self, port: Port, view: _Spot, fed: bool) -> bytes:
         shape = struct.pack(f"<{len(port.shape)}I", *port.shape)
@@ -373,11 +373,12 @@ class _Views:
         self._chains.append(list(run))
         return len(self._chains) - 1, 0
 
-    def add_tensor(self, record: bytes) -> _Spot:
-        """A tensor in any cut of its elements."""
+    def add_tensor(self, record: bytes, *, by_rows: bool) -> _Spot:
+        """A tensor in any cut of its elements, or in its own rows: those that turns feed."""
+        same = _rows if by_rows else _tensor
         for index, links in enumerate(self._chains):
             for place, other in enumerate(links):
-                if _tensor(other) == _tensor(record):
+                if same(other) == same(record):
                     return index, place
         return self.add_run([record])
 

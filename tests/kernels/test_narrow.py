@@ -314,6 +314,11 @@ def test_random_models(runner: HostRunner) -> None:
     assert run_random(runner, range(RANDOM)) > RANDOM // 3
 
 
+def test_a_fed_input_where_a_tensor_of_other_rows_lies_later(runner: HostRunner) -> None:
+    """Both begin at the same address and are as long: the input is fed by its own rows."""
+    run_random(runner, range(1047, 1048))
+
+
 @pytest.mark.soak
 def test_many_random_models(runner: HostRunner) -> None:
     run_random(runner, range(RANDOM, RANDOM + SOAKED))
