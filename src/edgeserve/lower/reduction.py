@@ -59,34 +59,41 @@ def _reduce(b: Builder, op: Op) -> None:
             f"SUM writing {output.name!r}: LiteRT's reference takes the int8 elements for uint8, "
             "and so does this step; a MEAN with the output's scale adapted does not"
         )
-    start = (-in_quant.zero_point * count + 2**31) % 2**32 - 2**31
-    params: ReduceParams | ReducePixelsParams
-    if _is_by_channel(kept, reduced):
-        is_max, is_unsigned = mode is ReduceMode.MAX, mode is ReduceMode.SUM_UNSIGNED
-        params = ReducePixelsParams(
-            mode=mode,
-            start=-128 if is_max else start,
-            multiplier=scale.multiplier,
-            shift=scale.shift,
-            output_zero_point=0 if is_max else out_quant.zero_point,
-            low=0 if is_unsigned else -128,
-            high=255 if is_unsigned else 127,
-        )
-    else:
-        params = ReduceParams(
-            mode=mode,
-            kept_dims=kept.dims,
-            kept_strides=kept.strides,
-            reduced_dims=reduced.dims,
-            reduced_strides=reduced.strides,
-            start=start,
-            multiplier=scale.multiplier,
-            shift=scale.shift,
-            output_zero_point=out_quant.zero_point,
-        )
+    params = ReduceParams(
+        mode=mode,
+        kept_dims=kept.dims,
+        kept_strides=kept.strides,
+        reduced_dims=reduced.dims,
+        reduced_strides=reduced.strides,
+        start=(-in_quant.zero_point * count + 2**31) % 2**32 - 2**31,
+        multiplier=scale.multiplier,
+        shift=scale.shift,
+        output_zero_point=out_quant.zero_point,
+    )
     rows = kept.dims[0]
     view = (rows, 1, output.elements // rows)
-    b.step(op, params, [b.operand(source, 1, 1, source.elements)], output, view)
+    by_channel = _is_by_channel(kept, reduced)
+    b.step(
+        op,
+        _over_pixels(params) if by_channel else params,
+        [b.operand(source, 1, 1, source.elements)],
+        output,
+        view,
+    )
+
+
+def _over_pixels(p: ReduceParams) -> ReducePixelsParams:
+    """The same reduction without boxes; a maximum is a number as it is."""
+    is_max, is_unsigned = p.mode == ReduceMode.MAX, p.mode == ReduceMode.SUM_UNSIGNED
+    return ReducePixelsParams(
+        mode=p.mode,
+        start=-128 if is_max else p.start,
+        multiplier=p.multiplier,
+        shift=p.shift,
+        output_zero_point=0 if is_max else p.output_zero_point,
+        low=0 if is_unsigned else -128,
+        high=255 if is_unsigned else 127,
+    )
 
 
 def _is_by_channel(kept: Box, reduced: Box) -> bool:
