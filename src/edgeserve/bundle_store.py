@@ -47,6 +47,7 @@ from edgeserve.bundle import (
 )
 from edgeserve.cache import cache_root
 from edgeserve.errors import ConfigError, ModelError, ToolError
+from edgeserve.file_swap import write_whole
 from edgeserve.folder_hash import folder_sha256
 from edgeserve.folder_swap import is_cut, recover, remove, replacing
 from edgeserve.identifier import c_identifier
@@ -136,10 +137,8 @@ class Bundle:
     def record_accuracy(self, record: AccuracyRecord) -> None:
         """Writes ``accuracy.json`` in place of an earlier one. Raises ToolError for the disk."""
         path = self.path / ACCURACY_FILE
-        draft = path.with_name(f".{ACCURACY_FILE}.new")
         with bundle_lock(self.path), _os_errors(path):
-            draft.write_text(dump_json(record), encoding="utf-8")
-            draft.replace(path)
+            write_whole(path, dump_json(record).encode())
 
     def samples(self) -> Samples | None:
         """The kept calibration samples, as the model's inputs take them; None when there are none.

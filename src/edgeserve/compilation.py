@@ -14,6 +14,7 @@ from edgeserve.board import Board
 from edgeserve.bundle_store import Bundle
 from edgeserve.cost.table import Estimate, costs_of
 from edgeserve.errors import ConfigError, DoesNotFit, ModelError
+from edgeserve.file_swap import write_whole
 from edgeserve.firmware.sizes import code_size
 from edgeserve.fit import Footprint, Reserve, arena_banks
 from edgeserve.lower import lower
@@ -302,6 +303,4 @@ def write_plan(compiled: Compiled, bundle_path: Path) -> None:
     """Writes ``boards/<id>/plan.json`` below ``bundle_path``."""
     path = plan_path(bundle_path, compiled.board)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{PLAN_FILE}.new")
-    temporary.write_text(dump_json(compiled.record()))
-    temporary.replace(path)
+    write_whole(path, dump_json(compiled.record()).encode())

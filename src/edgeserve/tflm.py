@@ -24,7 +24,8 @@ from edgeserve.arena import (
     align_up,
     check,
 )
-from edgeserve.errors import ConfigError, ModelError, PlanError
+from edgeserve.errors import ModelError, PlanError
+from edgeserve.file_swap import write_where_asked
 from edgeserve.graph import Graph, Tensor
 from edgeserve.plan import plan_arena, plan_greedily
 from edgeserve.tflite import schema
@@ -140,13 +141,7 @@ def write_annotated(destination: Path, model_tflite: bytes, planned: OfflinePlan
 
     Raises what ``annotate`` does, and ConfigError when the disk refuses.
     """
-    draft = destination.with_name(f".{destination.name}.new")
-    try:
-        draft.write_bytes(annotate(model_tflite, planned.offsets_bytes))
-        draft.replace(destination)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(f"cannot write {destination}: {error.strerror}") from error
+    write_where_asked(destination, annotate(model_tflite, planned.offsets_bytes))
 
 
 def _refuse_unknown_fields(model: Table) -> None:

@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from edgeserve.errors import ConfigError, ToolError
+from edgeserve.file_swap import write_whole
 from edgeserve.folder_swap import replacing
 
 ZIP = ".zip"
@@ -57,9 +58,4 @@ def zipped(name: str, files: Mapping[str, bytes]) -> bytes:
 
 def _write_zip(destination: Path, name: str, files: Mapping[str, bytes]) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
-    staged = destination.with_name(f".{destination.name}.new")
-    try:
-        staged.write_bytes(zipped(name, files))
-        staged.replace(destination)
-    finally:
-        staged.unlink(missing_ok=True)
+    write_whole(destination, zipped(name, files))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeserve.errors import ConfigError
+from edgeserve.file_swap import write_where_asked
 from edgeserve.picture.page import Page, html_document
 from edgeserve.picture.svg import svg_document
 
@@ -25,13 +25,4 @@ def write_picture(destination: Path, page: Page) -> None:
         document = svg_document(page.heading, page.picture)
     else:
         document = html_document(page)
-    draft = destination.with_name(f".{destination.name}.new")
-    try:
-        draft.write_text(document, encoding="utf-8")
-        draft.replace(destination)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(
-            f"cannot write {destination}: {error.strerror}",
-            hint="name a file in a folder that exists and that you may write to",
-        ) from error
+    write_where_asked(destination, document.encode())

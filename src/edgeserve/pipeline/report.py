@@ -12,6 +12,7 @@ from edgeserve.bundle_store import CLAIMS_FILE, Bundle, open_bundle
 from edgeserve.claims_file import read_claims
 from edgeserve.compilation import Compiled, compile_bundle, naming
 from edgeserve.errors import ConfigError, EdgeserveError
+from edgeserve.file_swap import write_where_asked
 from edgeserve.measurement import read_measurements
 from edgeserve.phone.record_file import folder_of_records, read_phone_measurements
 from edgeserve.pipeline.fit import fit
@@ -40,12 +41,12 @@ def write_report(made: Report, destination: Path) -> None:
 
     Raises MissingTool without the ``report`` extra, ConfigError when the disk refuses.
     """
-    _write(html_document(made), destination)
+    write_where_asked(destination, html_document(made).encode())
 
 
 def write_markdown(made: Report, destination: Path) -> None:
     """Likewise, as Markdown."""
-    _write(markdown_document(made), destination)
+    write_where_asked(destination, markdown_document(made).encode())
 
 
 def default_report_file(path: Path) -> Path:
@@ -120,16 +121,3 @@ def _view(compiled: Compiled) -> BoardView:
             for step, estimate in zip(compiled.program.steps, compiled.estimates(), strict=True)
         ),
     )
-
-
-def _write(document: str, destination: Path) -> None:
-    draft = destination.with_name(f".{destination.name}.new")
-    try:
-        draft.write_text(document, encoding="utf-8")
-        draft.replace(destination)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(
-            f"cannot write {destination}: {error.strerror}",
-            hint="name a file in a folder that exists and that you may write to",
-        ) from error
