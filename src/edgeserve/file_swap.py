@@ -8,11 +8,13 @@ from edgeserve.errors import ConfigError
 
 
 def write_whole(dest: Path, data: bytes) -> None:
-    """Puts ``data`` in the place of ``dest``. Raises OSError, and leaves what was there."""
+    """Puts ``data`` in the place of ``dest``. Raises OSError of ``dest``; what was there stays."""
     draft = dest.with_name(f".{dest.name}.new")
     try:
         draft.write_bytes(data)
         draft.replace(dest)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(dest)) from error
     finally:
         draft.unlink(missing_ok=True)
 
