@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 from importlib.util import find_spec
 
 import pytest
@@ -34,6 +35,13 @@ def need_package(name: str) -> None:
     """The same for a Python package."""
     if find_spec(name) is None:
         _go_without(name)
+
+
+def take_interrupts() -> None:
+    """For ``preexec_fn``: what a shell runs in the background ignores interrupts, and so do the
+    programs that it starts.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _go_without(name: str) -> None:

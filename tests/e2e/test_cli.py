@@ -26,7 +26,7 @@ from tests.kernels.random_models import random_model
 from tests.kernels.test_convolution import Case, conv2d
 from tests.kernels.test_edges import edged
 from tests.tflite_builder import ModelBuilder
-from tests.tools import need_programs
+from tests.tools import need_programs, take_interrupts
 
 ROOT = Path(__file__).parents[2]
 STREAMING_SEED = 18
@@ -657,6 +657,7 @@ def endless_bench(work: Path, model: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=take_interrupts,
     )
     deadline = time.monotonic() + 60
     while not any("bench.elf" in running_program(child) for child in children(process.pid)):

@@ -19,6 +19,7 @@ from edgeserve.errors import ConfigError, DeviceError, MissingTool, NotFound, To
 from edgeserve.image import Partition
 from edgeserve.stimulus import xorshift_stimulus
 from tests.e2e.bench_images import BenchImage, build_image, two_layers
+from tests.tools import take_interrupts
 
 AN500 = load_board("mps2-an500")
 
@@ -116,7 +117,12 @@ def test_interrupting_the_program_ends_qemu(an500_image: BenchImage) -> None:
         "dut.laps(1000000000, 0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        preexec_fn=take_interrupts,
     )
     assert "KeyboardInterrupt" in done.stderr
     assert not Path(f"/proc/{int(done.stdout)}").exists()
